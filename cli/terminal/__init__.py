@@ -1,0 +1,1 @@
+"""The terminal program `snat-cli`; imports nothing of the router."""

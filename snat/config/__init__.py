@@ -1,0 +1,1 @@
+"""The running configuration as frozen dataclasses, and its verification, which changes nothing."""

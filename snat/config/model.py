@@ -1,0 +1,155 @@
+"""The running configuration: what a router is told to be.
+
+Every class is frozen, so a configuration can be compared, kept and applied whole. Names are those an
+IOS user types; addresses are :class:`ipaddress.IPv4Address`, times are seconds.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from ipaddress import IPv4Address
+
+DEFAULT_PORT = 15555
+"""TCP port on which a device listens for its neighbors."""
+
+
+class Side(StrEnum):
+    """Which realm an interface faces (``ip nat inside|outside``)."""
+
+    INSIDE = "inside"
+    OUTSIDE = "outside"
+
+
+class ConfiguredRole(StrEnum):
+    """The role a primary/backup block gives this device (Fig. 2A)."""
+
+    PRIMARY = "primary"
+    BACKUP = "backup"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessLine:
+    """One line of a standard access list: ``permit 10.0.0.0 0.0.0.255``."""
+
+    permit: bool
+    address: IPv4Address
+    wildcard: IPv4Address = IPv4Address(0)
+    """Bits that are set are not compared."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessList:
+    """``access-list 1 ...``: the first line that matches decides; none means deny."""
+
+    name: str
+    lines: tuple[AccessLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """``ip nat pool NAME START END prefix-length N``."""
+
+    name: str
+    start: IPv4Address
+    end: IPv4Address
+    prefix_length: int
+    as_netmask: bool = False
+    """Entered as ``netmask``; the running configuration prints what was entered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InsideSource:
+    """``ip nat inside source list N pool P [mapping-id M] overload``."""
+
+    access_list: str
+    pool: str
+    mapping_id: int = 0
+    """0: entries are local to this device and never sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interface:
+    """``interface NAME`` and what stands under it."""
+
+    name: str
+    side: Side | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """``peer A.B.C.D nat-id N name r2.example [port P]``: a neighbor and its identity."""
+
+    address: IPv4Address
+    nat_id: int
+    name: str
+    """The DNS name its certificate must carry, exactly."""
+    port: int = DEFAULT_PORT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VirtualAddress:
+    """``virtual-address A.B.C.D interface IF``: the inside gateway address that follows the role."""
+
+    address: IPv4Address
+    interface: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A ``primary`` or ``backup`` block: the members that share one role (Fig. 2A)."""
+
+    role: ConfiguredRole
+    address: IPv4Address
+    """This device's own address, on which it listens and from which it dials."""
+    port: int = DEFAULT_PORT
+    peers: tuple[Peer, ...] = ()
+    mapping_ids: tuple[int, ...] = ()
+    virtual_addresses: tuple[VirtualAddress, ...] = ()
+    keepalive: float = 1.0
+    """Seconds between two keepalives."""
+    hold_time: float = 3.0
+    """Seconds of silence after which a neighbor is lost."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stateful:
+    """``ip nat Stateful id N``."""
+
+    nat_id: int
+    groups: tuple[Group, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trustpoint:
+    """``crypto pki trustpoint NAME``: the files this device proves itself with."""
+
+    name: str
+    ca_certificate: str = ""
+    certificate: str = ""
+    private_key: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeouts:
+    """``ip nat translation ...-timeout``, seconds. Defaults satisfy RFC 4787, 5382 and 5508."""
+
+    udp: int = 300
+    tcp: int = 7440
+    syn: int = 240
+    closing: int = 240
+    """Until both FINs are acknowledged, and after a RST (RFC 5382 REQ-5)."""
+    finrst: int = 60
+    icmp: int = 60
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """All of a router's configuration."""
+
+    hostname: str = "Router"
+    trustpoint: Trustpoint | None = None
+    stateful: Stateful | None = None
+    interfaces: tuple[Interface, ...] = ()
+    pools: tuple[Pool, ...] = ()
+    inside_sources: tuple[InsideSource, ...] = ()
+    access_lists: tuple[AccessList, ...] = ()
+    timeouts: Timeouts = field(default_factory=Timeouts)

@@ -1,0 +1,1 @@
+"""One SNAT device (Fig. 3), without I/O."""

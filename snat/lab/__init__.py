@@ -1,0 +1,1 @@
+"""A laboratory of network namespaces on one machine: demonstration, system tests, measurements."""

@@ -1,0 +1,1 @@
+"""The NAT process (Fig. 9) on packet bytes."""

@@ -1,0 +1,1 @@
+"""Bytes to messages and back (Fig. 6): stateless and clockless."""
