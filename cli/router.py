@@ -7,7 +7,7 @@ from snat.config.model import Configuration
 from snat.device.status import GroupStatus, Statistics, Translation
 
 
-class ConfigurationRefused(Exception):
+class ConfigurationRefused(Exception):  # noqa: N818 - a refusal is an answer
     """A configuration that cannot be applied. Its text says what, where and what to do."""
 
 

@@ -1,1 +1,14 @@
-"""The commands, declared; one file a subject."""
+"""The commands by subject, and the tree they make."""
+
+from cli import modes
+from cli.commands import configuration, session, show
+from cli.tree import Tree
+
+TREE = Tree(
+    {
+        modes.USER: (*show.ANYBODY, *session.USER),
+        modes.PRIVILEGED: (*show.ANYBODY, *show.PRIVILEGED, *session.PRIVILEGED),
+        **configuration.MODES,
+    }
+)
+"""Every command that the shell and the configuration file know."""

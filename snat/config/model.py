@@ -11,6 +11,11 @@ from ipaddress import IPv4Address
 DEFAULT_PORT = 15555
 """TCP port on which a device listens for its neighbors."""
 
+DEFAULT_KEEPALIVE = 1.0
+"""Seconds between two keepalives."""
+DEFAULT_HOLD_TIME = 3.0
+"""Seconds of silence after which a neighbor is lost."""
+
 
 class Side(StrEnum):
     """Which realm an interface faces (``ip nat inside|outside``)."""
@@ -104,9 +109,9 @@ class Group:
     peers: tuple[Peer, ...] = ()
     mapping_ids: tuple[int, ...] = ()
     virtual_addresses: tuple[VirtualAddress, ...] = ()
-    keepalive: float = 1.0
+    keepalive: float = DEFAULT_KEEPALIVE
     """Seconds between two keepalives."""
-    hold_time: float = 3.0
+    hold_time: float = DEFAULT_HOLD_TIME
     """Seconds of silence after which a neighbor is lost."""
 
 

@@ -1,1 +1,22 @@
-"""A laboratory of network namespaces on one machine: demonstration, system tests, measurements."""
+"""A laboratory of network namespaces on one machine: demonstration, system tests, measurements.
+
+``snat lab TOPOLOGY`` builds routers (real ``twistd snat``), gives them traffic, breaks something and
+reports what the traffic noticed. :data:`TOPOLOGIES` names what can be built.
+"""
+
+from typing import Final
+
+TOPOLOGIES: Final = ("failover", "none")
+"""``failover``: namespaces, TUNs, live traffic (root). ``none``: two daemons on loopback and captures."""
+
+
+def run(topology: str, *, json: bool, flows: int, keep: bool) -> int:
+    """Play ``topology`` and print its report; the exit status: 0 only if nothing was lost.
+
+    ``flows`` TCP connections carry numbered bytes (``none`` has those of its capture); ``keep`` leaves
+    the routers running until interrupted; ``json`` makes the last line of standard output one object.
+    """
+    # Late, so that the traffic programs in the namespaces start without TLS and all the rest.
+    from snat.lab.play import play
+
+    return play(topology, json=json, flows=flows, keep=keep)

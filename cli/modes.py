@@ -1,0 +1,31 @@
+"""The modes of the shell. Prompts are those of IOS (reference: Stateful NAT and certification authority)."""
+
+from cli.tree import Mode
+
+USER = Mode(name="user", prompt=">", heading="Exec commands:")
+PRIVILEGED = Mode(name="exec", prompt="#", heading="Exec commands:")
+CONFIG = Mode(name="config", prompt="(config)#", heading="Configure commands:")
+INTERFACE = Mode(
+    name="config-if", prompt="(config-if)#", heading="Interface configuration commands:", indent=1
+)
+TRUSTPOINT = Mode(
+    name="ca-trustpoint", prompt="(ca-trustpoint)#", heading="Trustpoint configuration commands:", indent=1
+)
+STATEFUL = Mode(
+    name="ipnat-snat",
+    prompt="(config-ipnat-snat)#",
+    heading="IP Stateful NAT configuration commands:",
+    indent=2,
+)
+PRIMARY = Mode(
+    name="ipnat-snat-primary",
+    prompt="(config-ipnat-snat-pri)#",
+    heading="IP Stateful NAT Primary mode configuration commands:",
+    indent=4,
+)
+BACKUP = Mode(
+    name="ipnat-snat-backup",
+    prompt="(config-ipnat-snat-bkp)#",
+    heading="IP Stateful NAT Backup mode configuration commands:",
+    indent=4,
+)

@@ -1,0 +1,89 @@
+"""``snat-cli [--control PATH] [-c COMMAND]...``: the terminal of the shell that runs in the daemon."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable, Sequence
+
+from cli.terminal.client import Connection, ControlError, End
+
+DEFAULT_CONTROL = "/run/snat/control.sock"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program. Returns 0, 1 when a command failed, 2 when the daemon cannot be used."""
+    options = _options().parse_args(arguments)
+    try:
+        connection = Connection(options.control)
+        try:
+            return _run(connection, options.command)
+        finally:
+            connection.close()
+    except ControlError as error:
+        print(f"snat-cli: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="snat-cli",
+        description="The IOS-style shell of a running snat router.",
+        epilog="Without -c, lines are read from the terminal, or as a script from standard input. "
+        "Commands stop at the first that fails; the exit status is then 1, and 2 without a daemon.",
+    )
+    parser.add_argument(
+        "--control", metavar="PATH", default=DEFAULT_CONTROL, help=f"control socket ({DEFAULT_CONTROL})"
+    )
+    parser.add_argument(
+        "-c", dest="command", metavar="COMMAND", action="append", help="run a command; may be repeated"
+    )
+    return parser
+
+
+def _run(connection: Connection, commands: Sequence[str] | None) -> int:
+    if commands is not None:
+        return run_script(connection, commands)
+    if not sys.stdin.isatty():
+        return run_script(connection, sys.stdin)
+    from cli.terminal.interactive import converse  # prompt-toolkit takes longer to import than all the rest
+
+    converse(connection)
+    return 0
+
+
+def run_script(connection: Connection, lines: Iterable[str]) -> int:
+    """Run lines until one fails or leaves; returns the exit status."""
+    for line in lines:
+        end = _run_line(connection, line.rstrip("\r\n"))
+        if not end.ok:
+            return 1
+        if end.closed:
+            break
+    return 0
+
+
+def _run_line(connection: Connection, line: str) -> End:
+    """Run a line. The answer to a bad one goes to standard error, below the line its caret points into."""
+    prompt = connection.prompt
+    held = ""
+    for item in connection.run(line):
+        if isinstance(item, End):
+            if item.ok:
+                sys.stdout.write(held)
+            else:
+                sys.stdout.flush()
+                sys.stderr.write(f"{prompt}{line}\n{held}")
+            sys.stdout.flush()
+            return item
+        sys.stdout.write(held)
+        held = item
+    raise ControlError("The daemon has closed the connection.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

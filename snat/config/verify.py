@@ -1,0 +1,250 @@
+"""Checks over a whole configuration, before any of it is applied. Nothing is changed here.
+
+What can be judged by looking at one line (ranges, shapes of names) is the grammar's; here are the checks
+that need several lines.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+
+from snat.config.model import (
+    DEFAULT_PORT,
+    Configuration,
+    Group,
+    InsideSource,
+    Peer,
+    Pool,
+    Side,
+    VirtualAddress,
+)
+
+MAX_POOL = 65536
+"""Addresses of one pool."""
+SHORTEST_HOLD = 0.1
+"""Seconds (design section 6: the hold time goes down to 100 ms)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Something that keeps a configuration from being applied."""
+
+    what: str
+    where: str
+    """The line of the running configuration that it concerns, without indent."""
+    remedy: str
+    """What to do."""
+    missing: bool = False
+    """Whether adding lines cures it: then a session may go on typing, a file may not end so."""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}; {self.remedy}"
+
+
+def verify(configuration: Configuration) -> tuple[Problem, ...]:
+    """Every problem of a configuration; none means that it can be applied."""
+    return (
+        *_rules(configuration),
+        *_shared_pools(configuration),
+        *_pools(configuration),
+        *_overlaps(configuration),
+        *_groups(configuration),
+        *_mapping_ids(configuration),
+        *_names(configuration),
+    )
+
+
+def _rules(configuration: Configuration) -> Iterator[Problem]:
+    pools = {pool.name for pool in configuration.pools}
+    lists = {access_list.name for access_list in configuration.access_lists}
+    shared = {mapping_id for group in _all_groups(configuration) for mapping_id in group.mapping_ids}
+    for rule in configuration.inside_sources:
+        if rule.pool not in pools:
+            yield _missing(_rule_line(rule), f"there is no pool {rule.pool}", f"add ip nat pool {rule.pool}")
+        if rule.access_list not in lists:
+            what = f"there is no access list {rule.access_list}"
+            yield _missing(_rule_line(rule), what, f"add access-list {rule.access_list} permit")
+        if rule.mapping_id and rule.mapping_id not in shared:
+            what = f"no primary or backup block has mapping-id {rule.mapping_id}"
+            yield _missing(_rule_line(rule), what, "add it to a block, or remove it from the rule")
+
+
+def _shared_pools(configuration: Configuration) -> Iterator[Problem]:
+    """One pool serves one mapping ID: the ports of a pool are dealt among the members of one (design 8)."""
+    first: dict[str, InsideSource] = {}
+    for rule in configuration.inside_sources:
+        other = first.setdefault(rule.pool, rule)
+        if other.mapping_id != rule.mapping_id:
+            what = (
+                f"pool {rule.pool} serves {_mapping(other)} already, in the rule of list {other.access_list}"
+            )
+            yield Problem(what=what, where=_rule_line(rule), remedy="use a pool of its own")
+
+
+def _mapping(rule: InsideSource) -> str:
+    return f"mapping-id {rule.mapping_id}" if rule.mapping_id else "a rule without mapping-id"
+
+
+def _pools(configuration: Configuration) -> Iterator[Problem]:
+    for pool in configuration.pools:
+        size = int(pool.end) - int(pool.start) + 1
+        if size < 1:
+            yield Problem(
+                what="the end address is less than the start address",
+                where=_pool_line(pool),
+                remedy="write the lower address first",
+            )
+        elif size > MAX_POOL:
+            what = f"the pool has {size} addresses, more than {MAX_POOL}"
+            yield Problem(what=what, where=_pool_line(pool), remedy="make it smaller")
+        elif pool.end not in _network(pool):
+            what = f"{pool.end} is outside of the prefix {_network(pool)}"
+            yield Problem(
+                what=what, where=_pool_line(pool), remedy="make the prefix shorter or the pool smaller"
+            )
+
+
+def _network(pool: Pool) -> IPv4Network:
+    return IPv4Network((pool.start, pool.prefix_length), strict=False)
+
+
+def _overlaps(configuration: Configuration) -> Iterator[Problem]:
+    pools = sorted(configuration.pools, key=lambda pool: pool.start)
+    widest: Pool | None = None
+    for pool in pools:
+        if widest and pool.start <= widest.end:
+            what = f"the pool overlaps with pool {widest.name} ({widest.start} to {widest.end})"
+            yield Problem(what=what, where=_pool_line(pool), remedy="give every pool its own addresses")
+        if widest is None or pool.end > widest.end:
+            widest = pool
+
+
+def _groups(configuration: Configuration) -> Iterator[Problem]:
+    inside = {i.name for i in configuration.interfaces if i.side is Side.INSIDE}
+    for group in _all_groups(configuration):
+        yield from _trust(configuration, group)
+        yield from _peers(configuration, group)
+        yield from _timers(group)
+        for virtual in group.virtual_addresses:
+            if virtual.interface not in inside:
+                what = f"interface {virtual.interface} is not an inside interface"
+                remedy = f"add ip nat inside under interface {virtual.interface}"
+                yield _missing(_virtual_line(virtual), what, remedy)
+
+
+def _trust(configuration: Configuration, group: Group) -> Iterator[Problem]:
+    trustpoint = configuration.trustpoint
+    if trustpoint is None:
+        remedy = "add crypto pki trustpoint with ca-certificate, certificate and private-key"
+        yield _missing(_group_line(group), "there is no trustpoint to prove this router with", remedy)
+        return
+    files = {
+        "ca-certificate": trustpoint.ca_certificate,
+        "certificate": trustpoint.certificate,
+        "private-key": trustpoint.private_key,
+    }
+    absent = [name for name, path in files.items() if not path]
+    if absent:
+        where = f"crypto pki trustpoint {trustpoint.name}"
+        yield _missing(where, f"it has no {', no '.join(absent)}", f"add {' and '.join(absent)} with a path")
+
+
+def _peers(configuration: Configuration, group: Group) -> Iterator[Problem]:
+    own = configuration.stateful.nat_id if configuration.stateful else 0
+    seen: set[int] = set()
+    for peer in group.peers:
+        if peer.nat_id == own:
+            what = f"NAT ID {own} is that of this router"
+            yield Problem(what=what, where=_peer_line(peer), remedy="every member has its own NAT ID")
+        elif peer.nat_id in seen:
+            what = f"another peer of this block has NAT ID {peer.nat_id}"
+            yield Problem(what=what, where=_peer_line(peer), remedy="remove one, or correct its NAT ID")
+        seen.add(peer.nat_id)
+        if (peer.address, peer.port) == (group.address, group.port):
+            what = f"{peer.address} port {peer.port} is this router itself"
+            yield Problem(
+                what=what, where=_peer_line(peer), remedy="give the address or port of the neighbor"
+            )
+
+
+def _timers(group: Group) -> Iterator[Problem]:
+    if group.hold_time <= group.keepalive:
+        yield Problem(
+            what=f"hold time {group.hold_time:g} s is not greater than keepalive {group.keepalive:g} s",
+            where=_timers_line(group),
+            remedy="use a hold time of three keepalives",
+        )
+    if group.hold_time < SHORTEST_HOLD:
+        yield Problem(
+            what=f"the hold time {group.hold_time:g} s is less than {SHORTEST_HOLD:g} s",
+            where=_timers_line(group),
+            remedy=f"use at least msec {SHORTEST_HOLD * 1000:g}",
+        )
+
+
+def _mapping_ids(configuration: Configuration) -> Iterator[Problem]:
+    groups = _all_groups(configuration)
+    counts = Counter(mapping_id for group in groups for mapping_id in group.mapping_ids)
+    for mapping_id, count in counts.items():
+        if count > 1:
+            what = f"{count} blocks have mapping ID {mapping_id}"
+            remedy = "a mapping ID belongs to one primary or backup block"
+            yield Problem(what=what, where=f"mapping-id {mapping_id}", remedy=remedy)
+
+
+def _names(configuration: Configuration) -> Iterator[Problem]:
+    """One NAT ID is one device, so it has one name in all blocks."""
+    names: dict[int, str] = {}
+    for group in _all_groups(configuration):
+        for peer in group.peers:
+            other = names.setdefault(peer.nat_id, peer.name)
+            if other != peer.name:
+                what = f"NAT ID {peer.nat_id} is {other} in another block"
+                yield Problem(what=what, where=_peer_line(peer), remedy="use the same name in both")
+
+
+def _all_groups(configuration: Configuration) -> tuple[Group, ...]:
+    return configuration.stateful.groups if configuration.stateful else ()
+
+
+def _missing(where: str, what: str, remedy: str) -> Problem:
+    return Problem(what=what, where=where, remedy=remedy, missing=True)
+
+
+# The lines that problems concern, as the shell prints them (tests/config/test_verify.py compares).
+
+
+def _rule_line(rule: InsideSource) -> str:
+    mapping = f" mapping-id {rule.mapping_id}" if rule.mapping_id else ""
+    return f"ip nat inside source list {rule.access_list} pool {rule.pool}{mapping} overload"
+
+
+def _pool_line(pool: Pool) -> str:
+    length = f"netmask {_network(pool).netmask}" if pool.as_netmask else f"prefix-length {pool.prefix_length}"
+    return f"ip nat pool {pool.name} {pool.start} {pool.end} {length}"
+
+
+def _group_line(group: Group) -> str:
+    return f"{group.role} {group.address}{_port(group.port)}"
+
+
+def _peer_line(peer: Peer) -> str:
+    return f"peer {peer.address} nat-id {peer.nat_id} name {peer.name}{_port(peer.port)}"
+
+
+def _port(port: int) -> str:
+    return "" if port == DEFAULT_PORT else f" port {port}"
+
+
+def _virtual_line(virtual: VirtualAddress) -> str:
+    return f"virtual-address {virtual.address} interface {virtual.interface}"
+
+
+def _timers_line(group: Group) -> str:
+    return f"timers {_time(group.keepalive)} {_time(group.hold_time)}"
+
+
+def _time(seconds: float) -> str:
+    milliseconds = round(seconds * 1000)
+    return f"msec {milliseconds}" if milliseconds % 1000 else str(milliseconds // 1000)

@@ -1,0 +1,443 @@
+"""One SNAT device (300 in Fig. 3), without I/O: wiring, messages, the next deadline.
+
+Its caller hands it bytes, packets and ``now``, calls :meth:`Device.turn` after every batch of them, then
+drains :meth:`Device.events` (a term is stored before it is announced), then sends what each link has to say.
+"""
+
+import random
+from dataclasses import dataclass
+from typing import Final
+
+from snat.config.model import Configuration
+from snat.counters import as_dict
+from snat.device.digest import configuration_digest
+from snat.device.events import DeviceEvent, LinkClosed, Noted
+from snat.device.group import Group
+from snat.device.links import AT_ONCE, Link, Neighbor
+from snat.device.translation import rules_of, timeouts_of
+from snat.nat.entry import entry_number
+from snat.nat.pool import member_slots
+from snat.nat.table import NatTable
+from snat.replication.dump import Dump
+from snat.replication.feed import FeedCounters
+from snat.replication.sender import MESSAGE_SIZE
+from snat.session.events import Closed, Established, Received
+from snat.session.session import Session
+from snat.translate.translator import Translator, Verdict
+from snat.wire import actions
+from snat.wire.actions import (
+    Action,
+    Applied,
+    Authenticate,
+    Claim,
+    Digest,
+    DumpBegin,
+    DumpEnd,
+    DumpRequest,
+    Error,
+    Released,
+    RoleChange,
+    Unit,
+)
+from snat.wire.errors import ErrorCode, WireError
+from snat.wire.header import MAXIMUM_MESSAGE, Feed, Message, Term, encode
+
+_CHANGES: Final = frozenset({Action.ADD, Action.UPDATE, Action.DELETE})
+_IPV4_RECORDS: Final = 1
+
+
+@dataclass(slots=True)
+class LinkCounters:
+    """Links of all neighbors together."""
+
+    established: int = 0
+    closed: int = 0
+    refused: int = 0
+    """Closed for the neighbor's fault."""
+    replaced: int = 0
+    overflows: int = 0
+
+
+class Device:
+    """A router's mind: the table, the translator, the groups and the links."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        *,
+        incarnation: int,
+        terms: dict[Feed, Term],
+        ports: random.Random,
+        ttl_step: int,
+        now: float,
+    ) -> None:
+        self.configuration = configuration
+        self.incarnation = incarnation
+        self.nat_id = configuration.stateful.nat_id if configuration.stateful else 0
+        self.table = NatTable()
+        self.feed_counters = FeedCounters()
+        self.link_counters = LinkCounters()
+        self.neighbors: dict[int, Neighbor] = {}
+        self._counter = 0
+        self._events: list[DeviceEvent] = []
+        self._last_turn = now
+        groups = configuration.stateful.groups if configuration.stateful else ()
+        for group in groups:
+            for peer in group.peers:
+                self.neighbors.setdefault(peer.nat_id, Neighbor(peer.nat_id, peer.name))
+        self.slots = member_slots(self.nat_id, [*self.neighbors, self.nat_id])
+        self.translator = Translator(
+            self.table,
+            rules_of(configuration, self.slots, ports),
+            timeouts_of(configuration),
+            identity=self._identity,
+            ttl_step=ttl_step,
+            now=now,
+        )
+        self.groups = [
+            Group(
+                group,
+                {one: configuration_digest(configuration, one) for one in group.mapping_ids},
+                self.nat_id,
+                [self.neighbors[peer.nat_id] for peer in group.peers],
+                self.table,
+                self.feed_counters,
+                terms,
+                self.translator.manage,
+                now,
+            )
+            for group in groups
+            if group.mapping_ids
+        ]
+        self.translator.manage(0, True, now)
+        self._group_of = {feed: group for group in self.groups for feed in group.feeds}
+        self._keepalive = min((group.keepalive for group in groups), default=1.0)
+        self._hold_time = min((group.hold_time for group in groups), default=3.0)
+        self._next_keepalive = now
+
+    # Links
+
+    def dialled(self, nat_id: int, now: float) -> Link:
+        """A link that we are about to dial."""
+        neighbor = self.neighbors[nat_id]
+        link = Link(neighbor, True, self._session(neighbor))
+        link.session.dial(now)
+        self._replace(neighbor.outgoing, now)
+        neighbor.outgoing = link
+        return link
+
+    def accepted(self, nat_id: int, now: float) -> Link:
+        """A link that a neighbor dialled; its certificate said who it is."""
+        neighbor = self.neighbors[nat_id]
+        link = Link(neighbor, False, self._session(neighbor))
+        self._replace(neighbor.incoming, now)
+        neighbor.incoming = link
+        return link
+
+    def opened(self, link: Link, now: float) -> None:
+        """The link's transport is up, and its certificate is the neighbor's."""
+        link.session.open(now)
+
+    def received(self, link: Link, data: bytes, now: float) -> None:
+        """Bytes off a link."""
+        link.neighbor.heard = now
+        link.session.receive_data(data, now)
+        self._drain(link, now)
+
+    def lost(self, link: Link, reason: str, now: float) -> None:
+        """The link's transport ended."""
+        link.session.lost(reason)
+        self._drain(link, now)
+
+    def stop(self, now: float) -> None:
+        """End all links in good order."""
+        for neighbor in self.neighbors.values():
+            for link in neighbor.links():
+                link.session.stop()
+                self._drain(link, now)
+
+    # Packets
+
+    def packet(self, buffer: bytearray, length: int, from_outside: bool, now: float) -> Verdict:
+        """Translate one packet in place; see :class:`snat.translate.translator.Translator`."""
+        return self.translator.translate(buffer, length, from_outside, now)
+
+    # Time
+
+    def turn(self, now: float) -> None:
+        """What follows from everything that came in: roles, messages, dumps, expiry, keepalives."""
+        if now - self._last_turn > self._hold_time / 2:
+            self._forgive(now)
+        self._last_turn = now
+        for neighbor in self.neighbors.values():
+            for link in neighbor.links():
+                link.session.expire(now)
+                self._drain(link, now)
+        self.translator.expire(now)
+        for group in self.groups:
+            group.turn(now)
+            group.request_dumps(now)
+            group.compile()
+            self._events += group.events
+            group.events = []
+        self._cut_dumps()
+        if now >= self._next_keepalive:
+            self._next_keepalive = now + self._keepalive
+            self._keep_alive()
+
+    def next_deadline(self) -> float:
+        """When :meth:`turn` must be called next, if nothing happens before."""
+        deadlines = [self._next_keepalive, self.translator.next_deadline()]
+        deadlines += [at for group in self.groups if (at := group.next_deadline()) is not None]
+        deadlines += [
+            at
+            for neighbor in self.neighbors.values()
+            for link in neighbor.links()
+            if (at := link.session.next_deadline()) is not None
+        ]
+        return min(deadlines)
+
+    def events(self) -> list[DeviceEvent]:
+        """What the world must do; to be drained, and terms stored, before anything is sent."""
+        drained, self._events = self._events, []
+        return drained
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """All counters, by subject."""
+        return {
+            "translate": as_dict(self.translator.counters),
+            "feeds": as_dict(self.feed_counters),
+            "links": as_dict(self.link_counters),
+            "table": {"entries": len(self.table), "collisions": self.table.collisions},
+        }
+
+    # Inside
+
+    def _identity(self) -> tuple[int, int]:
+        """NAT ID and number for a new entry."""
+        self._counter += 1
+        return self.nat_id, entry_number(self.incarnation, self._counter)
+
+    def _session(self, neighbor: Neighbor) -> Session:
+        hello = Authenticate(
+            nat_id=self.nat_id,
+            incarnation=self.incarnation,
+            keepalive=round(self._keepalive * 1000),
+            maximum_message=MAXIMUM_MESSAGE,
+            capabilities=0,
+            record_formats=_IPV4_RECORDS,
+        )
+        units = [
+            Unit(
+                feed,
+                state.position,
+                group.role,
+                group.standing,
+                sum(1 << slot for slot in self.slots),
+                group.configuration_digests[feed],
+            )
+            for group in self.groups
+            if neighbor in group.neighbors
+            for feed, state in group.feeds.items()
+        ]
+        return Session(local=hello, units=units, neighbor_nat_id=neighbor.nat_id, hold_time=self._hold_time)
+
+    def _replace(self, older: Link | None, now: float) -> None:
+        """A newer link from the same identity takes the older one's place."""
+        if older is not None:
+            self.link_counters.replaced += 1
+            older.session.stop("a newer link took its place")
+            self._drain(older, now)
+
+    def _drain(self, link: Link, now: float) -> None:
+        for event in link.session.events():
+            match event:
+                case Established():
+                    self._established(link, event, now)
+                case Received():
+                    self._receive(link, event.message, now)
+                case Closed():
+                    self._closed(link, event)
+
+    def _established(self, link: Link, event: Established, now: float) -> None:
+        neighbor = link.neighbor
+        neighbor.present(event.hello, event.units)
+        neighbor.heard = now
+        self.link_counters.established += 1
+        self._note("link to {neighbor} ({direction}) established", link)
+        for feed, unit in neighbor.units.items():
+            group = self._group_of.get(feed)
+            if group is not None and unit.configuration != group.configuration_digests[feed]:
+                text = "mapping {mapping} is configured differently on {neighbor}"
+                self._note(text, link, alarm=True, mapping=feed.mapping_id)
+        for group in self.groups:
+            if neighbor in group.neighbors:
+                group.announce()
+
+    def _closed(self, link: Link, event: Closed) -> None:
+        neighbor = link.neighbor
+        self.link_counters.closed += 1
+        self.link_counters.refused += not event.orderly and event.code is not ErrorCode.STOPPED
+        neighbor.refusal = "" if event.orderly else event.reason
+        self._note(
+            "link to {neighbor} ({direction}) closed: {reason}",
+            link,
+            alarm=not event.orderly,
+            reason=event.reason,
+        )
+        self._events.append(LinkClosed(link, event.orderly))
+        link.dump = None
+        if neighbor.outgoing is link:
+            neighbor.outgoing = None
+        elif neighbor.incoming is link:
+            neighbor.incoming = None
+            for group in self.groups:
+                group.interrupted(neighbor)
+
+    def _receive(self, link: Link, message: Message, now: float) -> None:
+        try:
+            if message.sequence or actions.first_action(message.body) in _CHANGES:
+                self._apply(link, message, now)
+                return
+            for control in actions.controls(message.body):
+                self._control(link, control, now)
+        except WireError as error:
+            link.session.refuse(error.code, error.reason)
+
+    def _apply(self, link: Link, message: Message, now: float) -> None:
+        group = self._group_of.get(message.feed)
+        if group is None:
+            self.feed_counters.unknown_feeds += 1
+            self._answer(link, ErrorCode.UNKNOWN_FEED, message.feed)
+            return
+        receiver = group.receivers.get(message.feed)
+        if receiver is None or link.outgoing or message.term.nat_id != link.neighbor.nat_id:
+            self.feed_counters.not_managed += 1
+            self._answer(link, ErrorCode.NOT_MANAGED, message.feed)
+            return
+        code = receiver.apply(message, now)
+        if code is not None:
+            self._answer(link, code, message.feed)
+
+    def _control(self, link: Link, said: object, now: float) -> None:
+        match said:
+            case Applied():
+                self._applied(link, said, now)
+            case RoleChange():
+                if said.feed in self._group_of:
+                    link.neighbor.standings[said.feed] = said
+                    self._group_of[said.feed].heard_term(said.feed, said.term)
+            case Digest():
+                self._compare(link, said, now)
+            case Claim():
+                if said.feed in self._group_of:
+                    self._group_of[said.feed].claimed(link.neighbor, said.feed, now)
+            case Released():
+                if said.feed in self._group_of:
+                    self._group_of[said.feed].released(link.neighbor, said)
+            case DumpRequest():
+                self._begin_dump(link, said)
+            case DumpBegin():
+                if (group := self._group_of.get(said.feed)) and said.feed in group.receivers:
+                    group.receivers[said.feed].begin(said, now)
+            case DumpEnd():
+                if (group := self._group_of.get(said.feed)) and said.feed in group.receivers:
+                    group.receivers[said.feed].end(said, now)
+            case Error():
+                self._refused(link, said)
+            case _:
+                raise WireError(ErrorCode.MALFORMED, "authenticate on an established link")
+
+    def _applied(self, link: Link, said: Applied, now: float) -> None:
+        """A member that is synchronised and stands where we stand has compared digests with us."""
+        group = self._group_of.get(said.feed)
+        if group is None or said.feed not in group.senders:
+            return
+        state = group.feeds[said.feed]
+        standing = link.neighbor.standing(said.feed)
+        if said.position == state.position and standing in (actions.Standing.LISTEN, actions.Standing.CLAIM):
+            state.verified = now
+
+    def _compare(self, link: Link, said: Digest, now: float) -> None:
+        group = self._group_of.get(said.feed)
+        if group is None or link.outgoing:
+            return
+        receiver = group.receivers.get(said.feed)
+        if receiver is None:
+            group.heard_term(said.feed, said.position.term)
+            return
+        if said.position.term.nat_id != link.neighbor.nat_id:
+            self.feed_counters.not_managed += 1
+            self._answer(link, ErrorCode.NOT_MANAGED, said.feed)
+            return
+        code = receiver.compare(said, now)
+        if code is not None:
+            self._answer(link, code, said.feed)
+
+    def _begin_dump(self, link: Link, said: DumpRequest) -> None:
+        """Answered by whoever manages, on the link its entries leave by."""
+        group = self._group_of.get(said.feed)
+        if group is None:
+            self._answer(link, ErrorCode.UNKNOWN_FEED, said.feed)
+            return
+        out = link.neighbor.outgoing
+        if not group.manages or out is None:
+            self._answer(link, ErrorCode.NOT_SYNCHRONISED, said.feed)
+            return
+        self.feed_counters.dumps_sent += 1
+        out.dump = Dump(said.number, group.feeds[said.feed], self.table, MESSAGE_SIZE)
+
+    def _refused(self, link: Link, said: Error) -> None:
+        self._note("{neighbor} answers: {reason}", link, reason=said.reason or ErrorCode(said.code).name)
+        if said.code == ErrorCode.OLD_TERM and said.feed in self._group_of:
+            self._group_of[said.feed].heard_term(said.feed, said.term)
+        if said.feed == (0, 0):
+            link.session.lost(f"refused by the neighbor: {said.reason}")
+
+    def _answer(self, link: Link, code: ErrorCode, feed: Feed) -> None:
+        group = self._group_of.get(feed)
+        term = group.feeds[feed].position.term if group is not None else Term(0, 0)
+        reason = code.name.lower().replace("_", " ")
+        link.put(encode(actions.error(Error(code, feed, term, reason))))
+
+    def _cut_dumps(self) -> None:
+        """Slices, as long as their queues are short; every feed is compiled by now."""
+        for neighbor in self.neighbors.values():
+            link = neighbor.outgoing
+            if link is None:
+                continue
+            if link.queue.needs_resync and not link.queue.size:
+                link.queue.needs_resync = False
+                self.link_counters.overflows += 1
+                link.dump = None
+                for group in self.groups:
+                    group.announce()  # the member sees the gap and asks
+            while link.dump is not None and link.queue.size < AT_ONCE:
+                message, last = link.dump.next_message()
+                link.put(message)
+                if last:
+                    link.dump = None
+
+    def _keep_alive(self) -> None:
+        applied = [one for group in self.groups for one in group.applied()]
+        body = actions.keepalive(applied)
+        for neighbor in self.neighbors.values():
+            for link in neighbor.links():
+                link.put(encode(body))
+        for group in self.groups:
+            group.announce()
+
+    def _forgive(self, now: float) -> None:
+        """This device was paused: nobody else's silence is to be judged by it."""
+        for neighbor in self.neighbors.values():
+            if neighbor.heard is not None:
+                neighbor.heard = now
+            for link in neighbor.links():
+                link.session.forgive(now)
+        self._events.append(Noted("paused for {seconds:.1f} s", {"seconds": now - self._last_turn}))
+
+    def _note(self, text: str, link: Link, *, alarm: bool = False, **fields: object) -> None:
+        direction = "out" if link.outgoing else "in"
+        self._events.append(
+            Noted(text, {"neighbor": link.neighbor.name, "direction": direction, **fields}, alarm)
+        )

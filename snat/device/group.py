@@ -1,0 +1,348 @@
+"""One redundancy group of a device: its feeds, its standing, and what moves it.
+
+The rules of :mod:`snat.redundancy.roles` in terms of neighbors and feeds. A group looks at what is known at
+``now`` and takes the steps that follow (:meth:`Group.turn`); messages only change what is known.
+"""
+
+from collections.abc import Callable, Iterable
+
+from snat.config.model import ConfiguredRole
+from snat.config.model import Group as GroupConfiguration
+from snat.device.events import DeviceEvent, Noted, RoleLeft, RoleTaken, TermTaken
+from snat.device.links import Neighbor
+from snat.nat.table import NatTable
+from snat.redundancy.roles import ALONE_EXTRA, CLAIM_TIME, Input, preferred, step
+from snat.replication.feed import FeedCounters, FeedState
+from snat.replication.receiver import Receiver
+from snat.replication.sender import Sender
+from snat.wire.actions import (
+    Applied,
+    Claim,
+    Digest,
+    DumpRequest,
+    Released,
+    Role,
+    RoleChange,
+    Standing,
+    control,
+)
+from snat.wire.header import NO_TERM, Feed, Term, encode
+
+ROLES = {ConfiguredRole.PRIMARY: Role.PRIMARY, ConfiguredRole.BACKUP: Role.BACKUP}
+
+
+class Group:
+    """A primary/backup group as this device lives it."""
+
+    def __init__(
+        self,
+        configuration: GroupConfiguration,
+        configuration_digests: dict[int, int],
+        nat_id: int,
+        neighbors: Iterable[Neighbor],
+        table: NatTable,
+        counters: FeedCounters,
+        terms: dict[Feed, Term],
+        managed: Callable[[int, bool, float], None],
+        now: float,
+    ) -> None:
+        self.configuration = configuration
+        self.role = ROLES[configuration.role]
+        self.standing = Standing.START
+        self.since = now
+        """When the standing last changed."""
+        self.why = "waits for another member to appear"
+        self.neighbors = tuple(neighbors)
+        self.feeds = {
+            feed: FeedState(feed, highest=terms.get(feed, NO_TERM))
+            for feed in (Feed(0, mapping_id) for mapping_id in configuration.mapping_ids)
+        }
+        self.configuration_digests = {feed: configuration_digests[feed.mapping_id] for feed in self.feeds}
+        self.unverified = False
+        """The role was taken with what this device had, without a member to learn from."""
+        self.senders: dict[Feed, Sender] = {}
+        self.receivers = {feed: Receiver(state, table, counters) for feed, state in self.feeds.items()}
+        self._nat_id = nat_id
+        self._table = table
+        self._counters = counters
+        self._managed = managed
+        self._manager: Neighbor | None = None
+        self._unmanaged_since = now
+        self._released: set[Feed] = set()
+        self.events: list[DeviceEvent] = []
+
+    # What is known
+
+    @property
+    def manages(self) -> bool:
+        """Whether this device manages the group's feeds."""
+        return self.standing is Standing.MANAGE
+
+    @property
+    def synchronised(self) -> bool:
+        """Whether every feed is proved equal to the manager's."""
+        return self.manages or all(receiver.synchronised for receiver in self.receivers.values())
+
+    @property
+    def manager(self) -> int:
+        """NAT ID of who manages, as far as known; 0: nobody."""
+        if self.manages:
+            return self._nat_id
+        return self._manager.nat_id if self._manager is not None else 0
+
+    def roles(self) -> list[RoleChange]:
+        """What this device says of itself."""
+        return [
+            RoleChange(feed, self.role, self.standing, state.position.term)
+            for feed, state in self.feeds.items()
+        ]
+
+    def applied(self) -> list[Applied]:
+        """How far this device has applied what others manage."""
+        return [Applied(feed, receiver.state.position) for feed, receiver in self.receivers.items()]
+
+    def statements(self) -> list[Digest]:
+        """The digests of what this device manages; everything must be compiled."""
+        return [sender.statement() for sender in self.senders.values()]
+
+    # Steps
+
+    def turn(self, now: float) -> None:
+        """Take every step that what is known now calls for."""
+        while (happened := self._next(now)) is not None:
+            self._enter(happened, now)
+
+    def next_deadline(self) -> float | None:
+        """When time alone may move the group; keepalives wake it often enough for all but a claim."""
+        return self.since + CLAIM_TIME if self.standing is Standing.CLAIM else None
+
+    def claimed(self, neighbor: Neighbor, feed: Feed, now: float) -> None:
+        """A synchronised member asks for the role: stop, say the last word of every feed, listen."""
+        role, out = neighbor.role(feed), neighbor.outgoing
+        if not self.manages or out is None or role is None or not preferred(role, self.role):
+            return
+        self.compile()
+        for sender in self.senders.values():
+            out.put(encode(control(sender.released())))
+        self._enter(Input.CLAIMED, now)
+
+    def released(self, neighbor: Neighbor, released: Released) -> None:
+        """The manager has stopped; take the role once every feed is there, and equal."""
+        receiver = self.receivers.get(released.feed)
+        if self.standing is not Standing.CLAIM or receiver is None or neighbor is not self._manager:
+            return
+        if receiver.agrees(released):
+            self._released.add(released.feed)
+        else:
+            receiver.synchronised = False
+
+    def heard_term(self, feed: Feed, term: Term) -> None:
+        """Somebody knows of this term."""
+        self.feeds[feed].heard(term)
+
+    def interrupted(self, neighbor: Neighbor) -> None:
+        """The link that brought this neighbor's entries is gone, and a dump with it."""
+        if neighbor is self._manager:
+            for receiver in self.receivers.values():
+                receiver.interrupted()
+
+    def broadcast(self, message: bytes) -> None:
+        """Queue a message on every outgoing link."""
+        for neighbor in self.neighbors:
+            if neighbor.outgoing is not None:
+                neighbor.outgoing.put(message)
+
+    def compile(self) -> None:
+        """Compile what is pending, once for all members."""
+        for sender in self.senders.values():
+            if sender.pending:
+                for message in sender.compile():
+                    self.broadcast(message)
+
+    def request_dumps(self, now: float) -> None:
+        """Ask the manager for what this device lacks, on the link that its entries come by."""
+        link = self._manager.incoming if self._manager is not None else None
+        if link is None or not link.established:
+            return
+        for feed, receiver in self.receivers.items():
+            if receiver.wants_dump(now):
+                link.put(encode(control(DumpRequest(receiver.request(now), feed))))
+
+    # Which step
+
+    def _next(self, now: float) -> Input | None:
+        self._find_manager(now)
+        match self.standing:
+            case Standing.START:
+                if self._manager is not None:
+                    return Input.SYNCHRONISED if self.synchronised else None
+                return Input.ALONE if self._alone(now) else None
+            case Standing.LISTEN:
+                return self._next_listening(now)
+            case Standing.CLAIM:
+                return self._next_claiming(now)
+            case Standing.MANAGE:
+                return self._next_managing()
+
+    def _next_listening(self, now: float) -> Input | None:
+        if self._manager is None:
+            gone = self._successor_overdue(now)
+            return Input.MANAGER_LOST if gone else None
+        if not self.synchronised:
+            return Input.UNSYNCHRONISED
+        feed = next(iter(self.feeds))
+        role = self._manager.role(feed)
+        return Input.MAY_CLAIM if role is not None and preferred(self.role, role) else None
+
+    def _next_claiming(self, now: float) -> Input | None:
+        if self._released >= self.feeds.keys():
+            return Input.RELEASED
+        if self._manager is None:
+            return Input.MANAGER_LOST
+        if not self.synchronised:
+            return Input.UNSYNCHRONISED
+        return Input.CLAIM_EXPIRED if now - self.since >= CLAIM_TIME else None
+
+    def _next_managing(self) -> Input | None:
+        rival = self._rival()
+        if rival is None:
+            return None
+        other = rival.role(next(iter(self.feeds)))
+        if other is not None and preferred(self.role, other):
+            self._take_terms()  # a live manager announces itself above a higher term
+            return None
+        return Input.OUTRANKED
+
+    def _rival(self) -> Neighbor | None:
+        """Somebody who manages the same feed under a higher term than ours."""
+        for neighbor in self.neighbors:
+            for feed, state in self.feeds.items():
+                said = neighbor.standings.get(feed)
+                if said is not None and said.standing == Standing.MANAGE and said.term > state.position.term:
+                    return neighbor
+        return None
+
+    def _find_manager(self, now: float) -> None:
+        """The neighbor that says it manages, under the highest term, and is not silent."""
+        feed = next(iter(self.feeds))
+        hold_time = self.configuration.hold_time
+        managing = [
+            (said.term, neighbor.nat_id, neighbor)
+            for neighbor in self.neighbors
+            if (said := neighbor.standings.get(feed)) is not None
+            and said.standing == Standing.MANAGE
+            and not neighbor.silent(now, hold_time)
+        ]
+        found = max(managing)[-1] if managing else None
+        if found is None and self._manager is not None:
+            self._unmanaged_since = now
+        self._manager = found
+
+    def _successor_overdue(self, now: float) -> bool:
+        """Nobody manages: at once if the last manager is silent or starts anew, else after the hold time."""
+        feed = next(iter(self.feeds))
+        reachable = [one for one in self.neighbors if not one.silent(now, self.configuration.hold_time)]
+        if all(one.standing(feed) in (None, Standing.START) for one in reachable):
+            return True
+        return now - self._unmanaged_since >= self.configuration.hold_time
+
+    def _alone(self, now: float) -> bool:
+        """Whether a starting member may take the role with what it has."""
+        feed = next(iter(self.feeds))
+        hold_time = self.configuration.hold_time
+        reachable = [one for one in self.neighbors if not one.silent(now, hold_time)]
+        present = [one for one in reachable if one.standing(feed) is not None]
+        waited = now - max(self.since, self._unmanaged_since) >= hold_time + ALONE_EXTRA
+        if not waited and (not present or len(present) < len(self.neighbors)):
+            return False
+        ours = self._precedence(self.feeds[feed], self.role, self._nat_id)
+        return all(one.standing(feed) is Standing.START and self._theirs(one, feed) < ours for one in present)
+
+    @staticmethod
+    def _precedence(state: FeedState, role: Role, nat_id: int) -> tuple[object, ...]:
+        return state.position, role is Role.PRIMARY, -nat_id
+
+    @staticmethod
+    def _theirs(neighbor: Neighbor, feed: Feed) -> tuple[object, ...]:
+        applied = neighbor.units[feed].applied
+        return applied, neighbor.role(feed) is Role.PRIMARY, -neighbor.nat_id
+
+    # What a step does
+
+    def _enter(self, happened: Input, now: float) -> None:
+        before = self.standing
+        self.standing = standing = step(before, happened)
+        self.since = now
+        self._released = set()
+        self.events.append(
+            Noted(
+                "group {group}: {before} -> {standing} ({happened})",
+                {
+                    "group": self.configuration.address,
+                    "before": before.name,
+                    "standing": standing.name,
+                    "happened": happened.value,
+                },
+            )
+        )
+        if before is Standing.MANAGE:
+            self._leave(synchronised=happened is Input.CLAIMED, now=now)
+        if standing is Standing.MANAGE:
+            self.unverified = happened is Input.ALONE and any(
+                feed.highest != NO_TERM for feed in self.feeds.values()
+            )
+            self._take(now)
+        elif standing is Standing.CLAIM:
+            self._claim()
+        self.why = _WHY[standing]
+        self.announce()
+
+    def _take(self, now: float) -> None:
+        self.receivers = {}
+        self._take_terms()
+        for feed in self.feeds:
+            self._managed(feed.mapping_id, True, now)
+        self.events.append(RoleTaken(self.configuration))
+
+    def _take_terms(self) -> None:
+        for feed, state in self.feeds.items():
+            if feed in self.senders:
+                self.senders[feed].stop()
+            term = state.next_term(self._nat_id)
+            self.senders[feed] = Sender(state, self._table, term, self._counters)
+            self.events.append(TermTaken(feed, term))
+
+    def _leave(self, synchronised: bool, now: float) -> None:
+        for feed, sender in self.senders.items():
+            sender.stop()
+            self._managed(feed.mapping_id, False, now)
+        self.senders = {}
+        self.receivers = {
+            feed: Receiver(state, self._table, self._counters, synchronised)
+            for feed, state in self.feeds.items()
+        }
+        self._unmanaged_since = now
+        self.events.append(RoleLeft(self.configuration))
+
+    def _claim(self) -> None:
+        out = self._manager.outgoing if self._manager is not None else None
+        if out is not None:
+            for feed, receiver in self.receivers.items():
+                out.put(encode(control(Claim(feed, receiver.state.position))))
+
+    def announce(self) -> None:
+        """Say the standing on every link, and what we manage on those our entries leave by."""
+        self.compile()
+        body = b"".join(map(control, self.roles()))
+        statements = b"".join(map(control, self.statements()))
+        for neighbor in self.neighbors:
+            for link in neighbor.links():
+                link.put(encode(body + statements if link.outgoing else body))
+
+
+_WHY = {
+    Standing.START: "not synchronised: waits for the manager's table, or for another member to appear",
+    Standing.LISTEN: "another member manages",
+    Standing.CLAIM: "waits for the manager to release the role",
+    Standing.MANAGE: "",
+}

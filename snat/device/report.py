@@ -1,0 +1,134 @@
+"""What a device tells of itself, made from what it is; see :mod:`snat.device.status`."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from ipaddress import IPv4Address
+from typing import Final
+
+from snat.device.device import Device
+from snat.device.group import Group
+from snat.device.links import Link, Neighbor
+from snat.device.status import Endpoint, FeedStatus, GroupStatus, LinkStatus, Statistics, Translation
+from snat.nat.entry import NOWHERE, Entry, State
+from snat.replication.feed import FeedState
+from snat.wire.actions import Standing
+
+_STATES: Final = {state.value: state.name.lower() for state in State}
+
+
+def translations(device: Device) -> Iterator[Translation]:
+    """The table, row by row; the walk survives changes."""
+    for endpoint in device.table.endpoints():
+        for record in device.table.at(endpoint):
+            yield _translation(Entry.unpack(record))
+
+
+def groups(device: Device, now: float) -> tuple[GroupStatus, ...]:
+    """All redundancy groups."""
+    return tuple(_group(device, group, now) for group in device.groups)
+
+
+def statistics(device: Device) -> Statistics:
+    """All counters."""
+    return Statistics(counters=device.counters())
+
+
+def _endpoint(address: bytes, port: int) -> Endpoint:
+    return Endpoint(str(IPv4Address(address)), port)
+
+
+def _translation(entry: Entry) -> Translation:
+    simple = entry.outside_global + entry.outside_global_port.to_bytes(2, "big") == NOWHERE
+    return Translation(
+        protocol=entry.protocol,
+        inside_global=_endpoint(entry.inside_global, entry.inside_global_port),
+        inside_local=_endpoint(entry.inside_local, entry.inside_local_port),
+        outside_local=None if simple else _endpoint(entry.outside_local, entry.outside_local_port),
+        outside_global=None if simple else _endpoint(entry.outside_global, entry.outside_global_port),
+        nat_id=entry.nat_id,
+        number=entry.number,
+        mapping_id=entry.mapping_id,
+        state=_STATES.get(entry.state, str(entry.state)),
+    )
+
+
+def _group(device: Device, group: Group, now: float) -> GroupStatus:
+    return GroupStatus(
+        mode=group.role.name,
+        standing=group.standing.name,
+        state="CONVERGING" if group.standing is Standing.START else "READY",
+        local_address=str(group.configuration.address),
+        local_nat_id=device.nat_id,
+        mapping_ids=group.configuration.mapping_ids,
+        why=group.why,
+        feeds=tuple(_feed(group, state, now) for state in group.feeds.values()),
+        links=tuple(
+            _link(device, group, neighbor, link, direction)
+            for neighbor in group.neighbors
+            for direction, link in (("out", neighbor.outgoing), ("in", neighbor.incoming))
+        ),
+        alarms=tuple(_alarms(group, now)),
+    )
+
+
+def _feed(group: Group, state: FeedState, now: float) -> FeedStatus:
+    receiver = group.receivers.get(state.feed)
+    return FeedStatus(
+        process_id=state.feed.process_id,
+        mapping_id=state.feed.mapping_id,
+        manager_nat_id=group.manager,
+        term=state.position.term.number,
+        sequence=state.position.sequence,
+        entries=state.digest.count,
+        digest=state.digest.value,
+        synchronised=receiver is None or receiver.synchronised,
+        verified_age=None if state.verified is None else round(now - state.verified, 3),
+    )
+
+
+def _link(device: Device, group: Group, neighbor: Neighbor, link: Link | None, direction: str) -> LinkStatus:
+    peer = next(peer for peer in group.configuration.peers if peer.nat_id == neighbor.nat_id)
+    idle = LinkStatus(
+        neighbor=neighbor.name,
+        direction=direction,
+        local_address=str(group.configuration.address),
+        destination_address=str(peer.address),
+        destination_port=peer.port,
+        local_nat_id=device.nat_id,
+        destination_nat_id=neighbor.nat_id,
+        process_id=0,
+        mapping_ids=group.configuration.mapping_ids,
+        state="Idle",
+        last_refusal=neighbor.refusal,
+    )
+    if link is None:
+        return idle
+    return replace(
+        idle,
+        local_address=link.local_address or idle.local_address,
+        destination_address=link.destination_address or idle.destination_address,
+        destination_port=link.destination_port or idle.destination_port,
+        state=link.session.state.value,
+        messages_in=link.session.messages_in,
+        messages_out=link.messages_out,
+        bytes_in=link.session.bytes_in,
+        bytes_out=link.bytes_out,
+        queued_bytes=link.queue.size,
+        needs_resync=link.queue.needs_resync,
+    )
+
+
+def _alarms(group: Group, now: float) -> Iterator[str]:
+    for neighbor in group.neighbors:
+        if neighbor.silent(now, group.configuration.hold_time):
+            yield f"{neighbor.name} is silent"
+        else:
+            for direction, link in (("to", neighbor.outgoing), ("from", neighbor.incoming)):
+                if link is None or not link.established:
+                    yield f"the link {direction} {neighbor.name} is down"
+        for feed in group.feeds:
+            unit = neighbor.units.get(feed)
+            if unit is not None and unit.configuration != group.configuration_digests[feed]:
+                yield f"mapping {feed.mapping_id} is configured differently on {neighbor.name}"
+    if group.unverified:
+        yield "unverified: the role was taken without a synchronised member to learn from"

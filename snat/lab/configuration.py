@@ -1,0 +1,84 @@
+"""The configurations that a laboratory gives its routers, as the text an operator would write."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from snat import pki
+from snat.lab.topology import POOL, VIRTUAL_ADDRESS
+
+MAPPING_ID: Final = 10
+DOMAIN: Final = "snat.example"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A router of the laboratory, as it and its neighbors know it."""
+
+    host: str
+    """``r1``: its namespace, its certificate (with the domain) and, in capitals, its hostname."""
+    nat_id: int
+    role: str
+    """``primary`` or ``backup``."""
+    address: str
+    """On the replication network."""
+    port: int = 0
+    """0: the usual one."""
+
+    @property
+    def name(self) -> str:
+        """The DNS name in its certificate."""
+        return f"{self.host}.{DOMAIN}"
+
+
+def issue_certificates(directory: Path, members: Sequence[Member]) -> None:
+    """One authority, one certificate for each member."""
+    pki.init(directory)
+    for member in members:
+        pki.issue(directory, member.name, member.nat_id, [member.address])
+
+
+def router_text(
+    member: Member, members: Sequence[Member], *, certificates: Path, virtual_address: bool
+) -> str:
+    """The whole configuration of ``member`` in a group of primary and backup (Fig. 2A)."""
+    lines = [
+        f"hostname {member.host.upper()}",
+        *_trustpoint(member, certificates),
+        f"ip nat Stateful id {member.nat_id}",
+        f"  {member.role} {member.address}{_port(member)}",
+        *(f"    peer {peer.address} nat-id {peer.nat_id} name {peer.name}{_port(peer)}"
+          for peer in members if peer != member),
+        f"    mapping-id {MAPPING_ID}",
+        *([f"    virtual-address {VIRTUAL_ADDRESS} interface in0"] if virtual_address else []),
+        "    timers msec 200 msec 600",
+        *_translation(),
+    ]  # fmt: skip
+    return "\n".join([*lines, "end", ""])
+
+
+def _port(member: Member) -> str:
+    return f" port {member.port}" if member.port else ""
+
+
+def _trustpoint(member: Member, certificates: Path) -> list[str]:
+    return [
+        "crypto pki trustpoint SNAT",
+        f" ca-certificate {certificates / 'ca.pem'}",
+        f" certificate {certificates / f'{member.name}.pem'}",
+        f" private-key {certificates / f'{member.name}.key'}",
+    ]
+
+
+def _translation() -> list[str]:
+    first, last, length = POOL
+    return [
+        "interface in0",
+        " ip nat inside",
+        "interface out0",
+        " ip nat outside",
+        f"ip nat pool POOL1 {first} {last} prefix-length {length}",
+        f"ip nat inside source list 1 pool POOL1 mapping-id {MAPPING_ID} overload",
+        "access-list 1 permit 10.0.0.0 0.0.0.255",
+    ]

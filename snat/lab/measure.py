@@ -1,0 +1,125 @@
+"""Arithmetic of a laboratory: how long traffic stood still, and which flows came through."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from snat.lab.ends import FlowEnd
+
+
+def longest_gap(arrivals: Sequence[float], *, start: float, end: float) -> float:
+    """The longest time without an answer between ``start`` and ``end``, in seconds.
+
+    ``arrivals`` are the times of answers, in any order. The answer before ``start`` opens the first gap,
+    ``end`` closes the last: no answer at all is a gap as long as the whole measurement.
+    """
+    inside = sorted(t for t in arrivals if start <= t <= end)
+    opening = max((t for t in arrivals if t < start), default=start)
+    moments = [opening, *inside, end]
+    return max(b - a for a, b in pairwise(moments))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowOutcome:
+    """What became of one flow."""
+
+    protocol: str
+    inside: str
+    """``10.0.0.100:40001``; an ICMP query has its identifier for a port."""
+    outside_before: str
+    """Outside address and port before the fault; empty: never seen."""
+    outside_after: str
+    faults: tuple[str, ...] = ()
+    """Why it counts as lost; empty: it survived."""
+
+    @property
+    def survived(self) -> bool:
+        """Whether nothing was lost, repeated, changed or stalled."""
+        return not self.faults
+
+    @property
+    def same_outside(self) -> bool:
+        """Whether the outside world saw one address and port throughout."""
+        return bool(self.outside_before) and self.outside_before == self.outside_after
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Both ends of all flows at one moment, by flow number."""
+
+    client: Mapping[int, FlowEnd]
+    server: Mapping[int, FlowEnd]
+
+    @classmethod
+    def of(cls, client: Iterable[FlowEnd], server: Iterable[FlowEnd]) -> "Snapshot":
+        """Index what the two ends said by flow number."""
+        return cls(client={end.flow: end for end in client}, server={end.flow: end for end in server})
+
+    def progressed_since(self, earlier: "Snapshot", flow: int) -> bool:
+        """Whether ``flow`` carried bytes both ways since ``earlier``."""
+        return all(
+            flow in now and now[flow].received > (then[flow].received if flow in then else 0)
+            for now, then in ((self.client, earlier.client), (self.server, earlier.server))
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """What followed one fault or return."""
+
+    after: str
+    """``the takeover``, ``the return``."""
+    began: float
+    """CLOCK_MONOTONIC of the fault."""
+    ended: float
+    start: Snapshot
+    """When somebody managed again."""
+    end: Snapshot
+
+
+def tcp_outcomes(
+    *, before: Snapshot, stages: Sequence[Stage], tables: Mapping[str, Mapping[str, str]]
+) -> tuple[FlowOutcome, ...]:
+    """Judge every flow that the client opened.
+
+    ``tables``: by the name of the router that managed, its inside endpoints and their outside ones. Each
+    must name what the server saw.
+    """
+    return tuple(_outcome(flow, before, stages, tables) for flow in sorted(before.client))
+
+
+def _outcome(
+    flow: int, before: Snapshot, stages: Sequence[Stage], tables: Mapping[str, Mapping[str, str]]
+) -> FlowOutcome:
+    inside = before.client[flow].local
+    last = stages[-1].end
+    seen_after = last.server[flow].remote if flow in last.server else ""
+    entered = [table.get(inside, "") for table in tables.values()]
+    moved = [outside for outside in entered if outside != seen_after]
+    return FlowOutcome(
+        protocol="tcp",
+        inside=inside,
+        outside_before=before.server[flow].remote if flow in before.server else "",
+        outside_after=moved[0] if moved else seen_after,
+        faults=(*_stream_faults(flow, stages), *_table_faults(inside, seen_after, tables)),
+    )
+
+
+def _stream_faults(flow: int, stages: Sequence[Stage]) -> Iterable[str]:
+    for side, ends in (("client", stages[-1].end.client), ("server", stages[-1].end.server)):
+        end = ends.get(flow)
+        if end is None:
+            yield f"{side}: the connection never arrived"
+        elif end.fault or end.closed:
+            yield f"{side}: {end.fault or end.closed}"
+    for stage in stages:
+        if not stage.end.progressed_since(stage.start, flow):
+            yield f"no bytes both ways since {stage.after}"
+
+
+def _table_faults(inside: str, seen: str, tables: Mapping[str, Mapping[str, str]]) -> Iterable[str]:
+    for router, table in tables.items():
+        if inside not in table:
+            yield f"{router} manages without an entry for it"
+        elif table[inside] != seen:
+            yield f"{router}'s table says {table[inside]}, the server sees {seen or 'nothing'}"

@@ -1,0 +1,129 @@
+"""A router of the laboratory: one ``twistd snat``, and what its shell tells of it."""
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from snat.lab.process import PYTHON, Program
+
+SHOW_TIMEOUT: Final = 5.0
+_TWISTD: Final = "from twisted.scripts.twistd import run; run()"
+"""The twistd of this very interpreter, wherever its scripts are."""
+
+Row = Mapping[str, Any]
+
+
+class Router:
+    """One device, started and killed as often as the laboratory likes."""
+
+    def __init__(
+        self,
+        host: str,
+        configuration: str,
+        *,
+        directory: Path,
+        prefix: Sequence[str] = (),
+        captures: tuple[Path, Path] | None = None,
+    ) -> None:
+        """``prefix`` begins its command (its namespace); ``captures`` take the place of its TUNs."""
+        self.host = host
+        self.control = directory / f"{host}.control"
+        self._log = directory / f"{host}.log"
+        self._prefix = tuple(prefix)
+        self._arguments = ["--control", str(self.control), "--state-dir", str(directory / f"{host}.state")]
+        file = directory / f"{host}.conf"
+        file.write_text(configuration)
+        self._arguments += ["--config", str(file)]
+        if captures:
+            self._arguments += ["--pcap", ":".join(map(str, captures))]
+        self._program: Program | None = None
+
+    @property
+    def name(self) -> str:
+        """As the report calls it: ``R1``."""
+        return self.host.upper()
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process runs."""
+        return self._program is not None and self._program.alive
+
+    def start(self) -> None:
+        """Start it; it is not ready before :meth:`standing` says so."""
+        command = [*self._prefix, *PYTHON, "-c", _TWISTD, "-n", "--pidfile=", "snat", *self._arguments]
+        self._program = Program(self.host, command, log=self._log)
+
+    def kill(self) -> None:
+        """Kill -9."""
+        assert self._program is not None
+        self._program.kill()
+
+    def stop(self) -> None:
+        """End it, if it runs."""
+        if self._program is not None:
+            self._program.stop()
+
+    def tail(self) -> str:
+        """Its last log lines."""
+        return self._program.tail() if self._program else f"{self.host}: never started"
+
+    def show(self, command: str) -> list[Row] | None:
+        """The rows of a ``show`` command; None while the router does not answer."""
+        if not self.alive:
+            return None
+        shell = [*PYTHON, "-m", "cli.terminal", "--control", str(self.control), "-c", f"{command} | json"]
+        try:
+            done = subprocess.run(
+                shell, capture_output=True, text=True, timeout=SHOW_TIMEOUT, check=False, cwd="/"
+            )
+            rows: list[Row] = json.loads(done.stdout)
+        except (subprocess.TimeoutExpired, json.JSONDecodeError):
+            return None
+        return rows
+
+    def group(self) -> Row | None:
+        """Its redundancy group, as ``show ip snat distributed`` has it; None while it does not answer."""
+        groups = self.show("show ip snat distributed")
+        return groups[0] if groups else None
+
+    def translations(self) -> list[Row] | None:
+        """Its NAT table; None while it does not answer."""
+        return self.show("show ip nat translations")
+
+
+def ready(group: Row, *, standing: str) -> bool:
+    """Whether a router stands so, is synchronised, hears every neighbor both ways, and is verified."""
+    return (
+        group["standing"] == standing
+        and group["state"] == "READY"
+        and bool(group["links"])
+        and all(link["state"] == "Establish" for link in group["links"])
+        and all(feed["synchronised"] and feed["verified_age"] is not None for feed in group["feeds"])
+    )
+
+
+def same_rows(one: Sequence[Row] | None, other: Sequence[Row] | None) -> bool:
+    """Whether two tables have the same rows, every column compared, in any order."""
+    if one is None or other is None:
+        return False
+    return _sorted(one) == _sorted(other)
+
+
+def _sorted(rows: Sequence[Row]) -> list[str]:
+    return sorted(json.dumps(row, sort_keys=True) for row in rows)
+
+
+def mappings(rows: Sequence[Row], protocol: int) -> dict[str, str]:
+    """Inside local to inside global endpoint, as texts ``address:port``, of one protocol's entries."""
+    return {
+        endpoint(row["inside_local"]): endpoint(row["inside_global"])
+        for row in rows
+        if row["protocol"] == protocol
+    }
+
+
+def endpoint(value: Row) -> str:
+    """``address:port`` of an endpoint in JSON."""
+    return f"{value['address']}:{value['port']}"

@@ -1,0 +1,65 @@
+"""What a laboratory is made of: hosts, their interfaces and the segments between them, as data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+VIRTUAL_ADDRESS: Final = "10.0.0.1"
+POOL: Final = ("203.0.113.10", "203.0.113.20", 24)
+"""First and last address and prefix length; on-link for the server, so routers must answer for them."""
+SERVER: Final = "203.0.113.100"
+CLIENT: Final = "10.0.0.100"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Port:
+    """One host's interface on a segment."""
+
+    host: str
+    interface: str
+    address: str
+    """With its prefix length: ``10.0.0.2/24``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topology:
+    """Hosts (each a namespace) and segments: two ports are a cable, more are a bridge of that name."""
+
+    segments: Mapping[str, tuple[Port, ...]]
+    routers: tuple[str, ...] = ()
+    default_routes: Mapping[str, str] = field(default_factory=dict)
+    """Host to next hop."""
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Every host once, in the order of the segments."""
+        return tuple(dict.fromkeys(port.host for ports in self.segments.values() for port in ports))
+
+    @property
+    def bridges(self) -> tuple[str, ...]:
+        """Segments that need a bridge, and so a namespace of their own."""
+        return tuple(name for name, ports in self.segments.items() if len(ports) > 2)
+
+
+def pair_of_routers() -> Topology:
+    """A client and a server, two routers between them, and a replication network of the routers' own."""
+    return Topology(
+        segments={
+            "lan": (
+                Port(host="client", interface="eth0", address=f"{CLIENT}/24"),
+                Port(host="r1", interface="in0", address="10.0.0.2/24"),
+                Port(host="r2", interface="in0", address="10.0.0.3/24"),
+            ),
+            "wan": (
+                Port(host="server", interface="eth0", address=f"{SERVER}/24"),
+                Port(host="r1", interface="out0", address="203.0.113.2/24"),
+                Port(host="r2", interface="out0", address="203.0.113.3/24"),
+            ),
+            "replication": (
+                Port(host="r1", interface="rep0", address="192.168.77.1/24"),
+                Port(host="r2", interface="rep0", address="192.168.77.2/24"),
+            ),
+        },
+        routers=("r1", "r2"),
+        default_routes={"client": VIRTUAL_ADDRESS},
+    )

@@ -1,0 +1,194 @@
+"""The NAT table: two dicts over records, keyed by endpoint.
+
+``inside`` finds what an inside host's packet needs, by inside-local endpoint; ``outside`` what a packet
+from outside needs, by inside-global endpoint. A slot holds the record itself while an endpoint has one
+flow, and a small dict by outside endpoint once it has several. So endpoint-independent mapping, filtering
+and "is this port free" are one look-up.
+
+Two devices that created entries for one key (after a split) form a chain, the lowest id first: it leads
+outbound, the others still translate inbound. A chain is a tuple in the place of the record.
+
+Listeners hear of every batch of changes once, after it was made: ``changed(removed, added)``. An update is
+a removal of the old record and an addition of the new one in the same batch.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from snat.nat.entry import ID, INSIDE_GLOBAL, INSIDE_LOCAL, OUTSIDE_GLOBAL, OUTSIDE_LOCAL, REFERENCE
+
+Chain = bytes | tuple[bytes, ...]
+"""A record, or several of different devices for the same key."""
+Slot = bytes | dict[bytes, Chain]
+"""A record, or chains by outside endpoint."""
+Index = dict[bytes, Slot]
+
+
+class Listener(Protocol):
+    """Whoever must know what changes in the table."""
+
+    def changed(self, removed: list[bytes], added: list[bytes]) -> None:
+        """Called once per batch; must not change the table."""
+        ...
+
+
+class NatTable:
+    """All entries of a device (326 in Fig. 3)."""
+
+    def __init__(self) -> None:
+        self.inside: Index = {}
+        self.outside: Index = {}
+        self.collisions = 0
+        """Entries that met another device's entry for the same key."""
+        self._count = 0
+        self._listeners: list[Listener] = []
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[bytes]:
+        """All records; not to be used across changes, see :meth:`endpoints`."""
+        for slot in self.inside.values():
+            yield from records_in(slot)
+
+    def listen(self, listener: Listener) -> None:
+        """Tell ``listener`` of every batch from now on."""
+        self._listeners.append(listener)
+
+    def unlisten(self, listener: Listener) -> None:
+        """Tell ``listener`` no more."""
+        self._listeners.remove(listener)
+
+    def endpoints(self) -> list[bytes]:
+        """The inside-local endpoints, as of now: a walk over them in slices survives any change."""
+        return list(self.inside)
+
+    def at(self, inside_local: bytes) -> Iterator[bytes]:
+        """The records of an inside-local endpoint."""
+        slot = self.inside.get(inside_local)
+        return iter(()) if slot is None else records_in(slot)
+
+    def from_inside(self, inside_local: bytes, outside_local: bytes) -> bytes | None:
+        """The leading record for a packet from inside, by its source and destination."""
+        return _leading(self.inside.get(inside_local), OUTSIDE_LOCAL, outside_local)
+
+    def from_outside(self, inside_global: bytes, outside_global: bytes) -> bytes | None:
+        """The leading record for a packet from outside, by its destination and source."""
+        return _leading(self.outside.get(inside_global), OUTSIDE_GLOBAL, outside_global)
+
+    def current(self, record: bytes) -> bytes | None:
+        """The record that now has the id and the keys of ``record`` (or of its reference); None when gone."""
+        slot = self.inside.get(record[INSIDE_LOCAL])
+        if slot is None:
+            return None
+        wanted = record[ID]
+        chain = slot.get(record[OUTSIDE_LOCAL], ()) if isinstance(slot, dict) else slot
+        for known in (chain,) if isinstance(chain, bytes) else chain:
+            if known[ID] == wanted:
+                return known if known[INSIDE_GLOBAL] == record[INSIDE_GLOBAL] else None
+        return None
+
+    def add(self, records: Iterable[bytes]) -> list[bytes]:
+        """Add records, or replace those with the same id; one batch. The replaced records."""
+        added = records if isinstance(records, list) else list(records)
+        replaced: list[bytes] = []
+        inside_setdefault, outside_setdefault = self.inside.setdefault, self.outside.setdefault
+        for record in added:  # the slices are INSIDE_LOCAL and INSIDE_GLOBAL, written out: 0.1 us an entry
+            if inside_setdefault(record[16:23], record) is not record:
+                self._crowd_inside(record, replaced)
+            if outside_setdefault(record[22:29], record) is not record:
+                self._crowd_outside(record, replaced)
+        self._count += len(added) - len(replaced)
+        self._tell(replaced, added)
+        return replaced
+
+    def remove(self, references: Iterable[bytes]) -> list[bytes]:
+        """Remove what records or references name, where the id matches; one batch. The removed."""
+        removed = []
+        for reference in references:
+            record = self.current(reference)
+            if record is not None:
+                _leave(self.inside, INSIDE_LOCAL, OUTSIDE_LOCAL, record)
+                _leave(self.outside, INSIDE_GLOBAL, OUTSIDE_GLOBAL, record)
+                removed.append(record)
+        self._count -= len(removed)
+        if removed:
+            self._tell(removed, [])
+        return removed
+
+    def _crowd_inside(self, record: bytes, replaced: list[bytes]) -> None:
+        old = _crowd(self.inside, INSIDE_LOCAL, OUTSIDE_LOCAL, record)
+        if old is not None:
+            replaced.append(old)
+            if (
+                old[REFERENCE] != record[REFERENCE]
+            ):  # an id never changes its keys; if it does, leave no ghost
+                _leave(self.outside, INSIDE_GLOBAL, OUTSIDE_GLOBAL, old)
+
+    def _crowd_outside(self, record: bytes, replaced: list[bytes]) -> None:
+        old = _crowd(self.outside, INSIDE_GLOBAL, OUTSIDE_GLOBAL, record)
+        if old is None:
+            chains = self.outside[record[INSIDE_GLOBAL]]
+            self.collisions += isinstance(chains, dict) and isinstance(chains[record[OUTSIDE_GLOBAL]], tuple)
+        elif old[REFERENCE] != record[REFERENCE]:
+            replaced.append(old)
+            _leave(self.inside, INSIDE_LOCAL, OUTSIDE_LOCAL, old)
+
+    def _tell(self, removed: list[bytes], added: list[bytes]) -> None:
+        for listener in self._listeners:
+            listener.changed(removed, added)
+
+
+def records_in(slot: Slot) -> Iterator[bytes]:
+    """Every record of a slot."""
+    for chain in slot.values() if isinstance(slot, dict) else (slot,):
+        if isinstance(chain, bytes):
+            yield chain
+        else:
+            yield from chain
+
+
+def _leading(slot: Slot | None, far: slice, outside: bytes) -> bytes | None:
+    if slot is None:
+        return None
+    if isinstance(slot, bytes):
+        return slot if slot[far] == outside else None
+    chain = slot.get(outside)
+    return chain[0] if isinstance(chain, tuple) else chain
+
+
+def _crowd(index: Index, key: slice, far: slice, record: bytes) -> bytes | None:
+    """Put ``record`` into a slot that is taken; the record with the same id that it replaced, if any."""
+    near, outside = record[key], record[far]
+    slot = index[near]
+    if isinstance(slot, bytes):
+        if slot[ID] == record[ID]:
+            index[near] = record
+            return slot
+        slot = index[near] = {slot[far]: slot}
+    known = slot.get(outside)
+    chain = () if known is None else (known,) if isinstance(known, bytes) else known
+    replaced = next((one for one in chain if one[ID] == record[ID]), None)
+    chain = tuple(sorted([one for one in chain if one is not replaced] + [record]))
+    slot[outside] = chain[0] if len(chain) == 1 else chain
+    return replaced
+
+
+def _leave(index: Index, key: slice, far: slice, record: bytes) -> None:
+    """Take ``record``, which is there, out of its slot."""
+    near, outside = record[key], record[far]
+    slot = index[near]
+    if isinstance(slot, bytes):
+        del index[near]
+        return
+    known = slot[outside]
+    if isinstance(known, bytes):
+        del slot[outside]
+    else:
+        chain = tuple(one for one in known if one[ID] != record[ID])
+        slot[outside] = chain[0] if len(chain) == 1 else chain
+    if len(slot) == 1:
+        # Back to the plain form, unless what is left is a chain.
+        (left,) = slot.values()
+        if isinstance(left, bytes):
+            index[near] = left

@@ -1,0 +1,82 @@
+"""Transport states and what time-out they have."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from snat.nat.entry import State, TimeoutClass
+
+FIN: Final = 0x01
+SYN: Final = 0x02
+RST: Final = 0x04
+ACK: Final = 0x10
+
+TCP: Final = 6
+UDP: Final = 17
+ICMP: Final = 1
+
+CLASSES: Final[Mapping[int, TimeoutClass]] = {
+    TCP: TimeoutClass.TCP,
+    UDP: TimeoutClass.UDP,
+    ICMP: TimeoutClass.ICMP,
+}
+
+
+class Closing:
+    """How far a TCP connection has closed: each side's FIN, and whether the other acknowledged it."""
+
+    __slots__ = ("_acknowledged", "_fins")
+
+    def __init__(self) -> None:
+        self._fins: dict[bool, int] = {}
+        """By side (from outside?): the sequence number after the FIN."""
+        self._acknowledged: set[bool] = set()
+
+    @property
+    def both(self) -> bool:
+        """Both sides have sent a FIN."""
+        return len(self._fins) == 2
+
+    @property
+    def over(self) -> bool:
+        """Both FINs are acknowledged: nothing but retransmissions will come."""
+        return len(self._acknowledged) == 2
+
+    def see(self, from_outside: bool, flags: int, after: int, acknowledged: int) -> None:
+        """A segment; ``after`` is the sequence number that follows it, ``acknowledged`` its ACK number."""
+        if flags & FIN:
+            self._fins[from_outside] = after
+        if flags & ACK and self._fins.get(not from_outside) == acknowledged:
+            self._acknowledged.add(not from_outside)
+
+
+def next_state(state: int, flags: int, from_outside: bool, closing: Closing | None) -> int:
+    """The state after a TCP segment (RFC 7857 section 2): established once the other side's SYN was seen."""
+    if flags & RST:
+        return State.CLOSING
+    if closing is not None and closing.both:
+        return State.CLOSING
+    if flags & SYN:
+        # A new SYN on a closed connection opens it again; the outside's answer establishes it.
+        if from_outside:
+            return State.ESTABLISHED
+        return State.TRANSITORY if state == State.CLOSING else state
+    # Data after a RST proves that the RST was not the end (RFC 7857 section 2.2).
+    return State.ESTABLISHED if state == State.CLOSING and closing is None else state
+
+
+class Timeouts:
+    """Idle seconds by class and state."""
+
+    def __init__(self, *, udp: int, tcp: int, syn: int, closing: int, finrst: int, icmp: int) -> None:
+        self.finrst = float(finrst)
+        self._seconds: dict[tuple[int, int], int] = {
+            (TimeoutClass.UDP, State.OPEN): udp,
+            (TimeoutClass.ICMP, State.OPEN): icmp,
+            (TimeoutClass.TCP, State.TRANSITORY): syn,
+            (TimeoutClass.TCP, State.ESTABLISHED): tcp,
+            (TimeoutClass.TCP, State.CLOSING): closing,
+        }
+
+    def of(self, timeout_class: int, state: int) -> float:
+        """The idle time-out; infinite for what does not age, or for a class a newer member invented."""
+        return float(self._seconds.get((timeout_class, state), "inf"))

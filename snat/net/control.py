@@ -1,0 +1,326 @@
+"""The control socket: users and programs talk to the shell over a UNIX socket. This page is its protocol.
+
+A frame is one JSON object on one line, UTF-8, ended by a line feed. Each connection has its own shell
+session. A request is at most 16384 bytes long.
+
+The daemon begins with ``{"type": "hello", "protocol": 1, "prompt": "R1#"}``. Requests have an integer ``id``,
+which the answers repeat:
+
+=============================================== =======================================================
+request                                         answers
+=============================================== =======================================================
+``{"id": 1, "request": "run", "line": "..."}``  any number of ``{"type": "text", "id": 1, "text": ...}``,
+                                                then ``{"type": "end", "id": 1, "ok": true, "prompt": ...,
+                                                "closed": false, "interrupted": false}``
+``{"id": 2, "request": "complete", "line":...}`` ``{"type": "candidates", "id": 2, "words": [...]}``: what
+                                                may stand in the place of the last word of the line
+``{"id": 3, "request": "help", "line": ...}``   ``{"type": "help", "id": 3, "text": ...}``: what ``?``
+                                                at the end of the line prints
+``{"id": 4, "request": "interrupt"}``           none of its own: a running command ends at once, with
+                                                ``ok`` false and ``interrupted`` true
+=============================================== =======================================================
+
+Texts are whole lines, to be printed as they are. ``ok`` is whether the command did what it should; after
+``closed`` the daemon closes the connection. One command runs at a time: a request that comes meanwhile is
+answered ``{"type": "refused", "id": ..., "reason": ...}``. So is a malformed one, with ``id`` null, and then
+the connection is closed. A client ignores frames of a type that it does not know.
+
+Who may connect is decided by the file system: the socket has mode 0660.
+"""
+
+import json
+import socket
+import stat
+from collections.abc import Callable, Generator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IListeningPort,
+    IPushProducer,
+    IReactorTime,
+    IReactorUNIX,
+)
+from twisted.internet.protocol import Factory
+from twisted.logger import Logger
+from twisted.protocols.basic import LineOnlyReceiver
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+VERSION = 1
+MAX_REQUEST = 16384
+"""Bytes of a request."""
+MAX_SESSIONS = 64
+"""Users at once."""
+SLICE = 0.002
+"""Seconds that a command may produce output before the reactor gets its turn."""
+SOCKET_MODE = 0o660
+
+
+class ControlSocketError(Exception):
+    """The control socket cannot be opened. The text says why and what to do."""
+
+
+class ControlledShell(Protocol):
+    """A shell session as this module needs it; ``cli.shell.Shell`` is one."""
+
+    ok: bool
+
+    @property
+    def prompt(self) -> str:
+        """What to print before the next line is typed."""
+        ...
+
+    @property
+    def closed(self) -> bool:
+        """Whether the user left."""
+        ...
+
+    def run(self, line: str) -> Generator[str, None, None]:
+        """The output of a line, in chunks that take well under :data:`SLICE` each."""
+        ...
+
+    def complete(self, line: str) -> Sequence[str]:
+        """Words for the place of the last one."""
+        ...
+
+    def help(self, line: str) -> str:
+        """What ``?`` prints."""
+        ...
+
+
+class ReactorUNIXTime(IReactorUNIX, IReactorTime):
+    """A reactor that listens on UNIX sockets and has a clock."""
+
+
+class BadRequestError(Exception):
+    """A request that is not of this protocol; its text is the reason."""
+
+
+def parse_request(line: bytes) -> tuple[int, str, str]:
+    """The id, the kind and the line of a request. Raises :class:`BadRequestError`."""
+    try:
+        request = json.loads(line)
+    except (ValueError, RecursionError):
+        raise BadRequestError("a request is a JSON object on one line") from None
+    match request:
+        case {"id": int(number), "request": "interrupt"}:
+            return number, "interrupt", ""
+        case {"id": int(number), "request": "run" | "complete" | "help" as kind, "line": str(text)}:
+            return number, kind, text
+    raise BadRequestError("a request has an integer id, a known request, and a line")
+
+
+@implementer(IPushProducer)
+class ControlSession(LineOnlyReceiver):
+    """One connection with its shell. It produces the output of the running command, as fast as it is read."""
+
+    delimiter = b"\n"
+    MAX_LENGTH = MAX_REQUEST
+
+    def __init__(self, clock: IReactorTime, shell: ControlledShell, left: Callable[[], None]) -> None:
+        self._clock = clock
+        self._shell = shell
+        self._left = left
+        self._output: Generator[str, None, None] | None = None
+        self._number = 0
+        self._paused = False
+        self._call: IDelayedCall | None = None
+
+    def connectionMade(self) -> None:
+        """Greet."""
+        self._send(type="hello", protocol=VERSION, prompt=self._shell.prompt)
+
+    def connectionLost(self, reason: Failure | None = None) -> None:  # noqa: ARG002 - a user may leave
+        """Forget what runs."""
+        self.stopProducing()
+        self._left()
+
+    def lineReceived(self, line: bytes) -> None:
+        """One request."""
+        try:
+            number, kind, text = parse_request(line)
+        except BadRequestError as bad:
+            self._refuse_all(str(bad))
+            return
+        if kind == "interrupt":
+            self._interrupt()
+        elif self._output is not None:
+            self._send(type="refused", id=number, reason="a command is running")
+        elif kind == "run":
+            self._run(number, text)
+        elif kind == "complete":
+            self._send(type="candidates", id=number, words=list(self._shell.complete(text)))
+        else:
+            self._send(type="help", id=number, text=self._shell.help(text))
+
+    def lineLengthExceeded(self, line: bytes) -> None:  # noqa: ARG002 - too long to look at
+        """A request that has no end."""
+        self._refuse_all(f"a request is at most {MAX_REQUEST} bytes long")
+
+    def pauseProducing(self) -> None:
+        """The user reads more slowly than we write."""
+        self._paused = True
+
+    def resumeProducing(self) -> None:
+        """The user has caught up."""
+        self._paused = False
+        self._schedule()
+
+    def stopProducing(self) -> None:
+        """Stop the command, if one runs."""
+        if self._call:
+            self._call.cancel()
+            self._call = None
+        if self._output is not None:
+            self._output.close()
+            self._output = None
+
+    def _run(self, number: int, line: str) -> None:
+        self._output, self._number, self._paused = self._shell.run(line), number, False
+        self._transport().registerProducer(self, True)
+        self._schedule()
+
+    def _schedule(self) -> None:
+        if self._output is not None and self._call is None and not self._paused:
+            self._call = self._clock.callLater(0, self._slice)
+
+    def _slice(self) -> None:
+        """Produce for a moment. A fault of the shell is logged by the reactor and ends the session."""
+        self._call = None
+        sound = False
+        try:
+            self._produce(self._clock.seconds() + SLICE)
+            sound = True
+        finally:
+            if not sound:
+                self._transport().abortConnection()
+        self._schedule()
+
+    def _produce(self, until: float) -> None:
+        while self._output is not None and not self._paused:
+            text = next(self._output, None)
+            if text is None:
+                self._end(interrupted=False)
+            elif text:
+                self._send(type="text", id=self._number, text=text)
+            if self._clock.seconds() >= until:
+                break
+
+    def _interrupt(self) -> None:
+        if self._output is not None:
+            self.stopProducing()
+            self._end(interrupted=True)
+
+    def _end(self, *, interrupted: bool) -> None:
+        self._output = None
+        self._transport().unregisterProducer()
+        shell = self._shell
+        self._send(
+            type="end",
+            id=self._number,
+            ok=shell.ok,
+            prompt=shell.prompt,
+            closed=shell.closed,
+            interrupted=interrupted,
+        )
+        if shell.closed:
+            self._transport().loseConnection()
+
+    def _refuse_all(self, reason: str) -> None:
+        self.stopProducing()
+        self._transport().unregisterProducer()
+        self._send(type="refused", id=None, reason=reason)
+        self._transport().loseConnection()
+
+    def _send(self, **frame: Any) -> None:
+        self._transport().write(json.dumps(frame).encode() + b"\n")
+
+    def _transport(self) -> Any:
+        return self.transport
+
+
+class ControlFactory(Factory):
+    """Makes a session for each user, up to :data:`MAX_SESSIONS`."""
+
+    noisy = False
+
+    def __init__(self, clock: IReactorTime, shells: Callable[[], ControlledShell]) -> None:
+        self._clock = clock
+        self._shells = shells
+        self.sessions = 0
+        """Users who are connected."""
+
+    def buildProtocol(self, addr: IAddress | None) -> ControlSession | None:  # noqa: ARG002 - one socket
+        """A session with a new shell; None, which closes the connection, when there are too many."""
+        if self.sessions >= MAX_SESSIONS:
+            return None
+        self.sessions += 1
+        return ControlSession(self._clock, self._shells(), self._left)
+
+    def _left(self) -> None:
+        self.sessions -= 1
+
+
+class ControlSocket(Service):
+    """The listening socket. Starting raises :class:`ControlSocketError` when it cannot be had."""
+
+    log = Logger()
+
+    def __init__(self, reactor: ReactorUNIXTime, path: Path, shells: Callable[[], ControlledShell]) -> None:
+        self._reactor = reactor
+        self._path = path
+        self._factory = ControlFactory(reactor, shells)
+        self._port: IListeningPort | None = None
+
+    def startService(self) -> None:
+        """Listen, in the place of a socket that a killed daemon left."""
+        make_way(self._path)
+        try:
+            self._port = self._reactor.listenUNIX(str(self._path), self._factory, mode=SOCKET_MODE)
+        except OSError as error:
+            raise ControlSocketError(f"{self._path}: {error}; give another path with --control") from error
+        super().startService()
+        self.log.info("control socket at {path}", path=str(self._path))
+
+    def stopService(self) -> Deferred[None] | None:
+        """Stop listening; the socket is removed. Connections end with the process."""
+        super().stopService()
+        port, self._port = self._port, None
+        return port.stopListening() if port else None
+
+
+def make_way(path: Path) -> None:
+    """Remove a stale socket. Raises :class:`ControlSocketError` if a daemon answers, or it is no socket."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        if not path.parent.is_dir():
+            raise ControlSocketError(f"{path.parent} is not a directory; make it first") from None
+        return
+    except OSError as error:
+        raise ControlSocketError(f"{path}: {error.strerror}") from error
+    if not stat.S_ISSOCK(mode):
+        raise ControlSocketError(f"{path} exists and is not a socket; remove it or give another path")
+    if _answers(path):
+        raise ControlSocketError(f"{path}: another snat daemon answers there; stop it or give another path")
+    path.unlink()
+
+
+def _answers(path: Path) -> bool:
+    """Whether somebody listens on a socket; one whose queue is full does."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(str(path))
+        except BlockingIOError:
+            return True
+        except ConnectionRefusedError:
+            return False
+        except OSError as error:
+            raise ControlSocketError(f"{path}: {error.strerror}") from error
+    return True

@@ -1,0 +1,44 @@
+"""Reading and writing ``net.*`` sysctls of the network namespace this process runs in.
+
+A sysctl is named by its path below ``/proc/sys/net``, such as ``ipv4/ip_forward``; slashes, because
+interface names may contain dots.
+"""
+
+from pathlib import Path
+
+from snat.net.refused import KernelRefused
+
+ROOT = Path("/proc/sys/net")
+"""Shows each process its own namespace."""
+
+
+def read(name: str) -> str | None:
+    """The value of a sysctl, or None where the kernel has none of this name."""
+    try:
+        return (ROOT / name).read_text().strip()
+    except FileNotFoundError:
+        return None
+
+
+def is_set(name: str) -> bool:
+    """Whether a sysctl that is a switch exists and is on."""
+    return read(name) not in (None, "0")
+
+
+def write(name: str, value: str) -> None:
+    """Set a sysctl; raises :class:`KernelRefused` if the kernel does not take it."""
+    try:
+        with (ROOT / name).open("r+") as file:
+            file.write(value)
+    except OSError as error:
+        raise KernelRefused(
+            f"cannot set it to {value}",
+            where=f"sysctl net/{name}",
+            remedy=f"the kernel says: {error.strerror}; it needs root and a writable /proc/sys",
+        ) from error
+
+
+def write_if_present(name: str, value: str) -> None:
+    """Set a sysctl that a kernel or an interface may lack (IPv6 switched off, an interface that left)."""
+    if read(name) is not None:
+        write(name, value)

@@ -1,0 +1,68 @@
+"""The state of one feed on one device, whoever manages it: how far it is, and the digest there.
+
+The manager's :class:`~snat.replication.sender.Sender` and a member's
+:class:`~snat.replication.receiver.Receiver` work on the same :class:`FeedState`, so a takeover hands over
+nothing: the digest at the last applied sequence is the base of the new term.
+"""
+
+from dataclasses import dataclass, field
+
+from snat.nat.entry import LOCAL_NAT_ID, MAPPING, NAT_ID
+from snat.replication.digest import FeedDigest
+from snat.wire.header import Feed, Position, Term
+
+
+@dataclass(slots=True)
+class FeedState:
+    """Position, digest and base of one feed."""
+
+    feed: Feed
+    position: Position = field(default_factory=Position)
+    """Last compiled, as manager; last applied, as member."""
+    base: Position = field(default_factory=Position)
+    """Where the current term began, in the old one."""
+    digest: FeedDigest = field(default_factory=FeedDigest)
+    highest: Term = Term(0, 0)
+    """The highest term heard of, stored ones included; the next is above it."""
+    verified: float | None = None
+    """When the digest last agreed with another device's."""
+
+    def heard(self, term: Term) -> None:
+        """Remember the highest term."""
+        self.highest = max(self.highest, term)
+
+    def next_term(self, nat_id: int) -> Term:
+        """The term that a taker takes: above all it has seen (design section 5)."""
+        return Term(max(self.highest, self.position.term).number + 1, nat_id)
+
+
+@dataclass(slots=True)
+class FeedCounters:
+    """What happened to feeds, and why items were refused."""
+
+    messages_sent: int = 0
+    items_sent: int = 0
+    messages_applied: int = 0
+    items_applied: int = 0
+    deletes_unknown: int = 0
+    """Deletes of entries this device does not have."""
+    old_terms: int = 0
+    gaps: int = 0
+    not_managed: int = 0
+    """Changes or statements by a device that does not manage the feed."""
+    dumps_sent: int = 0
+    dumps_received: int = 0
+    dumps_failed: int = 0
+    swept: int = 0
+    """Entries that a dump did not have, and so removed here."""
+    mismatches: int = 0
+    """Digests that differed at the same sequence."""
+    unknown_feeds: int = 0
+
+
+def holds(feed: Feed, record: bytes) -> bool:
+    """Whether a record belongs to a feed."""
+    nat_id = int.from_bytes(record[NAT_ID], "big")
+    if int.from_bytes(record[MAPPING], "big") != feed.mapping_id or nat_id == LOCAL_NAT_ID:
+        return False
+    return feed.process_id in (0, nat_id)

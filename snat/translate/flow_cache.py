@@ -1,0 +1,99 @@
+"""The flow cache: for flows that carry traffic, what to do with a packet by its 5-tuple.
+
+A :class:`Path` is one direction of a flow. The key is bytes 12 to 24 of a packet without options, both
+addresses and both ports, in a dict per protocol; for ICMP queries the identifier stands for both ports. A
+path goes when its entry does; a standby has none.
+"""
+
+from snat.nat.entry import ID
+from snat.nat.tracking import ICMP, TCP, UDP, Closing
+from snat.translate.checksum import delta
+
+TTL_WORD = 0x0100
+"""What one hop is worth in the sum under the header checksum."""
+
+
+class Path:
+    """One direction of a flow."""
+
+    __slots__ = (
+        "address_delta",
+        "closing",
+        "full_delta",
+        "header_delta",
+        "other",
+        "record",
+        "seen",
+        "target",
+        "tuple",
+    )
+
+    def __init__(self, key: bytes, target: bytes, record: bytes, ttl_step: int, now: float) -> None:
+        self.tuple = key
+        """What arrives: addresses and ports."""
+        self.target = target
+        """What leaves: 12 bytes over bytes 12 to 24 of the packet."""
+        self.address_delta = delta(key[:8], target[:8])
+        """For a partial checksum, which covers the pseudo header only."""
+        self.full_delta = delta(key, target)
+        self.header_delta = (self.address_delta + ttl_step * TTL_WORD) % 0xFFFF
+        self.record = record
+        self.seen = now
+        self.closing: Closing | None = None
+        """Shared by both directions once a FIN was seen."""
+        self.other = self
+
+
+def outward(record: bytes) -> tuple[bytes, bytes]:
+    """Key and target of the direction from inside: IL to OL becomes IG to OG."""
+    key = record[16:20] + record[29:33] + record[20:22] + record[33:35]
+    return key, record[23:27] + record[35:39] + record[27:29] + record[39:41]
+
+
+def inward(record: bytes) -> tuple[bytes, bytes]:
+    """Key and target of the direction from outside: OG to IG becomes OL to IL."""
+    key = record[35:39] + record[23:27] + record[39:41] + record[27:29]
+    return key, record[29:33] + record[16:20] + record[33:35] + record[20:22]
+
+
+class FlowCache:
+    """The paths of both realms; a listener of the table."""
+
+    def __init__(self, ttl_step: int) -> None:
+        self.inside: dict[int, dict[bytes, Path]] = {TCP: {}, UDP: {}, ICMP: {}}
+        """Paths of packets from inside, by protocol and 5-tuple."""
+        self.outside: dict[int, dict[bytes, Path]] = {TCP: {}, UDP: {}, ICMP: {}}
+        self._ttl_step = ttl_step
+
+    def put(self, record: bytes, now: float) -> Path:
+        """Make both paths of a record; the outward one."""
+        protocol = record[22]
+        out = Path(*outward(record), record, self._ttl_step, now)
+        back = Path(*inward(record), record, self._ttl_step, now)
+        out.other, back.other = back, out
+        self.inside[protocol][out.tuple] = out
+        self.outside[protocol][back.tuple] = back
+        return out
+
+    def of(self, record: bytes) -> Path | None:
+        """The outward path of a record."""
+        paths = self.inside.get(record[22])
+        return paths.get(outward(record)[0]) if paths else None
+
+    def changed(self, removed: list[bytes], added: list[bytes]) -> None:
+        """Entries changed (see :class:`snat.nat.table.Listener`): an update keeps its paths."""
+        if not any(self.inside.values()):
+            return
+        kept: dict[bytes, Path] = {}
+        for record in removed:
+            path = self.of(record)
+            if path is not None and path.record[ID] == record[ID]:
+                kept[record[ID]] = path
+        for record in added:
+            path = kept.pop(record[ID], None)
+            if path is not None:
+                path.record = path.other.record = record
+        for path in kept.values():
+            protocol = path.record[22]
+            del self.inside[protocol][path.tuple]
+            self.outside[protocol].pop(path.other.tuple, None)

@@ -1,0 +1,142 @@
+"""A Router without a device: keeps the configuration it is given, and shows what a test put into it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from cli.configuration_file import read_configuration
+from cli.router import ConfigurationRefused
+from cli.shell import Shell
+from snat.config.model import Configuration
+from snat.device.status import Endpoint, FeedStatus, GroupStatus, LinkStatus, Statistics, Translation
+
+CONFIGURATION = """\
+hostname R1
+!
+crypto pki trustpoint SNAT
+ ca-certificate /path/ca.pem
+ certificate /path/r1.pem
+ private-key /path/r1.key
+!
+ip nat Stateful id 1
+  primary 192.168.77.1
+    peer 192.168.77.2 nat-id 2 name r2.snat.example
+    mapping-id 10
+    virtual-address 10.0.0.1 interface in0
+    timers msec 100 msec 350
+!
+interface in0
+ ip nat inside
+!
+interface out0
+ ip nat outside
+!
+ip nat translation udp-timeout 300
+ip nat translation tcp-timeout 7440
+ip nat translation syn-timeout 240
+ip nat translation finrst-timeout 60
+ip nat translation icmp-timeout 60
+ip nat translation closing-timeout 240
+ip nat pool POOL1 203.0.113.10 203.0.113.20 prefix-length 24
+ip nat inside source list 1 pool POOL1 mapping-id 10 overload
+access-list 1 permit 10.0.0.0 0.0.0.255
+end
+"""
+
+
+def configuration(text: str = CONFIGURATION) -> Configuration:
+    """A configuration that has no problems."""
+    read, problems = read_configuration(text, "test")
+    assert problems == ()
+    return read
+
+
+def translation(number: int, protocol: int = 6) -> Translation:
+    """A row; the number is in the inside port."""
+    outside = Endpoint("198.51.100.7", 80)
+    return Translation(
+        protocol=protocol,
+        inside_global=Endpoint("203.0.113.10", 1024 + number % 60000),
+        inside_local=Endpoint("10.0.0.5", 40000),
+        outside_local=outside,
+        outside_global=outside,
+        nat_id=1,
+        number=number,
+        mapping_id=10,
+        state="established",
+    )
+
+
+LINK = LinkStatus(
+    neighbor="r2.snat.example",
+    direction="out",
+    local_address="192.168.77.1",
+    destination_address="192.168.77.2",
+    destination_port=15555,
+    local_nat_id=1,
+    destination_nat_id=2,
+    process_id=0,
+    mapping_ids=(10,),
+    state="Establish",
+    messages_in=7,
+    messages_out=9,
+)
+FEED = FeedStatus(
+    process_id=0,
+    mapping_id=10,
+    manager_nat_id=1,
+    term=3,
+    sequence=44,
+    entries=120,
+    digest=1,
+    synchronised=True,
+    verified_age=2.2,
+)
+GROUP = GroupStatus(
+    mode="PRIMARY",
+    standing="MANAGE",
+    state="READY",
+    local_address="192.168.77.1",
+    local_nat_id=1,
+    mapping_ids=(10,),
+    feeds=(FEED,),
+    links=(LINK,),
+    alarms=("rules differ for mapping 10",),
+)
+
+
+@dataclass
+class FakeRouter:
+    """Satisfies cli.router.Router."""
+
+    running: Configuration = field(default_factory=configuration)
+    rows: Iterator[Translation] = field(default_factory=lambda: iter([translation(0)]))
+    groups: tuple[GroupStatus, ...] = (GROUP,)
+    refusal: str = ""
+    applied: list[Configuration] = field(default_factory=list)
+
+    def running_configuration(self) -> Configuration:
+        return self.running
+
+    def apply(self, configuration: Configuration) -> None:
+        if self.refusal:
+            raise ConfigurationRefused(self.refusal)
+        self.applied.append(configuration)
+        self.running = configuration
+
+    def translations(self) -> Iterator[Translation]:
+        return self.rows
+
+    def distributed(self) -> tuple[GroupStatus, ...]:
+        return self.groups
+
+    def statistics(self) -> Statistics:
+        return Statistics(counters={"translate": {"hits": 47, "new_flows": 3}})
+
+
+def output(shell: Shell, *lines: str) -> str:
+    """The output of the last of some lines; those before must go well."""
+    text = ""
+    for number, line in enumerate(lines, start=1):
+        text = "".join(shell.run(line))
+        assert shell.ok or number == len(lines), f"{line}: {text}"
+    return text

@@ -1,0 +1,355 @@
+"""Every command as a table: its good form, abbreviated, incomplete, and invalid with the caret's column."""
+
+from ipaddress import IPv4Address
+
+import pytest
+
+from cli.commands import TREE
+from cli.commands.configuration import configuration_lines
+from cli.grammar import Fault, LineError
+from cli.modes import BACKUP, CONFIG, INTERFACE, PRIMARY, PRIVILEGED, STATEFUL, TRUSTPOINT, USER
+from cli.tree import Configures, Path, Place, canonical, destination
+from snat.config.model import ConfiguredRole
+from tests.cli.fake_router import configuration
+
+ADDRESS = IPv4Address("192.168.77.1")
+PATHS: dict[str, Path] = {
+    "user": (Place(USER),),
+    "exec": (Place(PRIVILEGED),),
+    "config": (Place(PRIVILEGED), Place(CONFIG)),
+    "trustpoint": (Place(PRIVILEGED), Place(CONFIG), Place(TRUSTPOINT, "SNAT")),
+    "stateful": (Place(PRIVILEGED), Place(CONFIG), Place(STATEFUL)),
+    "primary": (
+        *(Place(PRIVILEGED), Place(CONFIG), Place(STATEFUL)),
+        Place(PRIMARY, (ConfiguredRole.PRIMARY, ADDRESS)),
+    ),
+    "backup": (
+        *(Place(PRIVILEGED), Place(CONFIG), Place(STATEFUL)),
+        Place(BACKUP, (ConfiguredRole.BACKUP, ADDRESS)),
+    ),
+    "interface": (Place(PRIVILEGED), Place(CONFIG), Place(INTERFACE, "in0")),
+}
+
+# mode, line as the running configuration prints it, an abbreviation of it
+CONFIGURES = [
+    ("config", "hostname R2", "ho R2"),
+    ("config", "crypto pki trustpoint SNAT", "cr p t SNAT"),
+    ("trustpoint", "ca-certificate /a/ca.pem", "ca /a/ca.pem"),
+    ("trustpoint", "certificate /a/r1.pem", "ce /a/r1.pem"),
+    ("trustpoint", "private-key /a/r1.key", "p /a/r1.key"),
+    ("config", "ip nat Stateful id 1", "ip nat stateful id 1"),
+    ("config", "ip nat Stateful id 1", "IP NAT S I 1"),
+    ("stateful", "primary 192.168.77.1", "pri 192.168.77.1"),
+    ("stateful", "primary 192.168.77.1 port 15556", "p 192.168.77.1 po 15556"),
+    ("stateful", "backup 192.168.77.1", "b 192.168.77.1"),
+    (
+        "primary",
+        "peer 192.168.77.2 nat-id 2 name r2.snat.example",
+        "pe 192.168.77.2 nat 2 na r2.snat.example",
+    ),
+    ("primary", "peer 192.168.77.2 nat-id 2 name r2 port 1", "pe 192.168.77.2 na 2 n r2 p 1"),
+    ("backup", "mapping-id 10", "m 10"),
+    ("primary", "virtual-address 10.0.0.1 interface in0", "v 10.0.0.1 i in0"),
+    ("primary", "timers 2 6", "t 2 6"),
+    ("primary", "timers msec 100 msec 350", "t m 100 m 350"),
+    ("primary", "timers msec 500 2", "ti ms 500 2"),
+    ("config", "interface in0", "int in0"),
+    ("interface", "ip nat inside", "ip nat ins"),
+    ("interface", "ip nat outside", "i n o"),
+    ("config", "ip nat translation udp-timeout 300", "ip nat tr u 300"),
+    ("config", "ip nat translation tcp-timeout 300", "ip nat tr t 300"),
+    ("config", "ip nat translation syn-timeout 300", "ip nat tr s 300"),
+    ("config", "ip nat translation finrst-timeout 300", "ip nat tr f 300"),
+    ("config", "ip nat translation icmp-timeout 300", "ip nat tr i 300"),
+    ("config", "ip nat translation closing-timeout 300", "ip nat tr c 300"),
+    (
+        "config",
+        "ip nat pool P 203.0.113.1 203.0.113.9 prefix-length 24",
+        "ip n p P 203.0.113.1 203.0.113.9 p 24",
+    ),
+    (
+        "config",
+        "ip nat pool P 203.0.113.1 203.0.113.9 netmask 255.255.255.0",
+        "ip n p P 203.0.113.1 203.0.113.9 n 255.255.255.0",
+    ),
+    ("config", "ip nat inside source list 1 pool P overload", "ip nat ins so li 1 po P ov"),
+    (
+        "config",
+        "ip nat inside source list 1300 pool P mapping-id 10 overload",
+        "ip n i s l 1300 p P m 10 o",
+    ),
+    ("config", "access-list 1 permit 10.0.0.0 0.0.0.255", "acc 1 p 10.0.0.9 0.0.0.255"),
+    ("config", "access-list 1 deny   10.0.0.1", "a 1 d 10.0.0.1"),
+    ("config", "access-list 1 permit 10.0.0.1", "a 1 p h 10.0.0.1"),
+    ("config", "access-list 1 permit any", "a 1 permit a"),
+    ("config", "access-list 1 permit any", "a 1 permit 0.0.0.0 255.255.255.255"),
+]
+
+# mode, line: commands that do not configure
+OTHERS = [
+    ("user", "enable", "en"),
+    ("user", "exit", "ex"),
+    ("exec", "enable", "en"),
+    ("exec", "disable", "d"),
+    ("exec", "configure terminal", "conf t"),
+    ("exec", "exit", "ex"),
+    ("exec", "show running-config", "sh run"),
+    ("user", "show ip nat translations", "sh ip nat tr"),
+    ("user", "show ip nat translations", "show ip nat translation"),
+    ("user", "show ip nat statistics", "sh ip nat st"),
+    ("user", "show ip snat distributed", "sh ip snat dis"),
+    ("user", "show ip snat distributed verbose", "sh ip sn d v"),
+    ("exec", "show running-config | include ip nat | pool", "sh run | i ip nat | pool"),
+    ("exec", "show running-config | json", "sh run | j"),
+    ("config", "do show running-config", "do show running-config"),
+    ("config", "end", "en"),
+    ("interface", "exit", "ex"),
+]
+
+
+@pytest.mark.parametrize(("mode", "line", "abbreviated"), CONFIGURES)
+def test_a_configuration_command_is_understood_and_printed_in_full(
+    mode: str, line: str, abbreviated: str
+) -> None:
+    assert canonical(TREE.match(PATHS[mode], line)) == line
+    assert canonical(TREE.match(PATHS[mode], abbreviated)) == line
+    assert canonical(TREE.match(PATHS[mode], f"  {line.swapcase()[:4]}{line[4:]}  ")) == line
+
+
+@pytest.mark.parametrize(("mode", "line", "abbreviated"), OTHERS)
+def test_another_command_means_the_same_abbreviated(mode: str, line: str, abbreviated: str) -> None:
+    full, short = TREE.match(PATHS[mode], line), TREE.match(PATHS[mode], abbreviated)
+    assert (full.command, full.values) == (short.command, short.values)
+
+
+@pytest.mark.parametrize(
+    ("mode", "line"),
+    [
+        ("exec", "configure"),
+        ("exec", "show"),
+        ("exec", "sh ip nat"),
+        ("user", "show ip snat"),
+        ("exec", "show running-config |"),
+        ("exec", "show run | include"),
+        ("config", "hostname"),
+        ("config", "crypto pki trustpoint"),
+        ("trustpoint", "ca-certificate"),
+        ("trustpoint", "certificate"),
+        ("trustpoint", "private-key"),
+        ("config", "ip nat stateful id"),
+        ("stateful", "primary"),
+        ("stateful", "backup 192.168.77.1 port"),
+        ("primary", "peer 192.168.77.2"),
+        ("primary", "peer 192.168.77.2 nat-id 2"),
+        ("primary", "peer 192.168.77.2 nat-id 2 name"),
+        ("primary", "mapping-id"),
+        ("primary", "virtual-address 10.0.0.1"),
+        ("primary", "timers 1"),
+        ("primary", "timers 1 msec"),
+        ("config", "interface"),
+        ("interface", "ip nat"),
+        ("config", "ip nat translation udp-timeout"),
+        ("config", "ip nat pool P"),
+        ("config", "ip nat pool P 203.0.113.1 203.0.113.9"),
+        ("config", "ip nat pool P 203.0.113.1 203.0.113.9 netmask"),
+        ("config", "ip nat inside source list 1"),
+        ("config", "ip nat inside source list 1 pool P"),
+        ("config", "ip nat inside source list 1 pool P mapping-id"),
+        ("config", "access-list 1"),
+        ("config", "access-list 1 permit"),
+        ("config", "access-list 1 permit host"),
+        ("config", "do"),
+        ("config", "no"),
+        ("config", "no ip nat pool"),
+    ],
+)
+def test_incomplete(mode: str, line: str) -> None:
+    with pytest.raises(LineError) as caught:
+        TREE.match(PATHS[mode], line)
+    assert caught.value.fault is Fault.INCOMPLETE
+    assert caught.value.reason.startswith("missing: ")
+
+
+@pytest.mark.parametrize(
+    ("mode", "line", "bad"),
+    [
+        ("exec", "foo", "foo"),
+        ("exec", "sh foo", "foo"),
+        ("exec", "enable me", "me"),
+        ("exec", "conf x", "x"),
+        ("exec", "show running-config x", "x"),
+        ("exec", "show ip nat translations now", "now"),
+        ("exec", "show ip nat statistics now", "now"),
+        ("exec", "show ip snat distributed brief", "brief"),
+        ("exec", "show run | tail x", "tail"),
+        ("exec", "show run | json x", "x"),
+        ("exec", "interface in0", "interface"),
+        ("exec", "disable all", "all"),
+        ("exec", "exit now", "now"),
+        ("user", "show running-config", "running-config"),
+        ("user", "configure terminal", "configure"),
+        ("config", "show run", "show"),
+        ("config", "end now", "now"),
+        ("config", "hostname -x", "-x"),
+        ("config", "hostname a b", "b"),
+        ("config", "crypto pki trustpoint SNAT x", "x"),
+        ("trustpoint", "ca-certificate ca.pem", "ca.pem"),
+        ("trustpoint", "certificate r1.pem", "r1.pem"),
+        ("trustpoint", "private-key /a/r 1.key", "1.key"),
+        ("config", "ip nat stateful id 0", "0"),
+        ("config", "ip nat stateful id 2147483648", "2147483648"),
+        ("config", "ip nat stateful id one", "one"),
+        ("stateful", "primary 192.168.77", "192.168.77"),
+        ("stateful", "primary 224.0.0.1", "224.0.0.1"),
+        ("stateful", "primary 0.0.0.0", "0.0.0.0"),
+        ("stateful", "backup 192.168.77.1 port 0", "0"),
+        ("stateful", "backup 192.168.77.1 port 65536", "65536"),
+        ("primary", "peer 192.168.77.2 nat-id 0 name r2", "0"),
+        ("primary", "peer 192.168.77.2 nat-id 2 name *.example", "*.example"),
+        ("primary", "peer 192.168.77.2 nat-id 2 name r2 port http", "http"),
+        ("primary", "mapping-id 0", "0"),
+        ("backup", "mapping-id ten", "ten"),
+        ("primary", "virtual-address 10.0.0.256 interface in0", "10.0.0.256"),
+        ("primary", "virtual-address 10.0.0.1 interface a/b", "a/b"),
+        ("primary", "timers msec 9 1", "9"),
+        ("primary", "timers 0 3", "0"),
+        ("primary", "timers 1 msec 60001", "60001"),
+        ("config", "interface abcdefghijklmnop", "abcdefghijklmnop"),
+        ("config", "interface ..", ".."),
+        ("interface", "ip nat sideways", "sideways"),
+        ("interface", "ip nat inside x", "x"),
+        ("config", "ip nat translation udp-timeout 0", "0"),
+        ("config", "ip nat translation udp-timeout 536871", "536871"),
+        ("config", "ip nat translation udp-timeout never", "never"),
+        ("config", "ip nat translation dns-timeout 60", "dns-timeout"),
+        ("config", "ip nat pool P 203.0.113.1 x prefix-length 24", "x"),
+        ("config", "ip nat pool P 203.0.113.1 203.0.113.9 prefix-length 33", "33"),
+        ("config", "ip nat pool P 203.0.113.1 203.0.113.9 netmask 255.0.255.0", "255.0.255.0"),
+        ("config", "ip nat pool P 203.0.113.1 203.0.113.9 type rotary", "type"),
+        ("config", "ip nat inside source list 100 pool P overload", "100"),
+        ("config", "ip nat inside source list 1 interface out0 overload", "interface"),
+        ("config", "ip nat inside source list 1 pool P mapping-id 0 overload", "0"),
+        ("config", "ip nat inside source static 10.0.0.1 203.0.113.1", "static"),
+        ("config", "access-list 100 permit any", "100"),
+        ("config", "access-list 1 remark hello", "remark"),
+        ("config", "access-list 1 permit 10.0.0", "10.0.0"),
+        ("config", "access-list 1 permit host any", "any"),
+        ("config", "access-list 1 permit any log", "log"),
+        ("config", "no end", "end"),
+        ("config", "no access-list 5000", "5000"),
+        ("trustpoint", "ip nat pool P 1.2.3.4 x", "x"),
+    ],
+)
+def test_invalid_with_the_column_of_the_bad_word(mode: str, line: str, bad: str) -> None:
+    with pytest.raises(LineError) as caught:
+        TREE.match(PATHS[mode], line)
+    assert caught.value.fault is Fault.INVALID
+    assert line[caught.value.column :].split()[0] == bad
+    assert bad in caught.value.reason
+
+
+@pytest.mark.parametrize(
+    ("mode", "line", "column", "meant"),
+    [
+        ("exec", "e", 0, "'e' may be enable or exit"),
+        ("user", "  e", 2, "'e' may be enable or exit"),
+        ("config", "e", 0, "'e' may be end or exit"),
+        ("stateful", "e", 0, "'e' may be end or exit"),
+        ("trustpoint", "c /a", 0, "'c' may be ca-certificate or certificate"),
+        ("trustpoint", "no c", 3, "'c' may be ca-certificate or certificate"),
+    ],
+)
+def test_ambiguous(mode: str, line: str, column: int, meant: str) -> None:
+    with pytest.raises(LineError) as caught:
+        TREE.match(PATHS[mode], line)
+    assert caught.value.fault is Fault.AMBIGUOUS
+    assert (caught.value.column, caught.value.reason) == (column, meant)
+
+
+NO_FORMS = [
+    ("config", "no hostname", "hostname Router"),
+    ("config", "no ip nat translation udp-timeout", "ip nat translation udp-timeout 300"),
+    ("config", "no ip nat translation udp-timeout 300", "ip nat translation udp-timeout 300"),
+]
+
+# mode, the no form, the line that it removes
+REMOVALS = [
+    ("config", "no crypto pki trustpoint SNAT", "crypto pki trustpoint SNAT"),
+    ("trustpoint", "no ca-certificate", " ca-certificate /path/ca.pem"),
+    ("trustpoint", "no certificate /path/r1.pem", " certificate /path/r1.pem"),
+    ("trustpoint", "no private-key", " private-key /path/r1.key"),
+    ("config", "no ip nat stateful id 1", "ip nat Stateful id 1"),
+    ("stateful", "no primary 192.168.77.1", "  primary 192.168.77.1"),
+    ("stateful", "no primary 192.168.77.1 port 15555", "  primary 192.168.77.1"),
+    ("primary", "no peer 192.168.77.2", "    peer 192.168.77.2 nat-id 2 name r2.snat.example"),
+    (
+        "primary",
+        "no peer 192.168.77.2 nat-id 2 name r2.snat.example port 15555",
+        "    peer 192.168.77.2 nat-id 2 name r2.snat.example",
+    ),
+    ("primary", "no mapping-id 10", "    mapping-id 10"),
+    ("primary", "no virtual-address 10.0.0.1", "    virtual-address 10.0.0.1 interface in0"),
+    ("primary", "no timers", "    timers msec 100 msec 350"),
+    ("primary", "no timers msec 100 msec 350", "    timers msec 100 msec 350"),
+    ("config", "no interface in0", "interface in0"),
+    ("interface", "no ip nat inside", " ip nat inside"),
+    (
+        "config",
+        "no ip nat inside source list 1",
+        "ip nat inside source list 1 pool POOL1 mapping-id 10 overload",
+    ),
+    (
+        "config",
+        "no ip nat inside source list 1 pool POOL1 mapping-id 10 overload",
+        "ip nat inside source list 1 pool POOL1 mapping-id 10 overload",
+    ),
+    ("config", "no access-list 1", "access-list 1 permit 10.0.0.0 0.0.0.255"),
+    ("config", "no access-list 1 permit 10.0.0.77 0.0.0.255", "access-list 1 permit 10.0.0.0 0.0.0.255"),
+]
+
+
+@pytest.mark.parametrize(("mode", "line", "removed"), REMOVALS)
+def test_the_no_form_removes_the_line(mode: str, line: str, removed: str) -> None:
+    before = configuration()
+    after = TREE.edit(TREE.match(PATHS[mode], line), before)
+    assert removed in list(configuration_lines(before))
+    assert removed not in list(configuration_lines(after))
+    if mode == "config":
+        assert TREE.edit(TREE.match(PATHS[mode], line), after) == after
+
+
+@pytest.mark.parametrize(("mode", "line", "default"), NO_FORMS)
+def test_the_no_form_goes_back_to_the_default(mode: str, line: str, default: str) -> None:
+    after = TREE.edit(TREE.match(PATHS[mode], line), configuration())
+    assert default in list(configuration_lines(after))
+
+
+def test_every_configuration_command_is_in_the_tables() -> None:
+    tabled = {id(TREE.match(PATHS[mode], line).command) for mode, line, _ in CONFIGURES}
+    declared = {
+        id(command)
+        for commands in TREE.modes.values()
+        for command in commands
+        if isinstance(command, Configures)
+    }
+    assert tabled == declared
+
+
+@pytest.mark.parametrize(
+    ("mode", "line", "leads_to"),
+    [
+        ("config", "interface out0", "(config-if)#"),
+        ("interface", "interface out0", "(config-if)#"),
+        ("primary", "backup 192.168.77.9", "(config-ipnat-snat-bkp)#"),
+        ("backup", "primary 192.168.77.9", "(config-ipnat-snat-pri)#"),
+        ("interface", "ip nat pool P 203.0.113.1 203.0.113.2 prefix-length 24", "(config)#"),
+        ("interface", "ip nat inside source list 1 pool P overload", "(config)#"),
+        ("interface", "ip nat inside", "(config-if)#"),
+        ("primary", "crypto pki trustpoint SNAT", "(ca-trustpoint)#"),
+        ("primary", "no mapping-id 3", "(config-ipnat-snat-pri)#"),
+        ("interface", "no interface in0", "(config)#"),
+        ("trustpoint", "hostname R9", "(config)#"),
+    ],
+)
+def test_a_line_of_a_mode_around_leaves_the_sub_mode(mode: str, line: str, leads_to: str) -> None:
+    assert destination(TREE.match(PATHS[mode], line))[-1].mode.prompt == leads_to

@@ -1,0 +1,141 @@
+"""Text -> model -> text, for the whole grammar."""
+
+from collections.abc import Callable
+from ipaddress import IPv4Address
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.commands.configuration import configuration_lines
+from cli.configuration_file import read_configuration
+from snat.config.model import (
+    AccessLine,
+    AccessList,
+    Configuration,
+    ConfiguredRole,
+    Group,
+    InsideSource,
+    Interface,
+    Peer,
+    Pool,
+    Side,
+    Stateful,
+    Timeouts,
+    Trustpoint,
+    VirtualAddress,
+)
+from tests.cli.fake_router import CONFIGURATION, configuration
+
+
+def text_of(configuration: Configuration) -> str:
+    return "".join(f"{line}\n" for line in configuration_lines(configuration))
+
+
+def test_the_text_of_the_brief_is_printed_as_it_was_read() -> None:
+    assert text_of(configuration(CONFIGURATION)) == CONFIGURATION
+
+
+def test_an_empty_configuration_shows_its_timeouts() -> None:
+    assert text_of(Configuration()).splitlines()[:3] == [
+        "hostname Router",
+        "!",
+        "ip nat translation udp-timeout 300",
+    ]
+
+
+NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9_.-]{0,12}", fullmatch=True)
+HOSTS = st.from_regex(r"[a-z][a-z0-9]{0,8}(\.[a-z]{1,5})?", fullmatch=True)
+INTERFACES = st.from_regex(r"[a-z][a-z0-9.-]{0,14}", fullmatch=True)
+FILES = st.one_of(st.just(""), st.from_regex(r"/[!-~]{1,20}", fullmatch=True))
+ADDRESSES = st.integers(0x01000000, 0xDFFFFFFF).map(IPv4Address)
+IDS = st.integers(1, 2147483647)
+PORTS = st.one_of(st.just(15555), st.integers(1, 65535))
+TIMES = st.one_of(st.integers(1, 254).map(float), st.integers(10, 60000).map(lambda ms: ms / 1000))
+
+
+def unique(strategy: st.SearchStrategy[Any], key: Callable[[Any], Any]) -> st.SearchStrategy[Any]:
+    return st.lists(strategy, max_size=3, unique_by=key).map(tuple)
+
+
+PEERS = st.builds(Peer, address=ADDRESSES, nat_id=IDS, name=HOSTS, port=PORTS)
+GROUPS = st.builds(
+    Group,
+    role=st.sampled_from(ConfiguredRole),
+    address=ADDRESSES,
+    port=PORTS,
+    peers=unique(PEERS, lambda peer: (peer.address, peer.port)),
+    mapping_ids=unique(IDS, lambda mapping_id: mapping_id),
+    virtual_addresses=unique(
+        st.builds(VirtualAddress, address=ADDRESSES, interface=INTERFACES), lambda v: v.address
+    ),
+    keepalive=TIMES,
+    hold_time=TIMES,
+)
+
+
+@st.composite
+def access_lines(draw: st.DrawFn) -> AccessLine:
+    wildcard = draw(st.one_of(st.just(0), st.just(0xFFFFFFFF), st.integers(0, 0xFFFFFFFF)))
+    address = draw(st.integers(0, 0xFFFFFFFF)) & ~wildcard
+    return AccessLine(
+        permit=draw(st.booleans()), address=IPv4Address(address), wildcard=IPv4Address(wildcard)
+    )
+
+
+LIST_NAMES = st.one_of(st.integers(1, 99), st.integers(1300, 1999)).map(str)
+TIMEOUT = st.integers(1, 536870)
+CONFIGURATIONS = st.builds(
+    Configuration,
+    hostname=st.from_regex(r"[A-Za-z][A-Za-z0-9]{0,62}", fullmatch=True),
+    trustpoint=st.none()
+    | st.builds(Trustpoint, name=NAMES, ca_certificate=FILES, certificate=FILES, private_key=FILES),
+    stateful=st.none()
+    | st.builds(Stateful, nat_id=IDS, groups=unique(GROUPS, lambda group: (group.role, group.address))),
+    interfaces=unique(
+        st.builds(Interface, name=INTERFACES, side=st.none() | st.sampled_from(Side)), lambda i: i.name
+    ),
+    pools=unique(
+        st.builds(
+            Pool,
+            name=NAMES,
+            start=ADDRESSES,
+            end=ADDRESSES,
+            prefix_length=st.integers(1, 32),
+            as_netmask=st.booleans(),
+        ),
+        lambda pool: pool.name,
+    ),
+    inside_sources=unique(
+        st.builds(InsideSource, access_list=LIST_NAMES, pool=NAMES, mapping_id=st.just(0) | IDS),
+        lambda rule: rule.access_list,
+    ),
+    access_lists=unique(
+        st.builds(
+            AccessList,
+            name=LIST_NAMES,
+            lines=st.lists(access_lines(), min_size=1, max_size=3, unique=True).map(tuple),
+        ),
+        lambda access_list: access_list.name,
+    ),
+    timeouts=st.builds(
+        Timeouts, udp=TIMEOUT, tcp=TIMEOUT, syn=TIMEOUT, closing=TIMEOUT, finrst=TIMEOUT, icmp=TIMEOUT
+    ),
+)
+
+
+@given(CONFIGURATIONS)
+def test_every_configuration_is_read_back_from_its_text(wanted: Configuration) -> None:
+    text = text_of(wanted)
+    read, problems = read_configuration(text, "R1")
+    assert read == wanted
+    assert text_of(read) == text
+    lines_with_faults = [p for p in problems if "missing: " in p.reason or "expected" in p.reason]
+    assert lines_with_faults == []
+
+
+@given(CONFIGURATIONS)
+def test_the_text_twice_means_the_same_as_once(wanted: Configuration) -> None:
+    text = text_of(wanted)
+    twice = text.removesuffix("end\n") + text
+    assert read_configuration(twice, "R1")[0] == wanted

@@ -1,0 +1,119 @@
+"""The layouts of show commands."""
+
+from dataclasses import replace
+
+import pytest
+
+from cli.shell import Shell
+from snat.device.status import Endpoint, Translation
+from tests.cli.fake_router import FEED, GROUP, LINK, FakeRouter, output, translation
+
+
+FEED_LINE = (
+    "Feed process 0 mapping 10: manager 1 (this router), term 3, sequence 44, entries 120, "
+    "verified equal 2 s ago"
+)
+
+
+def shown(router: FakeRouter, command: str) -> list[str]:
+    return output(Shell(router), f"show {command}").splitlines()
+
+
+def row(protocol: int, port: int, outside: bool = True) -> Translation:
+    host = Endpoint("66.66.66.66", port) if outside else None
+    return translation(0)._replace(
+        protocol=protocol,
+        inside_global=Endpoint("33.33.33.33", port),
+        inside_local=Endpoint("11.11.11.1", port),
+        outside_local=host,
+        outside_global=host,
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "line"),
+    [
+        (row(1, 5), "icmp 33.33.33.33:5     11.11.11.1:5       66.66.66.66:5      66.66.66.66:5"),
+        (row(6, 80), "tcp 33.33.33.33:80     11.11.11.1:80      66.66.66.66:80     66.66.66.66:80"),
+        (row(17, 53), "udp 33.33.33.33:53     11.11.11.1:53      66.66.66.66:53     66.66.66.66:53"),
+        (row(0, 0, outside=False), "--- 33.33.33.33        11.11.11.1         ---                ---"),
+        (row(6, 80, outside=False), "tcp 33.33.33.33:80     11.11.11.1:80      ---                ---"),
+        (row(47, 0), "gre 33.33.33.33        11.11.11.1         66.66.66.66        66.66.66.66"),
+        (row(132, 0), "132 33.33.33.33        11.11.11.1         66.66.66.66        66.66.66.66"),
+    ],
+)
+def test_translations_have_the_classic_columns(entry: Translation, line: str) -> None:
+    title, *lines = shown(FakeRouter(rows=iter([entry])), "ip nat translations")
+    assert title == "Pro Inside global      Inside local       Outside local      Outside global"
+    assert lines == [line]
+
+
+def test_the_longest_addresses_stay_apart() -> None:
+    long = Endpoint("203.113.113.113", 65535)
+    entry = translation(0)._replace(
+        protocol=1, inside_global=long, inside_local=long, outside_local=long, outside_global=long
+    )
+    line = shown(FakeRouter(rows=iter([entry])), "ip nat translations")[1]
+    assert line.split() == ["icmp", *["203.113.113.113:65535"] * 4]
+
+
+def test_statistics_name_interfaces_one_a_line_and_counters(router: FakeRouter) -> None:
+    assert shown(router, "ip nat statistics") == [
+        *("Outside interfaces:", "  out0", "Inside interfaces: ", "  in0"),
+        *("Counters of translate:", "  hits: 47", "  new flows: 3"),
+    ]
+
+
+def test_distributed_begins_as_ios_and_goes_on_with_ours(router: FakeRouter) -> None:
+    assert shown(router, "ip snat distributed") == [
+        "",
+        "Stateful NAT Connected Peers",
+        "",
+        "SNAT: Mode PRIMARY",
+        "    : State READY",
+        "    : Local Address 192.168.77.1",
+        "    : Local NAT id 1",
+        "    : Peer Address 192.168.77.2",
+        "    : Peer NAT id 2",
+        "    : Mapping List 10",
+        "    : Standing MANAGE",
+        f"    : {FEED_LINE}",
+        "    : Link out r2.snat.example: Establish",
+        "    : Alarm rules differ for mapping 10",
+        "",
+    ]
+
+
+def test_distributed_without_groups_is_only_the_title() -> None:
+    assert shown(FakeRouter(groups=()), "ip snat distributed") == ["", "Stateful NAT Connected Peers", ""]
+
+
+def test_two_links_to_one_neighbor_are_one_peer() -> None:
+    group = replace(GROUP, links=(LINK, replace(LINK, direction="in")))
+    lines = shown(FakeRouter(groups=(group,)), "ip snat distributed")
+    assert sum("Peer Address" in line for line in lines) == 1
+
+
+def test_what_is_not_well_is_said() -> None:
+    feed = replace(FEED, manager_nat_id=0, synchronised=False, verified_age=None)
+    link = replace(LINK, state="Connect", needs_resync=True, last_refusal="wrong name")
+    group = replace(GROUP, why="not synchronised yet", standing="LISTEN", feeds=(feed,), links=(link,))
+    text = "\n".join(shown(FakeRouter(groups=(group,)), "ip snat distributed"))
+    assert "Standing LISTEN: not synchronised yet" in text
+    assert "manager nobody" in text
+    assert "verified equal never, not synchronised" in text
+    assert "Connect, needs resync" in text
+    assert "Refused r2.snat.example: wrong name" in text
+
+
+def test_verbose_shows_the_connection_management_structure(router: FakeRouter) -> None:
+    text = "\n".join(shown(router, "ip snat distributed verbose"))
+    assert "InMsgs 7, OutMsgs 9" in text
+    assert "Destination Address 192.168.77.2, port 15555, NAT id 2" in text
+    assert "Process id 0, Mapping ids 10" in text
+
+
+def test_the_size_of_the_running_configuration_is_that_of_its_lines(router: FakeRouter) -> None:
+    text = output(Shell(router, privileged=True), "show running-config")
+    heading, body = text.split("!\n", 1)
+    assert heading == f"Building configuration...\n\nCurrent configuration : {len(body)} bytes\n"

@@ -1,0 +1,94 @@
+"""The arithmetic of outages and of what counts as a lost flow."""
+
+import pytest
+
+from snat.lab.ends import FlowEnd
+from snat.lab.measure import Snapshot, Stage, longest_gap, tcp_outcomes
+
+OUTSIDE = "203.0.113.10:1025"
+INSIDE = "10.0.0.100:40001"
+TABLES = {"R2": {INSIDE: OUTSIDE}}
+
+
+def end(
+    *, received: int, local: str = INSIDE, remote: str = OUTSIDE, fault: str = "", closed: str = ""
+) -> FlowEnd:
+    return FlowEnd(flow=1, local=local, remote=remote, received=received, fault=fault, closed=closed)
+
+
+def snapshot(up: int, down: int, *, fault: str = "", closed: str = "", seen: str = OUTSIDE) -> Snapshot:
+    return Snapshot.of(
+        [end(received=down, fault=fault, closed=closed)], [end(received=up, local="server", remote=seen)]
+    )
+
+
+def stage(start: Snapshot, finish: Snapshot) -> Stage:
+    return Stage(after="the takeover", began=0.0, ended=5.0, start=start, end=finish)
+
+
+@pytest.mark.parametrize(
+    ("arrivals", "gap"),
+    [
+        ([9.9, 10.1, 10.2, 12.0, 12.1, 14.9], 2.8),
+        ([9.0, 10.5], 4.5),  # nothing more until the end
+        ([9.0, 11.0, 14.9], 3.9),
+        ([8.0, 14.9], 6.9),  # the gap began before the measurement did
+        ([], 5.0),
+        ([20.0], 5.0),  # answers after the measurement are no part of it
+        ([14.0, 11.0, 12.0], 2.0),  # in any order
+    ],
+)
+def test_the_longest_gap_counts_from_the_last_answer_to_the_end(arrivals: list[float], gap: float) -> None:
+    assert longest_gap(arrivals, start=10.0, end=15.0) == pytest.approx(gap)
+
+
+def test_a_flow_survives_that_moved_both_ways_with_its_outside_address() -> None:
+    (outcome,) = tcp_outcomes(
+        before=snapshot(10, 10), stages=[stage(snapshot(20, 20), snapshot(21, 21))], tables=TABLES
+    )
+    assert outcome.survived
+    assert outcome.same_outside
+    assert (outcome.inside, outcome.outside_after) == (INSIDE, OUTSIDE)
+
+
+@pytest.mark.parametrize(("up", "down"), [(20, 21), (21, 20), (20, 20)])
+def test_a_flow_that_stands_still_one_way_is_lost(up: int, down: int) -> None:
+    (outcome,) = tcp_outcomes(
+        before=snapshot(10, 10), stages=[stage(snapshot(20, 20), snapshot(up, down))], tables=TABLES
+    )
+    assert outcome.faults == ("no bytes both ways since the takeover",)
+
+
+@pytest.mark.parametrize("wrong", [{"fault": "8 bytes lost at byte 16"}, {"closed": "connection reset"}])
+def test_a_broken_or_closed_flow_is_lost(wrong: dict[str, str]) -> None:
+    (outcome,) = tcp_outcomes(
+        before=snapshot(10, 10), stages=[stage(snapshot(20, 20), snapshot(30, 30, **wrong))], tables=TABLES
+    )
+    assert not outcome.survived
+    assert next(iter(wrong.values())) in outcome.faults[0]
+
+
+def test_a_flow_that_the_new_manager_does_not_know_is_lost() -> None:
+    (outcome,) = tcp_outcomes(
+        before=snapshot(10, 10), stages=[stage(snapshot(20, 20), snapshot(30, 30))], tables={"R2": {}}
+    )
+    assert outcome.faults == ("R2 manages without an entry for it",)
+    assert not outcome.same_outside
+
+
+def test_a_table_that_contradicts_the_server_is_a_fault() -> None:
+    (outcome,) = tcp_outcomes(
+        before=snapshot(10, 10),
+        stages=[stage(snapshot(20, 20), snapshot(30, 30))],
+        tables={"R2": {INSIDE: "203.0.113.11:9"}},
+    )
+    assert not outcome.survived
+    assert not outcome.same_outside
+    assert outcome.outside_after == "203.0.113.11:9"
+
+
+def test_a_flow_that_never_arrived_is_lost() -> None:
+    client_only = Snapshot.of([end(received=0, closed="never connected: no answer")], [])
+    (outcome,) = tcp_outcomes(before=client_only, stages=[stage(client_only, client_only)], tables=TABLES)
+    assert not outcome.survived
+    assert not outcome.same_outside
