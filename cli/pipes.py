@@ -64,8 +64,8 @@ def _translated(part: str) -> str:
 def _class(text: str) -> str:
     """The characters of ``[...]``; Python gives some of them, doubled, a meaning that IOS does not."""
     negation = "^" if text.startswith("^") else ""
-    escaped = re.sub(r"[^\w-]", r"\\\g<0>", text.removeprefix("^"))
-    return f"[{negation}{escaped.replace('--', r'-\-')}]"
+    escaped = re.sub(r"[^\w-]", r"\\\g<0>", text.removeprefix("^")).replace("--", r"-\-")
+    return f"[{negation}{escaped}]"
 
 
 def _refuse_nested_repetition(parts: list[str]) -> None:

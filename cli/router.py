@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from snat.config.model import Configuration
+from snat.config.refused import ConfigurationRefused
 from snat.device.status import GroupStatus, Statistics, Translation
 
-
-class ConfigurationRefused(Exception):  # noqa: N818 - a refusal is an answer
-    """A configuration that cannot be applied. Its text says what, where and what to do."""
+__all__ = ["ConfigurationRefused", "Router"]
 
 
 class Router(Protocol):

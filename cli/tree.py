@@ -51,7 +51,7 @@ Path = tuple[Place, ...]
 """Where a session is: an exec place, then the configuration mode, then its sub-modes. Empty: logged out."""
 
 
-class Rejected(Exception):  # noqa: N818 - a rejection is an answer
+class Rejected(Exception):
     """A line that is well formed and cannot be: its text is the answer to the user."""
 
 

@@ -14,7 +14,7 @@ from snat.device.digest import configuration_digest
 from snat.device.events import DeviceEvent, LinkClosed, Noted
 from snat.device.group import Group
 from snat.device.links import AT_ONCE, Link, Neighbor
-from snat.device.translation import rules_of, timeouts_of
+from snat.device.translation import Pools, rules_of, timeouts_of
 from snat.nat.entry import entry_number
 from snat.nat.pool import member_slots
 from snat.nat.table import NatTable
@@ -79,6 +79,8 @@ class Device:
         self.link_counters = LinkCounters()
         self.neighbors: dict[int, Neighbor] = {}
         self._counter = 0
+        self._ports = ports
+        self._pools: Pools = {}
         self._events: list[DeviceEvent] = []
         self._last_turn = now
         groups = configuration.stateful.groups if configuration.stateful else ()
@@ -88,7 +90,7 @@ class Device:
         self.slots = member_slots(self.nat_id, [*self.neighbors, self.nat_id])
         self.translator = Translator(
             self.table,
-            rules_of(configuration, self.slots, ports),
+            rules_of(configuration, self.slots, ports, self._pools),
             timeouts_of(configuration),
             identity=self._identity,
             ttl_step=ttl_step,
@@ -114,6 +116,17 @@ class Device:
         self._keepalive = min((group.keepalive for group in groups), default=1.0)
         self._hold_time = min((group.hold_time for group in groups), default=3.0)
         self._next_keepalive = now
+
+    def configure(self, configuration: Configuration) -> None:
+        """Take other rules, pools, lists and time-outs; entries that exist stay."""
+        self.configuration = configuration
+        self.translator.configure(
+            rules_of(configuration, self.slots, self._ports, self._pools), timeouts_of(configuration)
+        )
+        for group in self.groups:
+            group.configuration_digests = {
+                feed: configuration_digest(configuration, feed.mapping_id) for feed in group.feeds
+            }
 
     # Links
 

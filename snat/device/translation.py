@@ -5,18 +5,24 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from snat.config.model import Configuration
+from snat.config.model import Pool as PoolConfiguration
 from snat.nat.access_list import AccessList, Line
 from snat.nat.pool import Pool
 from snat.nat.rules import Rule, Rules
 from snat.nat.tracking import Timeouts
 
+Pools = dict[PoolConfiguration, Pool]
+"""Pools that exist, by what they were made from: one that is configured again keeps its quarantine."""
 
-def rules_of(configuration: Configuration, slots: Sequence[int], choice: random.Random) -> Rules:
+
+def rules_of(
+    configuration: Configuration, slots: Sequence[int], choice: random.Random, existing: Pools
+) -> Rules:
     """The rules in their order. The configuration is verified: every name is there."""
-    pools = {
-        pool.name: Pool(pool.name, int(pool.start), int(pool.end), slots, choice)
-        for pool in configuration.pools
-    }
+    for pool in configuration.pools:
+        if pool not in existing:
+            existing[pool] = Pool(pool.name, int(pool.start), int(pool.end), slots, choice)
+    pools = {pool.name: existing[pool] for pool in configuration.pools}
     lists = {
         one.name: AccessList(
             tuple(Line(line.permit, int(line.address), int(line.wildcard)) for line in one.lines)

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address
 
 from snat.net import guard, sysctl
-from snat.net.kernel_check import check_claim, check_prepare
+from snat.net.kernel_check import check_claim, check_prepare, check_tun
 from snat.net.kernel_plan import (
     INSIDE_GROUP,
     INSIDE_TUN,
@@ -35,7 +35,6 @@ from snat.net.kernel_plan import (
     sysctls,
 )
 from snat.net.netlink import Netlink, ProxyNeighbour, Route, netlink
-from snat.net.refused import KernelRefused
 
 
 class Kernel:
@@ -44,8 +43,8 @@ class Kernel:
     Order: :func:`snat.net.tun.open_tun` for both TUNs (it refuses while another daemon has them),
     :meth:`prepare`, :meth:`attach`; then :meth:`claim` and :meth:`withdraw` as the role comes and goes.
     Every method can be called again at any time, and changes only what is not as it should be. All raise
-    :class:`KernelRefused`; :meth:`prepare` and :meth:`claim` check first and change nothing when they refuse.
-    They block for some milliseconds.
+    :class:`~snat.net.refused.KernelRefused`; :meth:`prepare` and :meth:`claim` check first and change
+    nothing when they refuse. They block for some milliseconds.
     """
 
     def __init__(self, plan: KernelPlan) -> None:
@@ -72,6 +71,11 @@ class Kernel:
             for name, group in ((INSIDE_TUN, INSIDE_GROUP), (OUTSIDE_TUN, OUTSIDE_GROUP)):
                 _bring_up(kernel, name, group=group, mtu=mtu[name])
             _put_routes(kernel, live_routes(self.plan, self._inside_address(kernel)))
+
+    def check(self, virtual_addresses: tuple[tuple[IPv4Address, str], ...]) -> None:
+        """Raise what :meth:`claim` would: ask at start, since a takeover is too late to learn of it."""
+        with netlink() as kernel:
+            check_claim(kernel, virtual_addresses)
 
     def claim(
         self, virtual_addresses: tuple[tuple[IPv4Address, str], ...]
@@ -139,8 +143,7 @@ class Kernel:
 
 
 def _bring_up(kernel: Netlink, name: str, *, group: int, mtu: int) -> None:
-    if name not in kernel.links:
-        raise KernelRefused("no such TUN", where=f"interface {name}", remedy="open it before attaching")
+    check_tun(kernel, name)
     for path, value in TUN_SYSCTLS:
         sysctl.write_if_present(path.format(name), value)
     kernel.add_address(name, TUN_ADDRESS, host=True)

@@ -7,11 +7,13 @@ from typing import Final
 from snat.net import sysctl
 from snat.net.kernel_plan import (
     INSIDE_GROUP,
+    INSIDE_TUN,
     OUTSIDE_GROUP,
     PREFERENCES,
     TABLES,
     TUNS,
     KernelPlan,
+    proxies,
 )
 from snat.net.netlink import Netlink
 from snat.net.refused import KernelRefused
@@ -32,6 +34,7 @@ def check_prepare(plan: KernelPlan, kernel: Netlink) -> None:
 
 def check_claim(kernel: Netlink, virtual_addresses: Iterable[tuple[IPv4Address, str]]) -> None:
     """Raise :class:`KernelRefused` if the kernel would not answer for a virtual address, or always would."""
+    check_tun(kernel, INSIDE_TUN)
     holders = {address.ip: name for name, address in kernel.addresses() if name not in TUNS}
     for address, interface in virtual_addresses:
         _check_exists(interface, kernel)
@@ -42,6 +45,12 @@ def check_claim(kernel: Netlink, virtual_addresses: Iterable[tuple[IPv4Address, 
                 remedy="`ip addr del` it: it would be answered for while another router holds it",
             )
         _check_arp_ignore(interface)
+
+
+def check_tun(kernel: Netlink, name: str) -> None:
+    """Raise :class:`KernelRefused` unless a TUN is open."""
+    if name not in kernel.links:
+        raise KernelRefused("no such TUN", where=f"interface {name}", remedy="open it before attaching")
 
 
 def _check_interfaces(plan: KernelPlan, kernel: Netlink) -> None:
@@ -95,6 +104,7 @@ def _check_foreign(kernel: Netlink) -> None:
 
 
 def _check_pools(plan: KernelPlan, kernel: Netlink) -> None:
+    proxies(plan, kernel.addresses())  # refuses too many now, rather than at a takeover
     for name, address in kernel.addresses():
         for pool in plan.pool_networks:
             if address.ip in pool and name not in TUNS:

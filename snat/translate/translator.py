@@ -120,6 +120,11 @@ class Translator:
         table.listen(self._cache)
         table.listen(self)
 
+    def configure(self, rules: Rules, timeouts: Timeouts) -> None:
+        """Take other rules and time-outs; entries and paths that exist stay."""
+        self._rules = rules
+        self._timeouts = timeouts
+
     # Packets
 
     def translate(self, buffer: bytearray, length: int, from_outside: bool, now: float) -> Verdict:

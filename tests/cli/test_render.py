@@ -8,7 +8,6 @@ from cli.shell import Shell
 from snat.device.status import Endpoint, Translation
 from tests.cli.fake_router import FEED, GROUP, LINK, FakeRouter, output, translation
 
-
 FEED_LINE = (
     "Feed process 0 mapping 10: manager 1 (this router), term 3, sequence 44, entries 120, "
     "verified equal 2 s ago"

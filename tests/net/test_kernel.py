@@ -217,6 +217,11 @@ class TestPrepareRefuses:
         with pytest.raises(KernelRefused, match=r"203\.0\.113\.1 .*eth1"):
             check(kernel, replace(PLAN, pool_networks=(IPv4Network("203.0.113.0/29"),)))
 
+    def test_a_pool_of_too_many_addresses_to_answer_for(self, kernel: FakeKernel) -> None:
+        kernel.held[2] = ("eth1", IPv4Interface("172.16.0.1/12"))
+        with pytest.raises(KernelRefused, match=f"{MAX_PROXIES} at most"):
+            check(kernel, replace(PLAN, pool_networks=(IPv4Network("172.24.0.0/16"),)))
+
     @pytest.mark.parametrize("interface", ["eth1", "all"])
     def test_proxy_arp_on_an_outside_interface(self, kernel: FakeKernel, interface: str) -> None:
         sysctl.write(f"ipv4/conf/{interface}/proxy_arp", "1")
@@ -228,6 +233,7 @@ class TestClaimRefuses:
     VIRTUAL = ((IPv4Address("10.0.0.254"), "eth0"),)
 
     def claim(self, kernel: FakeKernel) -> None:
+        kernel.links[INSIDE_TUN] = link(INSIDE_TUN, kind="tun")
         check_claim(cast("Netlink", kernel), self.VIRTUAL)
 
     def test_nothing_if_all_is_well_even_if_claimed_before(self, kernel: FakeKernel) -> None:
@@ -243,6 +249,10 @@ class TestClaimRefuses:
         del kernel.links["eth0"]
         with pytest.raises(KernelRefused, match="no such interface"):
             self.claim(kernel)
+
+    def test_anything_before_the_tun_is_open(self, kernel: FakeKernel) -> None:
+        with pytest.raises(KernelRefused, match="no such TUN"):
+            check_claim(cast("Netlink", kernel), self.VIRTUAL)
 
     @pytest.mark.parametrize("interface", ["eth0", "all"])
     def test_an_interface_that_answers_for_its_own_addresses_only(

@@ -1,0 +1,228 @@
+"""Where packets come from and go to: the two TUNs and the kernel around them, or a capture in their place."""
+
+from collections.abc import Callable, Iterable
+from ipaddress import IPv4Address, IPv4Network, summarize_address_range
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Protocol
+
+from twisted.internet.interfaces import IReactorFDSet, IReactorTime
+from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from snat.config.model import Configuration, Group, Side
+from snat.config.refused import ConfigurationRefused
+from snat.counters import as_dict
+from snat.device.device import Device
+from snat.net.gratuitous_arp import GratuitousArp
+from snat.net.kernel import Kernel
+from snat.net.kernel_plan import INSIDE_TUN, OUTSIDE_TUN, KernelPlan
+from snat.net.pcap import CapturePort, CaptureReader, CaptureWriter
+from snat.net.refused import KernelRefused
+from snat.net.tun import Tun, open_tun
+from snat.translate.translator import Verdict
+
+TUN_TTL_STEP: Final = 1
+"""The kernel forwards twice, into a TUN and out of the other; the traveller shall see one hop."""
+CAPTURE_TTL_STEP: Final = -1
+"""In a capture we are the only router."""
+_LOOK_AGAIN: Final = 0.1
+"""Seconds between two looks for a capture that is not there yet."""
+
+
+class DataPath(Protocol):
+    """Packets in and out of a device."""
+
+    def start(self) -> None:
+        """Begin to take packets. Raises KernelRefused, CaptureError or OSError."""
+        ...
+
+    def stop(self) -> None:
+        """Take no more; what must not outlive the process is gone afterwards."""
+        ...
+
+    def claim(self, groups: Iterable[Group]) -> None:
+        """Answer for the addresses of exactly these groups, which this device manages."""
+        ...
+
+    def configure(self, configuration: Configuration, managed: Iterable[Group]) -> None:
+        """Take another configuration. Raises ConfigurationRefused, and then nothing changed."""
+        ...
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """By subject."""
+        ...
+
+
+def pool_networks(configuration: Configuration) -> tuple[IPv4Network, ...]:
+    """The pools' addresses as networks."""
+    return tuple(
+        network for pool in configuration.pools for network in summarize_address_range(pool.start, pool.end)
+    )
+
+
+def kernel_plan(configuration: Configuration) -> KernelPlan:
+    """What the kernel must look like for a configuration."""
+    sides = {side: tuple(one.name for one in configuration.interfaces if one.side is side) for side in Side}
+    return KernelPlan(
+        inside=sides[Side.INSIDE], outside=sides[Side.OUTSIDE], pool_networks=pool_networks(configuration)
+    )
+
+
+class ReactorFDSetTime(IReactorFDSet, IReactorTime):
+    """What the TUNs need of a reactor."""
+
+
+class TunPath:
+    """Live traffic: packets from inside are read from one TUN, packets from outside from the other."""
+
+    def __init__(self, device: Device, reactor: ReactorFDSetTime, batch_done: Callable[[], None]) -> None:
+        self._device = device
+        self._reactor = reactor
+        self._batch_done = batch_done
+        self._kernel = Kernel(kernel_plan(device.configuration))
+        self._arp = GratuitousArp(reactor)
+        self._tuns: dict[str, Tun] = {}
+
+    def start(self) -> None:
+        """Open the TUNs, which refuses while another daemon has them, and lead packets to them."""
+        for name, received in ((INSIDE_TUN, self._from_inside), (OUTSIDE_TUN, self._from_outside)):
+            self._tuns[name] = Tun(open_tun(name), name, self._reactor, received, self._batch_done)
+        self._kernel.prepare()
+        self._kernel.attach()
+        self._inside, self._outside = self._tuns[INSIDE_TUN], self._tuns[OUTSIDE_TUN]
+        for tun in self._tuns.values():
+            tun.start()
+
+    def stop(self) -> None:
+        """Withdraw the addresses and close the TUNs; rules, blackholes and guard stay."""
+        self._arp.withdraw()
+        self._kernel.withdraw()
+        for tun in self._tuns.values():
+            tun.close()
+
+    def claim(self, groups: Iterable[Group]) -> None:
+        """Answer ARP for the groups' addresses, and announce them."""
+        groups = tuple(groups)
+        self._arp.withdraw()
+        if not groups:
+            self._kernel.withdraw()
+            return
+        wanted = tuple((one.address, one.interface) for group in groups for one in group.virtual_addresses)
+        self._arp.announce(self._kernel.claim(wanted))
+
+    def configure(self, configuration: Configuration, managed: Iterable[Group]) -> None:
+        """Make the kernel what the configuration needs, which it checks before it changes anything."""
+        plan, before = kernel_plan(configuration), self._kernel.plan
+        if plan == before:
+            return
+        self._kernel.plan = plan
+        try:
+            self._kernel.prepare()
+        except KernelRefused as refused:
+            self._kernel.plan = before
+            raise ConfigurationRefused(str(refused)) from refused
+        self._kernel.attach()
+        self.claim(managed)
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """Those of the TUNs and of gratuitous ARP."""
+        named: dict[str, Any] = {name: tun.counters for name, tun in self._tuns.items()}
+        return {name: as_dict(counters) for name, counters in {**named, "arp": self._arp.counters}.items()}
+
+    def _from_inside(self, buffer: bytearray, length: int) -> None:
+        self._forward(buffer, length, self._device.packet(buffer, length, False, self._reactor.seconds()))
+
+    def _from_outside(self, buffer: bytearray, length: int) -> None:
+        self._forward(buffer, length, self._device.packet(buffer, length, True, self._reactor.seconds()))
+
+    def _forward(self, buffer: bytearray, length: int, verdict: Verdict) -> None:
+        if verdict is Verdict.TO_OUTSIDE:
+            self._outside.write(memoryview(buffer)[:length])
+        elif verdict is Verdict.TO_INSIDE:
+            self._inside.write(memoryview(buffer)[:length])
+
+
+class CapturePath:
+    """A capture in the TUNs' place (``--pcap IN:OUT``): replayed once this device manages, and IN is there."""
+
+    log = Logger()
+
+    def __init__(
+        self,
+        device: Device,
+        reactor: IReactorTime,
+        batch_done: Callable[[], None],
+        source: Path,
+        target: Path,
+    ) -> None:
+        self._device = device
+        self._reactor = reactor
+        self._batch_done = batch_done
+        self._source = source
+        self._target = target
+        self._pools = pool_networks(device.configuration)
+        self._files: list[BinaryIO] = []
+        self._port: CapturePort | None = None
+        self._looking = LoopingCall(self._look)
+        self._looking.clock = reactor
+
+    def start(self) -> None:
+        """Begin to look for the capture."""
+        self._looking.start(_LOOK_AGAIN).addErrback(self._failed)
+
+    def stop(self) -> None:
+        """Replay no more."""
+        if self._looking.running:
+            self._looking.stop()
+        if self._port is not None:
+            self._port.stop()
+        for file in self._files:
+            file.close()
+
+    def claim(self, groups: Iterable[Group]) -> None:
+        """Nobody can ask a capture for an address."""
+
+    def configure(self, configuration: Configuration, managed: Iterable[Group]) -> None:  # noqa: ARG002
+        """A capture has no kernel around it; only the pools matter, which tell the realms apart."""
+        self._pools = pool_networks(configuration)
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """Those of the replay."""
+        return {} if self._port is None else {"capture": as_dict(self._port.counters)}
+
+    def _ready(self) -> bool:
+        return all(group.manages for group in self._device.groups)
+
+    def _look(self) -> None:
+        if not self._ready() or not self._source.exists():
+            return
+        self._looking.stop()
+        self._files = [self._source.open("rb"), self._target.open("wb")]
+        reader = CaptureReader(self._files[0])
+        self._port = CapturePort(
+            reader,
+            CaptureWriter.like(self._files[1], reader),
+            self._reactor,
+            self._received,
+            self._batch_done,
+            self._ready,
+            from_outside=self._from_outside,
+        )
+        self._port.finished.addCallbacks(self._finished, self._failed)
+        self._port.start()
+
+    def _received(self, buffer: bytearray, length: int, from_outside: bool) -> bool:
+        return bool(self._device.packet(buffer, length, from_outside, self._reactor.seconds()))
+
+    def _from_outside(self, destination: bytes) -> bool:
+        address = IPv4Address(destination)
+        return any(address in network for network in self._pools)
+
+    def _finished(self, _: object) -> None:
+        self.log.info("replayed {source} to {target}", source=str(self._source), target=str(self._target))
+
+    def _failed(self, failure: Failure) -> None:
+        self.log.error(
+            "replay of {source} ended: {reason}", source=str(self._source), reason=failure.getErrorMessage()
+        )

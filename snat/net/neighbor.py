@@ -1,0 +1,125 @@
+"""Dialling one neighbor, again and again: its addresses in turn, with a back-off that grows and jitters.
+
+The neighbor owns the back-off. TCP or TLS coming up resets nothing: a neighbor that accepts the connection
+and refuses our certificate would otherwise be dialled without pause. Only an established session does.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, wrapClientTLS
+from twisted.internet.interfaces import IReactorTCP, IReactorTime
+from twisted.internet.protocol import Factory
+from twisted.internet.ssl import CertificateOptions
+from twisted.python.failure import Failure
+
+from snat.device.links import Link
+from snat.net.protocol import LinkProtocol, Links
+from snat.net.tls import Identity
+from snat.session.states import State
+
+FIRST_DELAY: Final = 0.1
+LAST_DELAY: Final = 10.0
+_CONNECT_TIME: Final = 5
+"""Seconds for TCP."""
+
+
+class ReactorTCPTime(IReactorTCP, IReactorTime):
+    """What dialling and listening need of a reactor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a neighbor listens, and from which address of ours it is dialled."""
+
+    host: str
+    port: int
+    source: str
+
+
+class Dialler:
+    """Keeps the outgoing link to one neighbor."""
+
+    def __init__(
+        self,
+        reactor: ReactorTCPTime,
+        options: Callable[[], CertificateOptions],
+        links: Links,
+        addresses: Sequence[Address],
+        *,
+        begin: Callable[[], Link],
+        check: Callable[[Identity | None, str], str],
+    ) -> None:
+        self._reactor = reactor
+        self._options = options
+        self._links = links
+        self._addresses = addresses
+        self._begin = begin
+        self._check = check
+        self._attempt = 0
+        self._turn = 0
+        self._again: Any = None
+        self._connecting: Deferred[Any] | None = None
+        self._stopped = True
+
+    def start(self) -> None:
+        """Dial now."""
+        self._stopped = False
+        self._dial()
+
+    def stop(self) -> None:
+        """Dial no more; a connection that is up is not touched."""
+        self._stopped = True
+        if self._again is not None:
+            self._again.cancel()
+            self._again = None
+        if self._connecting is not None:
+            self._connecting.cancel()
+
+    def established(self) -> None:
+        """The session is up: the next failure begins with a short delay."""
+        self._attempt = 0
+
+    def _dial(self) -> None:
+        self._again = None
+        address = self._addresses[self._turn % len(self._addresses)]
+        self._turn += 1
+        link = self._begin()
+        tcp = TCP4ClientEndpoint(
+            self._reactor, address.host, address.port, timeout=_CONNECT_TIME, bindAddress=(address.source, 0)
+        )
+        factory = Factory.forProtocol(lambda: self._protocol(link))  # type: ignore[arg-type]
+        self._connecting = wrapClientTLS(self._options(), tcp, self._reactor).connect(factory)
+        self._connecting.addCallbacks(self._connected, self._failed, errbackArgs=(link,))
+
+    def _protocol(self, link: Link) -> LinkProtocol:
+        def choose(identity: Identity | None, host: str) -> Link | str:
+            if link.session.state is not State.CONNECT:
+                return "too late"
+            return self._check(identity, host) or link
+
+        def ended(protocol: LinkProtocol) -> None:
+            if protocol.link is None:
+                self._links.ended(link, "the connection ended before the neighbor proved itself")
+            self._later()
+
+        return LinkProtocol(self._links, choose, self._reactor, ended)
+
+    def _connected(self, _protocol: object) -> None:
+        self._connecting = None
+
+    def _failed(self, failure: Failure, link: Link) -> None:
+        self._connecting = None
+        reason = "not connected" if failure.check(CancelledError) else failure.getErrorMessage()
+        self._links.ended(link, reason)
+        self._later()
+
+    def _later(self) -> None:
+        if self._stopped or self._again is not None:
+            return
+        delay = min(FIRST_DELAY * 2**self._attempt, LAST_DELAY) * random.uniform(0.5, 1.5)  # noqa: S311
+        self._attempt = min(self._attempt + 1, 10)
+        self._again = self._reactor.callLater(delay, self._dial)

@@ -1,0 +1,127 @@
+"""One TLS connection, joined to one link of the device.
+
+``connectionMade`` is only TCP. The link begins in ``handshakeCompleted``, when the certificate can be read.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+from typing import Protocol as Interface
+
+from twisted.internet.interfaces import IHandshakeListener, IPushProducer, IReactorTime
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from snat.device.links import Link
+from snat.net.tls import Identity, peer_identity
+
+HANDSHAKE_TIME: Final = 5.0
+"""Seconds for TLS; ends slow and endless handshakes."""
+
+
+class Links(Interface):
+    """What a connection needs of the router."""
+
+    def opened(self, connection: "LinkProtocol", link: Link) -> None:
+        """The connection is up and is this link's."""
+        ...
+
+    def received(self, link: Link, data: bytes) -> None:
+        """Bytes off the link."""
+        ...
+
+    def ended(self, link: Link, reason: str) -> None:
+        """The connection is over."""
+        ...
+
+    def pump(self) -> None:
+        """There may be something to send."""
+        ...
+
+
+Choose = Callable[[Identity | None, str], Link | str]
+"""From a certificate's identity and the address it came from: the link, or why there is none."""
+
+
+@implementer(IHandshakeListener, IPushProducer)
+class LinkProtocol(Protocol):
+    """The bytes of one link."""
+
+    def __init__(
+        self, links: Links, choose: Choose, clock: IReactorTime, ended: Callable[["LinkProtocol"], None]
+    ) -> None:
+        self.link: Link | None = None
+        self._links = links
+        self._choose = choose
+        self._clock = clock
+        self._ended = ended
+        self._paused = False
+        self._limit: Any = None
+
+    def connectionMade(self) -> None:
+        """TCP is up; TLS has a bounded time."""
+        self._limit = self._clock.callLater(HANDSHAKE_TIME, self.abort)
+
+    def handshakeCompleted(self) -> None:
+        """TLS is up: see who it is."""
+        self._limit.cancel()
+        transport: Any = self.transport
+        chosen = self._choose(peer_identity(transport), transport.getPeer().host)
+        if isinstance(chosen, str):
+            self.abort()
+            return
+        self.link = link = chosen
+        link.local_address = transport.getHost().host
+        link.destination_address = transport.getPeer().host
+        link.destination_port = transport.getPeer().port
+        transport.registerProducer(self, True)
+        self._links.opened(self, link)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Hand the bytes to the session."""
+        if self.link is not None:
+            self._links.received(self.link, data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The transport ended, for whatever reason."""
+        if self._limit.active():
+            self._limit.cancel()
+        self._ended(self)
+        if self.link is not None:
+            self._links.ended(self.link, reason.getErrorMessage())
+
+    def flush(self) -> bool:
+        """Send what the link has to say, as long as the transport takes it; whether anything was sent."""
+        sent = False
+        while not self._paused and self.link is not None and (data := self.link.data_to_send()):
+            self.transport.write(data)  # type: ignore[union-attr]
+            sent = True
+        return sent
+
+    def close(self, orderly: bool) -> None:
+        """End the connection; a disorderly one delivers nothing more, but the last word goes out."""
+        transport: Any = self.transport
+        if self.link is not None and (data := self.link.session.data_to_send()):
+            transport.write(data)
+        transport.unregisterProducer()
+        transport.loseConnection()
+        if not orderly:
+            self._limit = self._clock.callLater(1.0, transport.abortConnection)
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        transport: Any = self.transport
+        transport.abortConnection()
+
+    def pauseProducing(self) -> None:
+        """The transport's buffer is full."""
+        self._paused = True
+
+    def resumeProducing(self) -> None:
+        """The transport takes more."""
+        self._paused = False
+        self._links.pump()
+
+    def stopProducing(self) -> None:
+        """The transport is gone."""
+        self._paused = True
