@@ -31,8 +31,12 @@ class Connection:
         self._socket = _connected(path)
         self._input = self._socket.makefile("rb")  # reading is taken up again after a signal (PEP 475)
         self._number = 0
-        self.prompt = str(self._receive().get("prompt", ""))
-        """What to print before a line is typed."""
+        try:
+            self.prompt = str(self._receive().get("prompt", ""))
+            """What to print before a line is typed."""
+        except ControlError:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Leave."""

@@ -12,37 +12,22 @@ from snat.config.model import Configuration
 from snat.counters import as_dict
 from snat.device.digest import configuration_digest
 from snat.device.events import DeviceEvent, LinkClosed, Noted
+from snat.device.exchange import Exchange
 from snat.device.group import Group
 from snat.device.links import AT_ONCE, Link, Neighbor
 from snat.device.translation import Pools, rules_of, timeouts_of
 from snat.nat.entry import entry_number
 from snat.nat.pool import member_slots
 from snat.nat.table import NatTable
-from snat.replication.dump import Dump
 from snat.replication.feed import FeedCounters
-from snat.replication.sender import MESSAGE_SIZE
 from snat.session.events import Closed, Established, Received
 from snat.session.session import Session
 from snat.translate.translator import Translator, Verdict
 from snat.wire import actions
-from snat.wire.actions import (
-    Action,
-    Applied,
-    Authenticate,
-    Claim,
-    Digest,
-    DumpBegin,
-    DumpEnd,
-    DumpRequest,
-    Error,
-    Released,
-    RoleChange,
-    Unit,
-)
-from snat.wire.errors import ErrorCode, WireError
-from snat.wire.header import MAXIMUM_MESSAGE, Feed, Message, Term, encode
+from snat.wire.actions import Authenticate, Unit
+from snat.wire.errors import ErrorCode
+from snat.wire.header import MAXIMUM_MESSAGE, Feed, Term, encode
 
-_CHANGES: Final = frozenset({Action.ADD, Action.UPDATE, Action.DELETE})
 _IPV4_RECORDS: Final = 1
 
 
@@ -105,14 +90,15 @@ class Device:
                 self.table,
                 self.feed_counters,
                 terms,
-                self.translator.manage,
+                self.translator.flows.manage,
                 now,
             )
             for group in groups
             if group.mapping_ids
         ]
-        self.translator.manage(0, True, now)
+        self.translator.flows.manage(0, True, now)
         self._group_of = {feed: group for group in self.groups for feed in group.feeds}
+        self._exchange = Exchange(self._group_of, self.table, self.feed_counters)
         self._keepalive = min((group.keepalive for group in groups), default=1.0)
         self._hold_time = min((group.hold_time for group in groups), default=3.0)
         self._next_keepalive = now
@@ -186,7 +172,7 @@ class Device:
             for link in neighbor.links():
                 link.session.expire(now)
                 self._drain(link, now)
-        self.translator.expire(now)
+        self.translator.flows.expire(now)
         for group in self.groups:
             group.turn(now)
             group.request_dumps(now)
@@ -200,7 +186,7 @@ class Device:
 
     def next_deadline(self) -> float:
         """When :meth:`turn` must be called next, if nothing happens before."""
-        deadlines = [self._next_keepalive, self.translator.next_deadline()]
+        deadlines = [self._next_keepalive, self.translator.flows.next_deadline()]
         deadlines += [at for group in self.groups if (at := group.next_deadline()) is not None]
         deadlines += [
             at
@@ -212,7 +198,8 @@ class Device:
 
     def events(self) -> list[DeviceEvent]:
         """What the world must do; to be drained, and terms stored, before anything is sent."""
-        drained, self._events = self._events, []
+        drained, self._events = self._events + self._exchange.events, []
+        self._exchange.events = []
         return drained
 
     def counters(self) -> dict[str, dict[str, int]]:
@@ -268,7 +255,7 @@ class Device:
                 case Established():
                     self._established(link, event, now)
                 case Received():
-                    self._receive(link, event.message, now)
+                    self._exchange.receive(link, event.message, now)
                 case Closed():
                     self._closed(link, event)
 
@@ -306,112 +293,6 @@ class Device:
             neighbor.incoming = None
             for group in self.groups:
                 group.interrupted(neighbor)
-
-    def _receive(self, link: Link, message: Message, now: float) -> None:
-        try:
-            if message.sequence or actions.first_action(message.body) in _CHANGES:
-                self._apply(link, message, now)
-                return
-            for control in actions.controls(message.body):
-                self._control(link, control, now)
-        except WireError as error:
-            link.session.refuse(error.code, error.reason)
-
-    def _apply(self, link: Link, message: Message, now: float) -> None:
-        group = self._group_of.get(message.feed)
-        if group is None:
-            self.feed_counters.unknown_feeds += 1
-            self._answer(link, ErrorCode.UNKNOWN_FEED, message.feed)
-            return
-        receiver = group.receivers.get(message.feed)
-        if receiver is None or link.outgoing or message.term.nat_id != link.neighbor.nat_id:
-            self.feed_counters.not_managed += 1
-            self._answer(link, ErrorCode.NOT_MANAGED, message.feed)
-            return
-        code = receiver.apply(message, now)
-        if code is not None:
-            self._answer(link, code, message.feed)
-
-    def _control(self, link: Link, said: object, now: float) -> None:
-        match said:
-            case Applied():
-                self._applied(link, said, now)
-            case RoleChange():
-                if said.feed in self._group_of:
-                    link.neighbor.standings[said.feed] = said
-                    self._group_of[said.feed].heard_term(said.feed, said.term)
-            case Digest():
-                self._compare(link, said, now)
-            case Claim():
-                if said.feed in self._group_of:
-                    self._group_of[said.feed].claimed(link.neighbor, said.feed, now)
-            case Released():
-                if said.feed in self._group_of:
-                    self._group_of[said.feed].released(link.neighbor, said)
-            case DumpRequest():
-                self._begin_dump(link, said)
-            case DumpBegin():
-                if (group := self._group_of.get(said.feed)) and said.feed in group.receivers:
-                    group.receivers[said.feed].begin(said, now)
-            case DumpEnd():
-                if (group := self._group_of.get(said.feed)) and said.feed in group.receivers:
-                    group.receivers[said.feed].end(said, now)
-            case Error():
-                self._refused(link, said)
-            case _:
-                raise WireError(ErrorCode.MALFORMED, "authenticate on an established link")
-
-    def _applied(self, link: Link, said: Applied, now: float) -> None:
-        """A member that is synchronised and stands where we stand has compared digests with us."""
-        group = self._group_of.get(said.feed)
-        if group is None or said.feed not in group.senders:
-            return
-        state = group.feeds[said.feed]
-        standing = link.neighbor.standing(said.feed)
-        if said.position == state.position and standing in (actions.Standing.LISTEN, actions.Standing.CLAIM):
-            state.verified = now
-
-    def _compare(self, link: Link, said: Digest, now: float) -> None:
-        group = self._group_of.get(said.feed)
-        if group is None or link.outgoing:
-            return
-        receiver = group.receivers.get(said.feed)
-        if receiver is None:
-            group.heard_term(said.feed, said.position.term)
-            return
-        if said.position.term.nat_id != link.neighbor.nat_id:
-            self.feed_counters.not_managed += 1
-            self._answer(link, ErrorCode.NOT_MANAGED, said.feed)
-            return
-        code = receiver.compare(said, now)
-        if code is not None:
-            self._answer(link, code, said.feed)
-
-    def _begin_dump(self, link: Link, said: DumpRequest) -> None:
-        """Answered by whoever manages, on the link its entries leave by."""
-        group = self._group_of.get(said.feed)
-        if group is None:
-            self._answer(link, ErrorCode.UNKNOWN_FEED, said.feed)
-            return
-        out = link.neighbor.outgoing
-        if not group.manages or out is None:
-            self._answer(link, ErrorCode.NOT_SYNCHRONISED, said.feed)
-            return
-        self.feed_counters.dumps_sent += 1
-        out.dump = Dump(said.number, group.feeds[said.feed], self.table, MESSAGE_SIZE)
-
-    def _refused(self, link: Link, said: Error) -> None:
-        self._note("{neighbor} answers: {reason}", link, reason=said.reason or ErrorCode(said.code).name)
-        if said.code == ErrorCode.OLD_TERM and said.feed in self._group_of:
-            self._group_of[said.feed].heard_term(said.feed, said.term)
-        if said.feed == (0, 0):
-            link.session.lost(f"refused by the neighbor: {said.reason}")
-
-    def _answer(self, link: Link, code: ErrorCode, feed: Feed) -> None:
-        group = self._group_of.get(feed)
-        term = group.feeds[feed].position.term if group is not None else Term(0, 0)
-        reason = code.name.lower().replace("_", " ")
-        link.put(encode(actions.error(Error(code, feed, term, reason))))
 
     def _cut_dumps(self) -> None:
         """Slices, as long as their queues are short; every feed is compiled by now."""
@@ -452,5 +333,7 @@ class Device:
     def _note(self, text: str, link: Link, *, alarm: bool = False, **fields: object) -> None:
         direction = "out" if link.outgoing else "in"
         self._events.append(
-            Noted(text, {"neighbor": link.neighbor.name, "direction": direction, **fields}, alarm)
+            Noted(
+                text, {"neighbor": link.neighbor.name, "direction": direction, **fields}, alarm, repeats=True
+            )
         )

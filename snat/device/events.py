@@ -45,6 +45,8 @@ class Noted:
     text: str
     fields: dict[str, Any] = field(default_factory=dict)
     alarm: bool = False
+    repeats: bool = False
+    """A neighbor can cause it again and again: the log says it once in a while."""
 
 
 DeviceEvent = TermTaken | RoleTaken | RoleLeft | LinkClosed | Noted

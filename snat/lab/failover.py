@@ -54,10 +54,10 @@ def play(lab: Laboratory, flows: int) -> Report:
     lab.say(f"longest time without an answer: {outage * 1000:.0f} ms")
 
     began = time.monotonic()
-    equal_again = _bring_back(lab, pair)
+    why_not = _bring_back(lab, pair)
     comeback = traffic.stage("the return", began=began)
     tables = {"R2": entered}
-    if equal_again:
+    if not why_not:
         tables["R1"] = mappings(pair.r1.translations() or [], TCP)
     return Report(
         topology="failover",
@@ -66,10 +66,10 @@ def play(lab: Laboratory, flows: int) -> Report:
         outage_meaning="longest gap between answered UDP probes, 100 a second",
         return_outage=traffic.outage(comeback),
         tables_equal=equal,
-        tables_equal_again=equal_again,
+        tables_equal_again=not why_not,
         seconds=lab.elapsed,
         timeline=tuple(lab.timeline),
-        faults=traffic.probe_faults(),
+        faults=(*traffic.probe_faults(), *why_not),
     )
 
 
@@ -107,17 +107,17 @@ def _build(lab: Laboratory) -> Pair:
     return pair
 
 
-def _bring_back(lab: Laboratory, pair: Pair) -> bool:
-    """Start R1 again and wait until it manages and the tables agree; False where that does not come."""
+def _bring_back(lab: Laboratory, pair: Pair) -> tuple[str, ...]:
+    """Start R1 again and wait until it manages and the tables agree; why not, where that does not come."""
     lab.restart(pair.r1)
     try:
         lab.await_ready({"r1": "MANAGE", "r2": "LISTEN"})
     except LabError as error:
         lab.say(f"R1 did not come back: {error}")
-        return False
+        return (f"R1 did not come back: {error}",)
     equal = lab.tables_equal([pair.r1, pair.r2])
     lab.say(f"R1 manages again; tables {'equal' if equal else 'DIFFERENT'}")
-    return equal
+    return () if equal else ("the tables differ after R1's return",)
 
 
 class TrafficPair:

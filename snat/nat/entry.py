@@ -3,7 +3,7 @@ r"""The NAT entry (Fig. 4B): one record for the table, the wire and the look-up 
 A record is a :class:`bytes`. Its fixed part is laid out so that the keys of the table are contiguous
 slices of it, the protocol shared between the two endpoints::
 
-    0          4          12        16          20          22         23          27          29     35     41
+    0          4          12        16          20          22         23          27          29     35    41
     | NAT ID 4 | number 8 | mapping | IL addr 4 | IL port 2 | protocol | IG addr 4 | IG port 2 | OL 6 | OG 6 |
     \_________ id ________/         \____ inside-local endpoint _______/
                                                             \____ inside-global endpoint ______/
@@ -46,6 +46,7 @@ REFERENCE: Final = slice(0, 41)
 """What a delete carries: the id, the mapping and both keys."""
 REFERENCE_SIZE: Final = 41
 STATE: Final = 43
+TIMEOUT_CLASS: Final = 44
 
 NOWHERE: Final = bytes(6)
 """The outside endpoint of a simple entry."""

@@ -55,9 +55,7 @@ def port_at(at: int) -> int:
 class Pool:
     """The addresses of one pool, and this device's share of their ports."""
 
-    def __init__(
-        self, name: str, first: int, last: int, slots: Sequence[int], choice: random.Random
-    ) -> None:
+    def __init__(self, name: str, first: int, last: int, slots: Sequence[int], choice: random.Random) -> None:
         self.name = name
         self._first = first
         self._last = last
@@ -72,7 +70,7 @@ class Pool:
         return self._first <= int.from_bytes(address, "big") <= self._last
 
     def address_for(self, host: bytes) -> bytes:
-        """The one address of the pool that an inside host keeps (RFC 4787 REQ-2), the same on every member."""
+        """The pool address that an inside host keeps (RFC 4787 REQ-2), the same on every member."""
         address = self._address_of.get(host)
         if address is None:
             if len(self._address_of) >= _HOSTS:
@@ -85,7 +83,7 @@ class Pool:
     def allocate(
         self, protocol: int, host: bytes, port: int, used: Container[bytes], now: float
     ) -> tuple[bytes, int] | None:
-        """An address and port for an inside endpoint; None when the host's address has none left.
+        """An address and port for an inside endpoint; None when the address has none left.
 
         ``used`` holds inside-global endpoints. The inside port is kept where it can be; otherwise class and
         parity are, parity last (RFC 4787 REQ-3, REQ-4). Where it changes it is hard to guess (RFC 6056).

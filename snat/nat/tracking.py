@@ -32,6 +32,11 @@ class Closing:
         self._acknowledged: set[bool] = set()
 
     @property
+    def begun(self) -> bool:
+        """A side has sent a FIN."""
+        return bool(self._fins)
+
+    @property
     def both(self) -> bool:
         """Both sides have sent a FIN."""
         return len(self._fins) == 2
@@ -49,19 +54,19 @@ class Closing:
             self._acknowledged.add(not from_outside)
 
 
-def next_state(state: int, flags: int, from_outside: bool, closing: Closing | None) -> int:
+def next_state(state: int, flags: int, from_outside: bool, payload: int, closing: Closing | None) -> State:
     """The state after a TCP segment (RFC 7857 section 2): established once the other side's SYN was seen."""
-    if flags & RST:
+    if flags & RST or (closing is not None and closing.both):
         return State.CLOSING
-    if closing is not None and closing.both:
-        return State.CLOSING
-    if flags & SYN:
-        # A new SYN on a closed connection opens it again; the outside's answer establishes it.
-        if from_outside:
+    if flags & SYN and from_outside:
+        return State.ESTABLISHED
+    if state == State.CLOSING:
+        if flags & SYN:
+            return State.TRANSITORY
+        # Data after a RST proves that it was not the end (section 2.2); after FINs it is a retransmission.
+        if payload > 0 and (closing is None or not closing.begun):
             return State.ESTABLISHED
-        return State.TRANSITORY if state == State.CLOSING else state
-    # Data after a RST proves that the RST was not the end (RFC 7857 section 2.2).
-    return State.ESTABLISHED if state == State.CLOSING and closing is None else state
+    return State(state)
 
 
 class Timeouts:

@@ -122,7 +122,9 @@ class ControlSession(LineOnlyReceiver):
     delimiter = b"\n"
     MAX_LENGTH = MAX_REQUEST
 
-    def __init__(self, clock: IReactorTime, shell: ControlledShell, left: Callable[[], None]) -> None:
+    def __init__(
+        self, clock: IReactorTime, shell: ControlledShell, left: Callable[["ControlSession"], None]
+    ) -> None:
         self._clock = clock
         self._shell = shell
         self._left = left
@@ -138,7 +140,7 @@ class ControlSession(LineOnlyReceiver):
     def connectionLost(self, reason: Failure | None = None) -> None:  # noqa: ARG002 - a user may leave
         """Forget what runs."""
         self.stopProducing()
-        self._left()
+        self._left(self)
 
     def lineReceived(self, line: bytes) -> None:
         """One request."""
@@ -161,6 +163,10 @@ class ControlSession(LineOnlyReceiver):
     def lineLengthExceeded(self, line: bytes) -> None:  # noqa: ARG002 - too long to look at
         """A request that has no end."""
         self._refuse_all(f"a request is at most {MAX_REQUEST} bytes long")
+
+    def hang_up(self) -> None:
+        """The daemon stops: no answer is waited for."""
+        self._transport().abortConnection()
 
     def pauseProducing(self) -> None:
         """The user reads more slowly than we write."""
@@ -232,8 +238,9 @@ class ControlSession(LineOnlyReceiver):
             self._transport().loseConnection()
 
     def _refuse_all(self, reason: str) -> None:
-        self.stopProducing()
-        self._transport().unregisterProducer()
+        if self._output is not None:
+            self.stopProducing()
+            self._transport().unregisterProducer()
         self._send(type="refused", id=None, reason=reason)
         self._transport().loseConnection()
 
@@ -252,18 +259,16 @@ class ControlFactory(Factory):
     def __init__(self, clock: IReactorTime, shells: Callable[[], ControlledShell]) -> None:
         self._clock = clock
         self._shells = shells
-        self.sessions = 0
+        self.sessions: set[ControlSession] = set()
         """Users who are connected."""
 
     def buildProtocol(self, addr: IAddress | None) -> ControlSession | None:  # noqa: ARG002 - one socket
         """A session with a new shell; None, which closes the connection, when there are too many."""
-        if self.sessions >= MAX_SESSIONS:
+        if len(self.sessions) >= MAX_SESSIONS:
             return None
-        self.sessions += 1
-        return ControlSession(self._clock, self._shells(), self._left)
-
-    def _left(self) -> None:
-        self.sessions -= 1
+        session = ControlSession(self._clock, self._shells(), self.sessions.discard)
+        self.sessions.add(session)
+        return session
 
 
 class ControlSocket(Service):
@@ -288,8 +293,10 @@ class ControlSocket(Service):
         self.log.info("control socket at {path}", path=str(self._path))
 
     def stopService(self) -> Deferred[None] | None:
-        """Stop listening; the socket is removed. Connections end with the process."""
+        """Stop listening and hang up; the socket is removed."""
         super().stopService()
+        for session in tuple(self._factory.sessions):
+            session.hang_up()
         port, self._port = self._port, None
         return port.stopListening() if port else None
 

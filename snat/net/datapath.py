@@ -69,6 +69,10 @@ def kernel_plan(configuration: Configuration) -> KernelPlan:
     )
 
 
+def _virtual_addresses(groups: Iterable[Group]) -> tuple[tuple[IPv4Address, str], ...]:
+    return tuple((one.address, one.interface) for group in groups for one in group.virtual_addresses)
+
+
 class ReactorFDSetTime(IReactorFDSet, IReactorTime):
     """What the TUNs need of a reactor."""
 
@@ -90,6 +94,8 @@ class TunPath:
             self._tuns[name] = Tun(open_tun(name), name, self._reactor, received, self._batch_done)
         self._kernel.prepare()
         self._kernel.attach()
+        stateful = self._device.configuration.stateful
+        self._kernel.check(_virtual_addresses(stateful.groups if stateful is not None else ()))
         self._inside, self._outside = self._tuns[INSIDE_TUN], self._tuns[OUTSIDE_TUN]
         for tun in self._tuns.values():
             tun.start()
@@ -108,8 +114,7 @@ class TunPath:
         if not groups:
             self._kernel.withdraw()
             return
-        wanted = tuple((one.address, one.interface) for group in groups for one in group.virtual_addresses)
-        self._arp.announce(self._kernel.claim(wanted))
+        self._arp.announce(self._kernel.claim(_virtual_addresses(groups)))
 
     def configure(self, configuration: Configuration, managed: Iterable[Group]) -> None:
         """Make the kernel what the configuration needs, which it checks before it changes anything."""
@@ -144,7 +149,7 @@ class TunPath:
 
 
 class CapturePath:
-    """A capture in the TUNs' place (``--pcap IN:OUT``): replayed once this device manages, and IN is there."""
+    """A capture in the TUNs' place (``--pcap IN:OUT``), replayed once this device manages and IN exists."""
 
     log = Logger()
 

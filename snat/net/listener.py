@@ -10,12 +10,14 @@ from twisted.internet.ssl import CertificateOptions
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from snat.device.links import Link
-from snat.net.log import RefusalLog
+from snat.net.log import RepeatingLog
 from snat.net.protocol import Choose, LinkProtocol, Links
 from snat.net.tls import Identity
 
 PENDING: Final = 32
 """Connections that have not proved who they are; one more is refused."""
+
+_REFUSED: Final = "refused {whom}: {why}"
 
 
 @dataclass(slots=True)
@@ -42,7 +44,7 @@ class Gate(Factory):
         choose: Choose,
         addresses: Container[str],
         clock: IReactorTime,
-        refusals: RefusalLog,
+        refusals: RepeatingLog,
     ) -> None:
         self.counters = ListenerCounters()
         self._options = options
@@ -58,11 +60,12 @@ class Gate(Factory):
         host: str = getattr(addr, "host", "")
         if host not in self._addresses:
             self.counters.unknown_address += 1
-            self._refusals.refused(host, "no neighbor has this address")
+            self._refusals.say(_REFUSED, whom=host, why="no neighbor has this address")
             return None
         if len(self._pending) >= PENDING:
             self.counters.too_many += 1
-            self._refusals.refused(host, f"{PENDING} connections have not proved who they are")
+            why = f"{PENDING} connections have not proved who they are"
+            self._refusals.say(_REFUSED, whom=host, why=why)
             return None
         inner = Factory.forProtocol(self._protocol)  # type: ignore[arg-type]
         inner.noisy = False

@@ -1,34 +1,35 @@
-"""Refusals in the log: one line each, and no more than one a while for the same reason and place."""
+"""What others can cause again and again goes to the log once in a while, and is counted in between."""
 
 from dataclasses import dataclass, field
 from typing import Final
 
 from twisted.internet.interfaces import IReactorTime
-from twisted.logger import Logger
+from twisted.logger import Logger, formatEvent
 
 INTERVAL: Final = 10.0
-"""Seconds between two lines about the same thing."""
+"""Seconds between two equal lines."""
 _MOST: Final = 1024
-"""Places remembered; strangers could fill more."""
+"""Lines remembered; strangers could cause more."""
 
 
 @dataclass(slots=True)
-class RefusalLog:
-    """Says who was refused and why."""
+class RepeatingLog:
+    """Says a thing, unless it was just said."""
 
     clock: IReactorTime
     log: Logger = field(default_factory=lambda: Logger("snat"))
     suppressed: int = 0
     """Lines not written."""
-    _last: dict[tuple[str, str], float] = field(default_factory=dict)
+    _last: dict[str, float] = field(default_factory=dict)
 
-    def refused(self, whom: str, why: str) -> None:
-        """Log a refusal, unless it was just logged."""
+    def say(self, text: str, *, alarm: bool = True, **fields: object) -> None:
+        """Log a format with its fields, as a warning if it is an alarm."""
         now = self.clock.seconds()
-        if now - self._last.get((whom, why), now - INTERVAL) < INTERVAL:
+        line = formatEvent({"log_format": text, **fields})
+        if line in self._last and now - self._last[line] < INTERVAL:
             self.suppressed += 1
             return
         if len(self._last) >= _MOST:
             self._last.clear()
-        self._last[whom, why] = now
-        self.log.warn("refused {whom}: {why}", whom=whom, why=why)
+        self._last[line] = now
+        (self.log.warn if alarm else self.log.info)(text, **fields)

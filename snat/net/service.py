@@ -26,7 +26,7 @@ from snat.net import tls
 from snat.net.datapath import DataPath
 from snat.net.files import StateDirectory
 from snat.net.listener import Gate
-from snat.net.log import RefusalLog
+from snat.net.log import RepeatingLog
 from snat.net.neighbor import Address, Dialler, ReactorTCPTime
 from snat.net.protocol import LinkProtocol
 from snat.net.tls import Identity
@@ -65,7 +65,7 @@ class RouterService(Service):
         self._options: CertificateOptions | None = None
         if configuration.trustpoint is not None:
             self._options = tls.options(configuration.trustpoint)
-        self._refusals = RefusalLog(reactor)
+        self._repeating = RepeatingLog(reactor)
         self._gates: list[Gate] = []
         self._ports: list[IListeningPort] = []
         self._diallers: dict[int, Dialler] = {}
@@ -177,6 +177,7 @@ class RouterService(Service):
         counters = report.statistics(self.device).counters | self._datapath.counters()
         for number, gate in enumerate(self._gates):
             counters[f"listener{number or ''}"] = as_dict(gate.counters)
+        counters["log"] = {"suppressed": self._repeating.suppressed}
         return Statistics(counters=counters)
 
     # Inside
@@ -202,6 +203,8 @@ class RouterService(Service):
                 connection = self._connections.pop(event.link, None)
                 if connection is not None:
                     connection.close(event.orderly)
+            case Noted(repeats=True):
+                self._repeating.say(event.text, alarm=event.alarm, **event.fields)
             case Noted():
                 (self.log.warn if event.alarm else self.log.info)(event.text, **event.fields)
 
@@ -222,7 +225,7 @@ class RouterService(Service):
 
     def _listen(self, group: Group) -> None:
         addresses = frozenset(str(peer.address) for peer in group.peers)
-        gate = Gate(self._tls, self, self._choose, addresses, self._reactor, self._refusals)
+        gate = Gate(self._tls, self, self._choose, addresses, self._reactor, self._repeating)
         self._gates.append(gate)
         self._ports.append(self._reactor.listenTCP(group.port, gate, interface=str(group.address)))
 
@@ -262,5 +265,5 @@ class RouterService(Service):
         )
 
     def _refuse(self, host: str, why: str) -> str:
-        self._refusals.refused(host, why)
+        self._repeating.say("refused {whom}: {why}", whom=host, why=why)
         return why

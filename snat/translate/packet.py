@@ -17,6 +17,7 @@ CHECKSUM: Final = START + 10
 ADDRESSES: Final = START + 12
 TRANSPORT: Final = START + 20
 """Where the transport header is when there are no options."""
+TCP_FLAGS: Final = TRANSPORT + 13
 PLAIN: Final = 0x45
 """Version 4, no options."""
 DONT_FRAGMENT: Final = 0x4000

@@ -264,7 +264,7 @@ def test_json_of_the_configuration(router: FakeRouter) -> None:
         ("include _id_", ["ip nat Stateful id 1"]),
         ("include nat-id 2 name (r1|r2)", ["    peer 192.168.77.2 nat-id 2 name r2.snat.example"]),
         ("include [)(]|nothing{2}", []),
-        ("include [[&&||~~--^x]ostname [^a-q]1", []),
+        ("include [[&&||~~^x]ostname [^a-q]1", []),
         ("include ^[--h]ostname [^a-q]1", ["hostname R1"]),
         ("include private\\.key|r1\\.key", [" private-key /path/r1.key"]),
     ],

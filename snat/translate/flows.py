@@ -1,0 +1,292 @@
+"""Flows: the entries that packets find, make, track and age (Fig. 9, 904-912).
+
+A packet without a path finds its entry, or opens one if a rule and the device's role allow. TCP is followed
+by its flags; what was not used for its time-out goes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from snat.nat.ageing import Wheel
+from snat.nat.entry import (
+    INSIDE_GLOBAL,
+    LOCAL_NAT_ID,
+    MAPPING,
+    OUTSIDE_GLOBAL,
+    STATE,
+    TIMEOUT_CLASS,
+    Entry,
+    Flag,
+    State,
+    with_state,
+)
+from snat.nat.rules import Rule, Rules
+from snat.nat.table import NatTable, records_in
+from snat.nat.tracking import ACK, CLASSES, FIN, ICMP, RST, SYN, TCP, Closing, Timeouts, next_state
+from snat.translate.flow_cache import FlowCache, Path
+from snat.translate.packet import TCP_FLAGS, TRANSPORT
+
+_MOST_DUE: Final = 2000
+"""Entries looked at in one turn: a few milliseconds."""
+
+
+@dataclass(slots=True)
+class TranslateCounters:
+    """What happened to packets; a name for every reason to drop one."""
+
+    hits: int = 0
+    """Translated on the fast path."""
+    slow: int = 0
+    """Translated on the slow path."""
+    passed: int = 0
+    """Not to be translated: passed on as they came."""
+    created: int = 0
+    expired: int = 0
+    malformed: int = 0
+    not_ipv4: int = 0
+    options: int = 0
+    fragments: int = 0
+    ttl_exceeded: int = 0
+    unsupported_protocol: int = 0
+    """A protocol or ICMP type that overload cannot translate."""
+    not_managed: int = 0
+    """New flows while another device manages the mapping."""
+    not_syn: int = 0
+    """TCP segments that open nothing and belong to nothing."""
+    filtered: int = 0
+    """From an outside host that the mapped inside host has not sent to (address-dependent filtering)."""
+    unknown_inbound: int = 0
+    hairpins: int = 0
+    exhausted: int = 0
+    """New flows without a free port."""
+
+
+class Flows:
+    """The entries of the flows that pass, as far as this device manages them; listens to the table."""
+
+    def __init__(
+        self,
+        table: NatTable,
+        cache: FlowCache,
+        rules: Rules,
+        timeouts: Timeouts,
+        counters: TranslateCounters,
+        *,
+        identity: Callable[[], tuple[int, int]],
+        now: float,
+    ) -> None:
+        self.rules = rules
+        self.timeouts = timeouts
+        self._table = table
+        self._cache = cache
+        self._counters = counters
+        self._identity = identity
+        self._wheel = Wheel(now)
+        self._managed: set[int] = {0}
+        """Mapping IDs whose entries this device makes, tracks and ages; 0 are its own."""
+        self._unaged: list[bytes] = []
+        """Inside-local endpoints whose entries are yet to be put on the wheel after a takeover."""
+        self._now = now
+        table.listen(cache)
+        table.listen(self)
+
+    # Entries
+
+    def find(
+        self, key: bytes, protocol: int, buffer: bytearray, from_outside: bool, now: float
+    ) -> Path | None:
+        """The path of a packet that has none yet: by its entry, or by a new one."""
+        self._now = now
+        opens = protocol != TCP or buffer[TCP_FLAGS] & (SYN | RST | ACK) == SYN
+        if from_outside:
+            record = self._entry_from_outside(key, protocol, opens)
+            return self._cache.put(record, now).other if record is not None else None
+        record = self._entry_from_inside(key, protocol, opens)
+        return self._cache.put(record, now) if record is not None else None
+
+    def _entry_from_inside(self, key: bytes, protocol: int, opens: bool) -> bytes | None:
+        source, destination, port = key[:4], key[4:8], key[8:10]
+        far = destination + key[10:12]
+        inside_local = source + port + bytes((protocol,))
+        record = self._table.from_inside(inside_local, far)
+        if record is not None:
+            return record
+        if self.rules.pool_of(destination) is not None:
+            self._counters.hairpins += 1
+            return None
+        rule = self.rules.for_source(source)
+        if rule is None or not self._may_create(rule.mapping_id, opens):
+            return None
+        inside_global = self._mapped(inside_local, rule) or self._allocate(rule, protocol, source, port)
+        if inside_global is None:
+            self._counters.exhausted += 1
+            return None
+        if protocol == ICMP:  # the outside host answers to the identifier that it is sent
+            return self._create(
+                rule.mapping_id, inside_local, inside_global, far, destination + inside_global[5:]
+            )
+        return self._create(rule.mapping_id, inside_local, inside_global, far, far)
+
+    def _entry_from_outside(self, key: bytes, protocol: int, opens: bool) -> bytes | None:
+        source, far = key[:4], key[:4] + key[8:10]
+        inside_global = bytes((protocol,)) + key[4:8] + key[10:12]
+        record = self._table.from_outside(inside_global, far)
+        if record is not None:
+            return record
+        slot = self._table.outside.get(inside_global)
+        if slot is None:
+            self._counters.unknown_inbound += 1
+            return None
+        known = next((one for one in records_in(slot) if one[OUTSIDE_GLOBAL][:4] == source), None)
+        if known is None or protocol == ICMP:
+            self._counters.filtered += 1
+            return None
+        if not self._may_create(int.from_bytes(known[MAPPING], "big"), opens):
+            return None
+        return self._create(int.from_bytes(known[MAPPING], "big"), known[16:23], inside_global, far, far)
+
+    def _may_create(self, mapping_id: int, opens: bool) -> bool:
+        if not opens:
+            self._counters.not_syn += 1
+        elif mapping_id not in self._managed:
+            self._counters.not_managed += 1
+        else:
+            return True
+        return False
+
+    def _mapped(self, inside_local: bytes, rule: Rule) -> bytes | None:
+        """The inside-global endpoint that this inside endpoint has already (RFC 4787 REQ-1)."""
+        for record in self._table.at(inside_local):
+            if record[23:27] in rule.pool:
+                return record[INSIDE_GLOBAL]
+        return None
+
+    def _allocate(self, rule: Rule, protocol: int, source: bytes, port: bytes) -> bytes | None:
+        found = rule.pool.allocate(
+            protocol, source, int.from_bytes(port, "big"), self._table.outside, self._now
+        )
+        return None if found is None else bytes((protocol,)) + found[0] + found[1].to_bytes(2, "big")
+
+    def _create(
+        self,
+        mapping_id: int,
+        inside_local: bytes,
+        inside_global: bytes,
+        outside_local: bytes,
+        outside_global: bytes,
+    ) -> bytes:
+        nat_id, number = self._identity()
+        protocol = inside_local[6]
+        state = State.TRANSITORY if protocol == TCP else State.OPEN
+        timeout = self.timeouts.of(CLASSES[protocol], state)
+        record = Entry(
+            nat_id=nat_id if mapping_id else LOCAL_NAT_ID,
+            number=number,
+            mapping_id=mapping_id,
+            inside_local=inside_local[:4],
+            inside_local_port=int.from_bytes(inside_local[4:6], "big"),
+            protocol=protocol,
+            inside_global=inside_global[1:5],
+            inside_global_port=int.from_bytes(inside_global[5:], "big"),
+            outside_local=outside_local[:4],
+            outside_local_port=int.from_bytes(outside_local[4:], "big"),
+            outside_global=outside_global[:4],
+            outside_global_port=int.from_bytes(outside_global[4:], "big"),
+            flags=Flag.EXTENDED,
+            state=state,
+            timeout_class=CLASSES[protocol],
+            remaining=int(timeout),
+        ).pack()
+        self._table.add([record])
+        self._wheel.put(record, self._now + timeout)
+        self._counters.created += 1
+        return record
+
+    def track(self, path: Path, buffer: bytearray, total: int, from_outside: bool, now: float) -> None:
+        """Follow a TCP connection whose entry this device manages (RFC 7857 section 2).
+
+        A path with a :class:`Closing` never takes the fast path, so nothing of its end is missed.
+        """
+        record = path.record
+        if int.from_bytes(record[MAPPING], "big") not in self._managed:
+            return
+        flags, was = buffer[TCP_FLAGS], record[STATE]
+        if flags & SYN and was == State.CLOSING:
+            path.closing = path.other.closing = None
+        if flags & (FIN | RST) and path.closing is None:
+            path.closing = path.other.closing = Closing()
+        payload = total - 20 - (buffer[TRANSPORT + 12] >> 4) * 4
+        if path.closing is not None:
+            after = int.from_bytes(buffer[TRANSPORT + 4 : TRANSPORT + 8], "big") + payload + 1 & 0xFFFFFFFF
+            acknowledged = int.from_bytes(buffer[TRANSPORT + 8 : TRANSPORT + 12], "big")
+            path.closing.see(from_outside, flags, after, acknowledged)
+        state = next_state(was, flags, from_outside, payload, path.closing)
+        if state != was:
+            self._change_state(record, state, now)
+            if was == State.CLOSING:
+                path.closing = path.other.closing = None
+        if path.closing is not None and path.closing.over:
+            self._wheel.put(record, now + self.timeouts.finrst)
+
+    def _change_state(self, record: bytes, state: State, now: float) -> None:
+        timeout = self.timeouts.of(record[TIMEOUT_CLASS], state)
+        self._table.add([with_state(record, state, int(timeout))])
+        self._wheel.put(record, now + timeout)
+
+    # Ageing
+
+    def manage(self, mapping_id: int, managed: bool, now: float) -> None:
+        """Whether this device manages a mapping from now on. A taker starts every time-out in full."""
+        self._now = now
+        if not managed:
+            self._managed.discard(mapping_id)
+            return
+        self._managed.add(mapping_id)
+        self._unaged = self._table.endpoints()
+
+    def expire(self, now: float) -> None:
+        """Look at the entries that are due, in a bounded slice."""
+        self._now = now
+        self._put_on_wheel(now)
+        gone = [record for due in self._wheel.due(now, _MOST_DUE) if (record := self._expired(due, now))]
+        if gone:
+            self._counters.expired += len(self._table.remove(gone))
+
+    def next_deadline(self) -> float:
+        """When :meth:`expire` has something to do."""
+        return self._now if self._unaged else self._wheel.next_deadline()
+
+    def changed(self, removed: list[bytes], added: list[bytes]) -> None:  # noqa: ARG002  Listener's shape
+        """Entries went: their ports are free if nothing else has them."""
+        for record in removed:
+            endpoint = record[INSIDE_GLOBAL]
+            if endpoint not in self._table.outside:
+                pool = self.rules.pool_of(endpoint[1:5])
+                if pool is not None:
+                    pool.free(endpoint, self._now, quarantine=record[22] != TCP)
+
+    def _put_on_wheel(self, now: float) -> None:
+        slice_ = self._unaged[-_MOST_DUE:]
+        del self._unaged[-_MOST_DUE:]
+        for endpoint in slice_:
+            for record in self._table.at(endpoint):
+                if int.from_bytes(record[MAPPING], "big") in self._managed:
+                    self._wheel.put(record, now + self.timeouts.of(record[TIMEOUT_CLASS], record[STATE]))
+
+    def _expired(self, due: bytes, now: float) -> bytes | None:
+        """The entry, if it was not used since; otherwise it is looked at again later."""
+        record = self._table.current(due)
+        if record is None or int.from_bytes(record[MAPPING], "big") not in self._managed:
+            return None
+        path = self._cache.of(record)
+        if path is None:
+            return record
+        timeout = self.timeouts.of(record[TIMEOUT_CLASS], record[STATE])
+        if path.closing is not None and path.closing.over:
+            timeout = self.timeouts.finrst
+        deadline = max(path.seen, path.other.seen) + timeout
+        if deadline <= now:
+            return record
+        self._wheel.put(record, deadline)
+        return None

@@ -1,0 +1,185 @@
+"""`snat-cli` against a shell in another process, on a real UNIX socket."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
+
+from cli.terminal.__main__ import main
+from cli.terminal.client import Connection, ControlError
+from cli.terminal.interactive import converse, run
+
+DAEMON = """
+import sys
+from itertools import count
+from pathlib import Path
+from twisted.internet import reactor
+from cli.shell import Shell
+from snat.net.control import ControlSocket
+from tests.cli.fake_router import FakeRouter, translation
+class Endless(FakeRouter):
+    def translations(self):
+        return (translation(number) for number in count())
+router = Endless()
+ControlSocket(reactor, Path(sys.argv[1]), lambda: Shell(router, privileged=True)).startService()
+print("listening", flush=True)
+reactor.run()
+"""
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The control socket of a daemon in another process."""
+    path = str(tmp_path_factory.mktemp("control") / "control.sock")
+    with subprocess.Popen([sys.executable, "-c", DAEMON, path], stdout=subprocess.PIPE) as daemon:
+        assert daemon.stdout is not None
+        assert daemon.stdout.readline() == b"listening\n"
+        yield path
+        daemon.kill()
+
+
+def snat_cli(
+    path: str, *arguments: str, script: str | None = None, commands: Sequence[str] = ()
+) -> "subprocess.CompletedProcess[str]":
+    options = [option for command in commands for option in ("-c", command)]
+    return subprocess.run(
+        [sys.executable, "-m", "cli.terminal", "--control", path, *options, *arguments],
+        input=script,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+
+
+def test_a_command_prints_its_output(path: str) -> None:
+    done = snat_cli(path, commands=["show running-config | include hostname"])
+    assert (done.returncode, done.stdout, done.stderr) == (0, "hostname R1\n", "")
+
+
+def test_commands_share_a_session(path: str) -> None:
+    done = snat_cli(path, commands=["conf t", "interface in0", "do show run | include ^end", "end"])
+    assert done.returncode == 0
+    assert done.stdout.endswith("CNTL/Z.\nend\n")
+
+
+def test_an_error_goes_to_standard_error_below_its_line_and_ends_with_1(path: str) -> None:
+    done = snat_cli(path, commands=["show foo", "show running-config"])
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "R1#show foo\n        ^\n% Invalid input detected at '^' marker.\n\n"
+
+
+def test_a_script_on_standard_input(path: str) -> None:
+    done = snat_cli(path, script="! a comment\n\nshow run | include ^hostname\nexit\nshow foo\n")
+    assert (done.returncode, done.stdout) == (0, "hostname R1\n")
+
+
+def test_a_script_stops_at_its_first_error(path: str) -> None:
+    done = snat_cli(path, script="foo\nshow run\n")
+    assert (done.returncode, done.stdout) == (1, "")
+
+
+def test_output_that_nobody_reads_on_ends_quietly(path: str) -> None:
+    arguments = [sys.executable, "-m", "cli.terminal", "--control", path, "-c", "show ip nat translations"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith("Pro ")
+        process.stdout.close()
+        assert process.wait(timeout=30) == 1
+        assert process.stderr.read() == ""
+
+
+def test_a_daemon_that_is_not_there(tmp_path: Path) -> None:
+    done = snat_cli(str(tmp_path / "none.sock"), commands=["show run"])
+    assert done.returncode == 2
+    assert "Is the daemon running?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_socket_whose_daemon_was_killed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stale = tmp_path / "stale.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(stale))
+    assert main(["--control", str(stale), "-c", "show run"]) == 2
+    assert "It has been killed" in capsys.readouterr().err
+
+
+def test_a_socket_without_permission(
+    path: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_socket: socket.socket, _address: str) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)  # root, who may run this, is never refused
+    assert main(["--control", path, "-c", "show run"]) == 2
+    assert "No permission to use" in capsys.readouterr().err
+
+
+def test_the_program_imports_nothing_of_the_router_and_no_prompt_toolkit() -> None:
+    code = (
+        "import sys, cli.terminal.__main__;"
+        "print([m for m in sys.modules if m.split('.')[0] in ('snat', 'twisted', 'prompt_toolkit')"
+        " or m in ('cli.tree', 'cli.shell', 'cli.commands')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_a_conversation(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    connection = Connection(path)
+    with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
+        keys.send_text("show run | i ^host\rshow foo\r\x03configure terminal\rend\rexit\r")
+        converse(connection, PromptSession())
+    connection.close()
+    text = capsys.readouterr().out
+    assert text.startswith("hostname R1\n        ^\n% Invalid input")
+    assert "Enter configuration commands" in text
+
+
+def test_the_end_of_the_input_ends_the_conversation(path: str) -> None:
+    connection = Connection(path)
+    with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
+        keys.send_text("\x04")
+        converse(connection, PromptSession())
+    connection.close()
+
+
+def test_an_interrupt_stops_endless_output(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    connection = Connection(path)
+    previous = signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        end = run(connection, "show ip nat translations")
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+    assert (end.ok, end.interrupted, end.prompt) == (False, True, "R1#")
+    assert len(capsys.readouterr().out.splitlines()) > 64
+    assert run(connection, "show run | count hostname").ok
+    connection.close()
+
+
+def test_a_daemon_that_leaves_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def hang_up() -> None:
+            connection, _ = listener.accept()
+            connection.close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        with pytest.raises(ControlError, match="has closed the connection"):
+            Connection(str(path))
+        thread.join()
