@@ -80,8 +80,11 @@ class Dialler:
             self._connecting.cancel()
 
     def established(self) -> None:
-        """The session is up: the next failure begins with a short delay."""
+        """A session with the neighbor is up, ours or its own: delays begin anew, and one under way ends."""
         self._attempt = 0
+        if self._again is not None:
+            self._again.cancel()
+            self._dial()
 
     def _dial(self) -> None:
         self._again = None

@@ -128,8 +128,9 @@ class RouterService(Service):
 
     def received(self, link: Link, data: bytes) -> None:
         """Bytes off a link."""
+        before = link.established
         self.device.received(link, data, self._now())
-        if link.outgoing and link.established:
+        if link.established and not before:
             self._diallers[link.neighbor.nat_id].established()
         self.pump()
 
