@@ -11,7 +11,13 @@ def udp(source: str, sport: int, destination: str, dport: int, payload: bytes = 
 
 
 def tcp(
-    source: str, sport: int, destination: str, dport: int, flags: str = "S", payload: bytes = b"", **fields: int
+    source: str,
+    sport: int,
+    destination: str,
+    dport: int,
+    flags: str = "S",
+    payload: bytes = b"",
+    **fields: int,
 ) -> Packet:
     segment = TCP(sport=sport, dport=dport, flags=flags, **fields)
     return IP(src=source, dst=destination, flags="DF") / segment / payload

@@ -40,7 +40,8 @@ class LinkCounters:
     refused: int = 0
     """Closed for the neighbor's fault."""
     replaced: int = 0
-    overflows: int = 0
+    resyncs: int = 0
+    """Neighbors that did not keep up, lost their queue, and were told so."""
 
 
 class Device:
@@ -300,9 +301,9 @@ class Device:
             link = neighbor.outgoing
             if link is None:
                 continue
-            if link.queue.needs_resync and not link.queue.size:
-                link.queue.needs_resync = False
-                self.link_counters.overflows += 1
+            if link.resumed:
+                link.resumed = False
+                self.link_counters.resyncs += 1
                 link.dump = None
                 for group in self.groups:
                     group.announce()  # the member sees the gap and asks

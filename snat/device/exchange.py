@@ -97,7 +97,7 @@ class Exchange:
             case Applied():
                 self._applied(group, link, said, now)
             case RoleChange():
-                link.neighbor.standings[said.feed] = said
+                link.neighbor.says(said)
                 group.heard_term(said.feed, said.term)
             case Claim():
                 group.claimed(link.neighbor, said.feed, now)

@@ -239,12 +239,21 @@ class Group:
         self._manager = found
 
     def _successor_overdue(self, now: float) -> bool:
-        """Nobody manages: at once if the last manager is silent or starts anew, else after the hold time."""
+        """Nobody manages: whether it is for us to, now, or still for a member that goes before us."""
         feed = next(iter(self.feeds))
-        reachable = [one for one in self.neighbors if not one.silent(now, self.configuration.hold_time)]
-        if all(one.standing(feed) in (None, Standing.START) for one in reachable):
+        hold_time = self.configuration.hold_time
+        if now - self._unmanaged_since >= hold_time:
             return True
-        return now - self._unmanaged_since >= self.configuration.hold_time
+        ours = (self.role is Role.PRIMARY, -self._nat_id)
+        return not any(
+            one.standing(feed) is Standing.CLAIM
+            or (
+                one.standing(feed) is Standing.LISTEN
+                and (one.role(feed) is Role.PRIMARY, -one.nat_id) > ours
+            )
+            for one in self.neighbors
+            if not one.silent(now, hold_time)
+        )
 
     def _alone(self, now: float) -> bool:
         """Whether a starting member may take the role with what it has."""
@@ -287,15 +296,15 @@ class Group:
         )
         if before is Standing.MANAGE:
             self._leave(synchronised=happened is Input.CLAIMED, now=now)
+        self.why = _WHY[standing]
         if standing is Standing.MANAGE:
             self.unverified = happened is Input.ALONE and any(
                 feed.highest != NO_TERM for feed in self.feeds.values()
             )
             self._take(now)
-        elif standing is Standing.CLAIM:
-            self._claim()
-        self.why = _WHY[standing]
         self.announce()
+        if standing is Standing.CLAIM:
+            self._claim()
 
     def _take(self, now: float) -> None:
         self.receivers = {}

@@ -30,6 +30,8 @@ class Link:
     session: Session
     queue: ConnectionQueue = field(default_factory=ConnectionQueue)
     dump: Dump | None = None
+    resumed: bool = False
+    """The transport takes bytes again after the queue was dropped: the neighbor must learn of the gap."""
     messages_out: int = 0
     bytes_out: int = 0
     local_address: str = ""
@@ -48,6 +50,9 @@ class Link:
 
     def data_to_send(self) -> bytes:
         """The next bytes for the transport, about AT_ONCE of them; empty when there is nothing to say."""
+        if self.queue.needs_resync:
+            self.queue.needs_resync = False
+            self.resumed = True
         messages = self.queue.take(AT_ONCE) if self.established else []
         data = self.session.data_to_send() + b"".join(messages)
         self.messages_out += len(messages)
@@ -91,9 +96,20 @@ class Neighbor:
         return _ROLES.get(said.role) if said is not None else None
 
     def present(self, hello: Authenticate, units: list[Unit]) -> None:
-        """It has authenticated: what it said before, in another incarnation perhaps, no longer counts."""
+        """It has authenticated. What another incarnation said no longer counts.
+
+        What this one said on the other link does: its authenticate may have been written before that.
+        """
+        if self.hello is None or self.hello.incarnation != hello.incarnation:
+            self.standings = {}
         self.hello = hello
         self.units = {unit.feed: unit for unit in units}
-        self.standings = {
-            unit.feed: RoleChange(unit.feed, unit.role, unit.standing, unit.applied.term) for unit in units
-        }
+        for unit in units:
+            said = RoleChange(unit.feed, unit.role, unit.standing, unit.applied.term)
+            self.standings.setdefault(unit.feed, said)
+
+    def says(self, said: RoleChange) -> None:
+        """It tells its standing; two links may swap what it said, and its term never goes back."""
+        known = self.standings.get(said.feed)
+        if known is None or said.term >= known.term:
+            self.standings[said.feed] = said

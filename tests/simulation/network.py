@@ -6,8 +6,11 @@ Everything random comes from one seed, so a failing schedule is replayed by its 
 import heapq
 import random
 from collections.abc import Callable
+from functools import partial
 from ipaddress import IPv4Address
 from itertools import count
+
+from scapy.packet import Packet
 
 from snat.config.model import (
     AccessLine,
@@ -38,7 +41,8 @@ def configuration(nat_id: int, role: ConfiguredRole, peers: tuple[int, ...]) -> 
         role=role,
         address=IPv4Address(f"192.168.77.{nat_id}"),
         peers=tuple(
-            Peer(address=IPv4Address(f"192.168.77.{peer}"), nat_id=peer, name=f"r{peer}.example") for peer in peers
+            Peer(address=IPv4Address(f"192.168.77.{peer}"), nat_id=peer, name=f"r{peer}.example")
+            for peer in peers
         ),
         mapping_ids=(MAPPING,),
         keepalive=0.2,
@@ -52,7 +56,11 @@ def configuration(nat_id: int, role: ConfiguredRole, peers: tuple[int, ...]) -> 
         access_lists=(
             AccessList(
                 name="1",
-                lines=(AccessLine(permit=True, address=IPv4Address("10.0.0.0"), wildcard=IPv4Address("0.0.0.255")),),
+                lines=(
+                    AccessLine(
+                        permit=True, address=IPv4Address("10.0.0.0"), wildcard=IPv4Address("0.0.0.255")
+                    ),
+                ),
             ),
         ),
     )
@@ -77,11 +85,13 @@ class Wire:
     def send(self, sender: "Router", data: bytes) -> None:
         receiver = self.other(sender)
         while data:
-            cut = self.network.random.randint(1, len(data)) if self.network.random.random() < 0.2 else len(data)
+            cut = (
+                self.network.random.randint(1, len(data)) if self.network.random.random() < 0.2 else len(data)
+            )
             piece, data = data[:cut], data[cut:]
             delay = self.network.random.uniform(0.0001, 0.02)
             self._arrival[receiver] = at = max(self._arrival[receiver], self.network.now + delay)
-            self.network.at(at, lambda piece=piece: self._deliver(receiver, piece))
+            self.network.at(at, partial(self._deliver, receiver, piece))
 
     def cut(self, reason: str = "cut") -> None:
         if self.alive:
@@ -160,18 +170,20 @@ class Router:
                 wire.send(self, data)
                 self.device.turn(self.network.now)
 
-    def send_from_inside(self, packet: object) -> object | None:
-        """A packet from inside; what leaves outside, or None."""
+    def send_from_inside(self, packet: Packet) -> Packet:
+        """A packet from inside, which must pass; what leaves outside."""
         return self._packet(packet, from_outside=False)
 
-    def send_from_outside(self, packet: object) -> object | None:
+    def send_from_outside(self, packet: Packet) -> Packet:
+        """A packet from outside, which must pass; what goes inside."""
         return self._packet(packet, from_outside=True)
 
-    def _packet(self, packet: object, from_outside: bool) -> object | None:
-        filled, end = packets.buffer(packet)  # type: ignore[arg-type]
+    def _packet(self, packet: Packet, from_outside: bool) -> Packet:
+        filled, end = packets.buffer(packet)
         verdict = self.device.packet(filled, end, from_outside, self.network.now)
         self.settle()
-        return packets.parse(filled, end) if verdict else None
+        assert verdict, f"{packet.summary()} was dropped: {self.device.counters()['translate']}"
+        return packets.parse(filled, end)
 
     def _tick(self, device: Device) -> None:
         if self.alive and self.device is device:
@@ -209,8 +221,15 @@ class Network:
         """Let time pass until something is so; fails after ``most`` virtual seconds."""
         end = self.now + most
         while not reached():
-            assert self.now < end, f"not reached in {most} s: {[(n, r.standing.name) for n, r in self.routers.items()]}"
+            assert self.now < end, (
+                f"not reached in {most} s: {[(n, r.standing.name) for n, r in self.routers.items()]}"
+            )
             self.run(0.01)
+
+    def quiet(self) -> bool:
+        """Everybody is alive, one manages and the others listen."""
+        standings = sorted(router.standing.name for router in self.routers.values() if router.alive)
+        return standings == ["LISTEN"] * (len(self.routers) - 1) + ["MANAGE"]
 
     def parted(self, one: Router, other: Router) -> bool:
         return frozenset((one.nat_id, other.nat_id)) in self._parted
