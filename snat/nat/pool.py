@@ -124,11 +124,12 @@ class Pool:
         wanted = position(port)
         if (port >> 1) % SLOTS in self._slots and not marks[wanted]:
             yield wanted
+        if not self._slots:  # more members than slots: this one allocates nothing
+            return
         base, size = (0, _LOW_SIZE) if port < _LOW else (_LOW, _HIGH_SIZE)
         for parity in (port & 1, ~port & 1):
-            slots = list(self._slots)
-            self._choice.shuffle(slots)
-            for slot in slots:
+            first = self._choice.randrange(len(self._slots))
+            for slot in self._slots[first:] + self._slots[:first]:
                 begin = base + (slot << 1 | parity) * size
                 middle = begin + self._choice.randrange(size)
                 for low, high in ((middle, begin + size), (begin, middle)):
