@@ -92,12 +92,18 @@ class NatTable:
         """Add records, or replace those with the same id; one batch. The replaced records."""
         added = records if isinstance(records, list) else list(records)
         replaced: list[bytes] = []
-        inside_setdefault, outside_setdefault = self.inside.setdefault, self.outside.setdefault
+        inside, outside = self.inside, self.outside
         for record in added:  # the slices are INSIDE_LOCAL and INSIDE_GLOBAL, written out: 0.1 us an entry
-            if inside_setdefault(record[16:23], record) is not record:
+            key = record[16:23]
+            if key in inside:
                 self._crowd_inside(record, replaced)
-            if outside_setdefault(record[22:29], record) is not record:
+            else:
+                inside[key] = record
+            key = record[22:29]
+            if key in outside:
                 self._crowd_outside(record, replaced)
+            else:
+                outside[key] = record
         self._count += len(added) - len(replaced)
         self._tell(replaced, added)
         return replaced
