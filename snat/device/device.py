@@ -251,14 +251,15 @@ class Device:
             self._drain(older, now)
 
     def _drain(self, link: Link, now: float) -> None:
-        for event in link.session.events():
-            match event:
-                case Established():
-                    self._established(link, event, now)
-                case Received():
-                    self._exchange.receive(link, event.message, now)
-                case Closed():
-                    self._closed(link, event)
+        while events := link.session.events():
+            for event in events:
+                match event:
+                    case Established():
+                        self._established(link, event, now)
+                    case Received() if link.established:  # what follows a refused message is not looked at
+                        self._exchange.receive(link, event.message, now)
+                    case Closed():
+                        self._closed(link, event)
 
     def _established(self, link: Link, event: Established, now: float) -> None:
         neighbor = link.neighbor

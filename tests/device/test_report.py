@@ -1,0 +1,102 @@
+"""What `show` reads: translations, groups, counters."""
+
+import dataclasses
+import json
+
+from snat.config.model import ConfiguredRole
+from snat.device import report
+from snat.device.status import Endpoint
+from tests.packets import echo, tcp
+from tests.simulation.network import Network
+
+SERVER = "198.51.100.7"
+
+
+def running() -> Network:
+    network = Network(3, {1: ConfiguredRole.PRIMARY, 2: ConfiguredRole.BACKUP})
+    network.run_until(network.quiet)
+    return network
+
+
+def test_a_translation_has_the_fields_of_the_patent() -> None:
+    network = running()
+    sent = network.routers[1].send_from_inside(tcp("10.0.0.5", 40001, SERVER, 80))
+    (row,) = report.translations(network.routers[1].device)
+    assert row.protocol == 6
+    assert row.inside_local == Endpoint("10.0.0.5", 40001)
+    assert row.inside_global == Endpoint(sent.src, sent.sport)
+    assert row.outside_local == row.outside_global == Endpoint(SERVER, 80)
+    assert (row.nat_id, row.mapping_id, row.state) == (1, 10, "transitory")
+
+
+def test_an_icmp_query_shows_both_identifiers() -> None:
+    network = running()
+    sent = network.routers[1].send_from_inside(echo("10.0.0.5", SERVER, 77))
+    (row,) = report.translations(network.routers[1].device)
+    assert row.inside_local == Endpoint("10.0.0.5", 77)
+    assert row.inside_global.port == sent["ICMP"].id
+    assert (row.outside_local, row.outside_global) == (
+        Endpoint(SERVER, 77),
+        Endpoint(SERVER, sent["ICMP"].id),
+    )
+
+
+def test_the_group_of_a_manager_and_of_a_listener() -> None:
+    network = running()
+    network.run(2.0)
+    (manager,), (listener,) = (
+        report.groups(router.device, network.now) for router in network.routers.values()
+    )
+    assert (manager.mode, manager.standing, manager.state, manager.why) == ("PRIMARY", "MANAGE", "READY", "")
+    assert (listener.mode, listener.standing, listener.state) == ("BACKUP", "LISTEN", "READY")
+    assert listener.why == "another member manages"
+    assert manager.feeds[0].manager_nat_id == listener.feeds[0].manager_nat_id == 1
+    assert manager.feeds[0].digest == listener.feeds[0].digest
+    for status in (manager, listener):
+        age = status.feeds[0].verified_age
+        assert age is not None
+        assert age < 0.5
+        assert [link.state for link in status.links] == ["Establish", "Establish"]
+        assert status.alarms == ()
+
+
+def test_a_silent_neighbor_is_an_alarm() -> None:
+    network = running()
+    network.routers[2].kill()
+    network.run(1.0)
+    (group,) = report.groups(network.routers[1].device, network.now)
+    assert group.alarms == ("r2.example is silent",)
+    assert [link.state for link in group.links] == ["Idle", "Idle"]
+
+
+def test_a_link_that_is_down_is_an_alarm_and_no_takeover() -> None:
+    network = running()
+    backup = network.routers[2]
+    out = backup.device.neighbors[1].outgoing
+    assert out is not None
+    wire = backup.wires[out]
+    wire.cut()
+    (group,) = report.groups(backup.device, network.now)
+    assert group.alarms == ("the link to r1.example is down",)
+    network.run(2.0)
+    assert backup.standing.name == "LISTEN"
+
+
+def test_a_different_configuration_is_an_alarm_and_the_link_stays() -> None:
+    network = running()
+    backup = network.routers[2]
+    other = dataclasses.replace(
+        backup.configuration, timeouts=dataclasses.replace(backup.configuration.timeouts, udp=30)
+    )
+    backup.device.configure(other)
+    (group,) = report.groups(backup.device, network.now)
+    assert group.alarms == ("mapping 10 is configured differently on r1.example",)
+    assert [link.state for link in group.links] == ["Establish", "Establish"]
+
+
+def test_everything_becomes_json() -> None:
+    network = running()
+    device = network.routers[1].device
+    told = [dataclasses.asdict(group) for group in report.groups(device, network.now)]
+    assert json.loads(json.dumps(told))[0]["mode"] == "PRIMARY"
+    assert report.statistics(device).counters["links"]["established"] == 2
