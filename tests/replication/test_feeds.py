@@ -97,6 +97,17 @@ def test_a_takeover_needs_no_dump_at_the_base() -> None:
     assert old.state.position == Position(Term(2, 2), 0)
 
 
+def test_a_new_term_is_not_adopted_away_from_its_base() -> None:
+    manager, receiver = follow()
+    manager.table.add([record(1)])
+    manager.compiled()  # the member never hears of it
+    taker = Sender(manager.state, manager.table, Term(2, 2), FeedCounters())
+    before = receiver.state.position
+    assert receiver.compare(taker.statement(), NOW) is None
+    assert receiver.state.position == before
+    assert receiver.wants_dump(NOW)
+
+
 def test_a_gap_is_noticed_and_nothing_after_it_is_applied() -> None:
     manager, receiver = follow()
     manager.table.add([record(1)])

@@ -8,7 +8,8 @@ import pytest
 from snat.config.model import ConfiguredRole
 from snat.nat.entry import Entry
 from snat.nat.tracking import UDP
-from snat.wire.actions import Standing
+from snat.replication.receiver import Receiver
+from snat.wire.actions import Released, Standing
 from snat.wire.header import Feed
 from tests.packets import buffer, checksums_are_right, echo, tcp, udp
 from tests.simulation.network import MAPPING, Network, Router
@@ -82,6 +83,23 @@ def test_the_returned_primary_pulls_verifies_and_takes_over_by_handover() -> Non
     assert len(primary.device.table) == 2
     assert tables_equal(network)
     assert not backup.holds_addresses
+
+
+def test_a_role_is_not_taken_where_the_old_manager_did_not_stop() -> None:
+    """Released names a digest; a claimant that is not there does not take the role."""
+    network, primary, backup = started()
+    group = primary.device.groups[0]
+    state = group.feeds[FEED]
+    group.standing = Standing.CLAIM
+    manager = primary.device.neighbors[2]
+    group._manager = manager
+    group.receivers = {FEED: Receiver(state, primary.device.table, primary.device.feed_counters, True)}
+    group.senders = {}
+    group.released(manager, Released(FEED, state.position, state.digest.count, state.digest.value + 1))
+    assert not group.synchronised
+    assert group.standing is Standing.CLAIM
+    assert backup.standing is Standing.LISTEN
+    network.run(0.1)
 
 
 def test_a_backup_that_was_away_gets_what_it_missed_and_loses_what_is_gone() -> None:
