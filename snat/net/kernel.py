@@ -12,7 +12,8 @@ translated is dropped, and nothing answers for a pool address or a virtual addre
 """
 
 from collections.abc import Iterable
-from ipaddress import IPv4Address
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
 
 from snat.net import guard, sysctl
 from snat.net.kernel_check import check_claim, check_prepare, check_tun
@@ -78,16 +79,20 @@ class Kernel:
             check_claim(kernel, virtual_addresses)
 
     def claim(
-        self, virtual_addresses: tuple[tuple[IPv4Address, str], ...]
+        self,
+        virtual_addresses: tuple[tuple[IPv4Address, str], ...],
+        pools: tuple[IPv4Network, ...] | None = None,
     ) -> tuple[tuple[IPv4Address, str], ...]:
-        """Answer ARP for exactly these virtual addresses (with their inside interfaces), and for the pools.
+        """Answer ARP for exactly these virtual addresses (with their inside interfaces) and these pools.
 
-        For the pools only where they lie in the subnet of an outside interface: else they are routed to us.
-        Returns all of them with the interface each is to be announced on (gratuitous ARP).
+        All pools of the plan if they are not told. For pools only where they lie in the subnet of an outside
+        interface: else they are routed to us. Returns all of them with the interface each is to be
+        announced on (gratuitous ARP).
         """
+        answered = self.plan if pools is None else replace(self.plan, pool_networks=pools)
         with netlink() as kernel:
             check_claim(kernel, virtual_addresses)
-            claimed = proxies(self.plan, kernel.addresses())
+            claimed = proxies(answered, kernel.addresses())
             _set_virtual_addresses(kernel, {address for address, _ in virtual_addresses})
             self._claimed = claimed
             _set_proxies(kernel, claimed)

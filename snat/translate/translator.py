@@ -63,6 +63,7 @@ class Translator:
         self.counters = TranslateCounters()
         self._ttl_step = ttl_step
         """+1 between the TUNs, where the kernel forwards twice; -1 where we are the only router."""
+        self._lowest, self._highest = max(0, 1 - ttl_step), min(255, 255 - ttl_step)
         self._cache = FlowCache(ttl_step)
         self.flows = Flows(table, self._cache, rules, timeouts, self.counters, identity=identity, now=now)
         self._inside, self._outside = self._cache.inside, self._cache.outside
@@ -81,7 +82,7 @@ class Translator:
             head == PLAIN
             and fragment == DONT_FRAGMENT
             and START + 28 <= START + total <= length
-            and 1 < ttl < 255
+            and self._lowest <= ttl <= self._highest
         ):
             paths = (self._outside if from_outside else self._inside).get(protocol)
             path = paths.get(key) if paths else None
@@ -104,7 +105,7 @@ class Translator:
             return self._pass(buffer, ttl, checksum, from_outside)
         if not self._supported(buffer, head, total, fragment, protocol):
             return DROP
-        if not 1 < ttl < 255:
+        if not self._lowest <= ttl <= self._highest:
             self.counters.ttl_exceeded += 1
             return DROP
         if protocol == ICMP:
@@ -145,7 +146,7 @@ class Translator:
         return from_outside or self.flows.rules.for_source(key[:4]) is None
 
     def _pass(self, buffer: bytearray, ttl: int, checksum: int, from_outside: bool) -> Verdict:
-        if not 1 < ttl < 255:
+        if not self._lowest <= ttl <= self._highest:
             self.counters.ttl_exceeded += 1
             return DROP
         buffer[TTL] = ttl + self._ttl_step
