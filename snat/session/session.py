@@ -17,7 +17,8 @@ from snat.wire.framing import Framing
 from snat.wire.header import NO_FEED, NO_TERM, HeaderFlag, Message, encode
 
 AUTHENTICATE_TIME: Final = 5.0
-"""Seconds from an open transport to the neighbor's authenticate; ends slow and endless openings."""
+"""Seconds for the transport to come up, and from there to the neighbor's whole authenticate, however many
+bytes of it came: ends slow and endless openings."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,6 +35,9 @@ class Session:
     messages_in: int = 0
     bytes_in: int = 0
     _heard: float = 0.0
+    """When a byte last came; in Connect, when that began."""
+    _greeted: bool = False
+    """We have said who we are."""
     _framing: Framing = field(default_factory=Framing)
     _events: list[Event] = field(default_factory=list)
     _out: list[bytes] = field(default_factory=list)
@@ -47,13 +51,13 @@ class Session:
         """The transport is up and its certificate verified: say who we are."""
         self.state = step(self.state, Input.OPEN)
         self._heard = now
+        self._greeted = True
         self._out.append(encode(actions.authenticate(self.local, self.units), flags=0))
 
     def receive_data(self, data: bytes, now: float) -> None:
         """Bytes off the link."""
         if self.state is State.CLOSE:
             return
-        self._heard = now
         self.bytes_in += len(data)
         self._framing.feed(data)
         try:
@@ -62,6 +66,8 @@ class Session:
                 self._take(message)
         except WireError as error:
             self.refuse(error.code, error.reason)
+        if self.state is State.ESTABLISH:
+            self._heard = now
 
     def refuse(self, code: ErrorCode, reason: str) -> None:
         """Close for the neighbor's fault, and tell it why."""
@@ -75,10 +81,8 @@ class Session:
         """Close in good order."""
         if self.state is State.CLOSE:
             return
-        said = self.state is not State.IDLE
         self.state = step(self.state, Input.STOP)
-        if said:
-            self._say_error(ErrorCode.STOPPED, reason)
+        self._say_error(ErrorCode.STOPPED, reason)
         self._events.append(Closed(ErrorCode.STOPPED, reason, orderly=True))
 
     def lost(self, reason: str) -> None:
@@ -99,7 +103,8 @@ class Session:
         deadline = self.next_deadline()
         if deadline is None or now < deadline:
             return
-        silence = f"no byte for {now - self._heard:.1f} s in state {self.state.value}"
+        missed = "byte" if self.state is State.ESTABLISH else "authenticate"
+        silence = f"no {missed} for {now - self._heard:.1f} s in state {self.state.value}"
         self.state = step(self.state, Input.EXPIRED)
         self._events.append(Closed(ErrorCode.HOLD_TIME, silence))
 
@@ -149,5 +154,6 @@ class Session:
 
     def _say_error(self, code: ErrorCode, reason: str) -> None:
         """The last message. It follows our authenticate, so the neighbor expects the flag."""
-        said = actions.error(actions.Error(code, NO_FEED, NO_TERM, reason))
-        self._out.append(encode(said))
+        if self._greeted:
+            said = actions.error(actions.Error(code, NO_FEED, NO_TERM, reason))
+            self._out.append(encode(said))

@@ -105,7 +105,7 @@ class Digest(NamedTuple):
 
     feed: Feed
     position: Position
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count
     digest: int
     base: Position
     """Where the term began: position of the old term that the manager had applied."""
@@ -132,7 +132,7 @@ class Released(NamedTuple):
 
     feed: Feed
     position: Position
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count
     digest: int
 
 
@@ -158,7 +158,7 @@ class DumpEnd(NamedTuple):
     number: int
     feed: Feed
     position: Position
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count
     digest: int
 
 

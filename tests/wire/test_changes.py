@@ -1,0 +1,171 @@
+"""Changes of entries: sizes, formats, owners. A message is good as a whole or not at all."""
+
+from typing import Final
+
+import pytest
+
+from snat.nat.entry import MAXIMUM_CONTEXT, MAXIMUM_SIZE, PLAIN_SIZE, REFERENCE, REFERENCE_SIZE, Entry
+from snat.wire.actions import ADD_PLAIN, Action, ItemFlag, changes, controls, item
+from snat.wire.errors import ErrorCode, WireError
+
+MAPPING: Final = 10
+ENTRY: Final = Entry(
+    nat_id=1,
+    number=7,
+    mapping_id=MAPPING,
+    inside_local=bytes([10, 0, 0, 5]),
+    inside_local_port=40001,
+    protocol=6,
+    inside_global=bytes([203, 0, 113, 10]),
+    inside_global_port=3,
+    outside_local=bytes(4),
+    outside_local_port=0,
+    outside_global=bytes(4),
+    outside_global_port=0,
+    flags=0,
+    state=1,
+    timeout_class=1,
+)
+PLAIN: Final = ENTRY.pack()
+REFERENCED: Final = PLAIN[REFERENCE]
+ADD: Final = item(Action.ADD, PLAIN)
+
+
+def refused(body: bytes, mapping_id: int = MAPPING) -> ErrorCode:
+    with pytest.raises(WireError) as caught:
+        changes(body, mapping_id)
+    assert caught.value.reason
+    return caught.value.code
+
+
+def many(count: int) -> list[bytes]:
+    return [ENTRY._replace(number=number).pack() for number in range(count)]
+
+
+def test_sizes_are_those_of_the_specification() -> None:
+    assert (PLAIN_SIZE, REFERENCE_SIZE, MAXIMUM_CONTEXT, MAXIMUM_SIZE) == (49, 41, 4096, 4145)
+
+
+def test_no_items_are_no_changes() -> None:
+    assert changes(b"", MAPPING) == []
+
+
+def test_a_run_of_plain_adds_is_one_run() -> None:
+    records = many(300)
+    assert changes(b"".join(item(Action.ADD, one) for one in records), MAPPING) == [(Action.ADD, records)]
+
+
+def test_runs_keep_the_order() -> None:
+    first, second, third = many(3)
+    body = b"".join(
+        [
+            item(Action.ADD, first),
+            item(Action.ADD, second),
+            item(Action.DELETE, first[REFERENCE]),
+            item(Action.ADD, third),
+            item(Action.UPDATE, second),
+        ]
+    )
+    assert changes(body, MAPPING) == [
+        (Action.ADD, [first, second]),
+        (Action.DELETE, [first[REFERENCE]]),
+        (Action.ADD, [third]),
+        (Action.UPDATE, [second]),
+    ]
+
+
+@pytest.mark.parametrize("action", [Action.ADD, Action.UPDATE])
+@pytest.mark.parametrize("size", [0, REFERENCE_SIZE, PLAIN_SIZE - 1, MAXIMUM_SIZE + 1, 65535])
+def test_a_record_of_an_impossible_size_is_refused(action: Action, size: int) -> None:
+    assert refused(item(action, (PLAIN + bytes(65535))[:size])) is ErrorCode.MALFORMED
+
+
+@pytest.mark.parametrize("size", [0, REFERENCE_SIZE - 1, REFERENCE_SIZE + 1, PLAIN_SIZE])
+def test_a_reference_of_another_size_is_refused(size: int) -> None:
+    assert refused(item(Action.DELETE, PLAIN[:size])) is ErrorCode.MALFORMED
+
+
+@pytest.mark.parametrize("size", [1, MAXIMUM_CONTEXT - 1, MAXIMUM_CONTEXT])
+@pytest.mark.parametrize("action", [Action.ADD, Action.UPDATE])
+def test_a_context_up_to_the_limit_is_taken(action: Action, size: int) -> None:
+    record = ENTRY._replace(context=b"x" * size).pack()
+    assert changes(item(action, record), MAPPING) == [(action, [record])]
+
+
+def test_a_context_over_the_limit_is_neither_made_nor_taken() -> None:
+    too_long = ENTRY._replace(context=bytes(MAXIMUM_CONTEXT + 1))
+    with pytest.raises(ValueError, match="at most 4096"):
+        too_long.pack()
+    record = PLAIN[:-4] + too_long.context + PLAIN[-4:]
+    assert refused(item(Action.ADD, record)) is ErrorCode.MALFORMED
+
+
+@pytest.mark.parametrize("record_format", range(1, 16))
+@pytest.mark.parametrize("action", [Action.ADD, Action.UPDATE, Action.DELETE])
+def test_a_record_format_other_than_ipv4_is_refused(action: Action, record_format: int) -> None:
+    data = REFERENCED if action is Action.DELETE else PLAIN
+    assert refused(item(action, data, record_format)) is ErrorCode.MALFORMED
+
+
+@pytest.mark.parametrize("flags", [0x10, 0x20, 0x40, ItemFlag.OPTIONAL, 0xF0])
+def test_bits_without_meaning_are_ignored(flags: int) -> None:
+    assert changes(item(Action.ADD, PLAIN, flags), MAPPING) == [(Action.ADD, [PLAIN])]
+
+
+@pytest.mark.parametrize("action", [Action.ADD, Action.UPDATE, Action.DELETE])
+@pytest.mark.parametrize("after", [0, 3])
+def test_a_local_entry_is_refused_wherever_it_stands(action: Action, after: int) -> None:
+    local = ENTRY._replace(nat_id=0).pack()
+    data = local[REFERENCE] if action is Action.DELETE else local
+    assert refused(ADD * after + item(action, data) + ADD) is ErrorCode.MALFORMED
+
+
+@pytest.mark.parametrize("action", [Action.ADD, Action.UPDATE, Action.DELETE])
+@pytest.mark.parametrize("after", [0, 3])
+def test_an_entry_of_another_mapping_is_refused_wherever_it_stands(action: Action, after: int) -> None:
+    foreign = ENTRY._replace(mapping_id=MAPPING + 1).pack()
+    data = foreign[REFERENCE] if action is Action.DELETE else foreign
+    assert refused(ADD * after + item(action, data) + ADD) is ErrorCode.MALFORMED
+
+
+@pytest.mark.parametrize("code", [0, 5, 6, Action.KEEPALIVE, Action.AUTHENTICATE, 16, 17, 255])
+@pytest.mark.parametrize("after", [0, 1])
+def test_anything_else_among_changes_is_refused_unless_optional(code: int, after: int) -> None:
+    foreign = bytes((code, 0, 0, 3)) + b"abc"
+    optional = bytes((code, ItemFlag.OPTIONAL, 0, 3)) + b"abc"
+    assert refused(ADD * after + foreign + ADD) is ErrorCode.UNKNOWN_ACTION
+    assert changes(ADD * after + optional + ADD, MAPPING) == [(Action.ADD, [PLAIN] * (after + 1))]
+
+
+@pytest.mark.parametrize("code", [Action.ADD, Action.UPDATE, Action.DELETE])
+def test_a_change_among_controls_is_refused(code: int) -> None:
+    """The other way round: an unnumbered message is a slice by its first item, or has no change."""
+    with pytest.raises(WireError) as caught:
+        controls(bytes((code, 0, 0, 0)))
+    assert caught.value.code is ErrorCode.UNKNOWN_ACTION
+
+
+@pytest.mark.parametrize("count", [1, 2, 50])
+def test_a_lie_in_a_run_of_plain_adds_is_found(count: int) -> None:
+    """The length of the body is that of plain adds, and yet one item is none."""
+    lying = ADD * count + bytes((Action.ADD, 0, 0, PLAIN_SIZE - 1)) + PLAIN
+    assert len(lying) % len(ADD) == 0
+    assert refused(lying) is ErrorCode.MALFORMED
+    optional = ADD * count + bytes((99, ItemFlag.OPTIONAL, 0, PLAIN_SIZE)) + PLAIN
+    assert changes(optional, MAPPING) == [(Action.ADD, [PLAIN] * count)]
+
+
+def test_two_items_whose_lengths_make_up_for_each_other_are_read_by_their_lengths() -> None:
+    """A reference and a record with context are as long together as two plain adds."""
+    longer = ENTRY._replace(context=bytes(PLAIN_SIZE - REFERENCE_SIZE)).pack()
+    body = ADD + item(Action.DELETE, REFERENCED) + item(Action.ADD, longer)
+    assert len(body) % len(ADD) == 0
+    assert changes(body, MAPPING) == [
+        (Action.ADD, [PLAIN]),
+        (Action.DELETE, [REFERENCED]),
+        (Action.ADD, [longer]),
+    ]
+
+
+def test_the_head_of_a_plain_add_is_that_of_its_item() -> None:
+    assert ADD.startswith(ADD_PLAIN)

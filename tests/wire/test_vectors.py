@@ -1,0 +1,248 @@
+"""The vectors are what the encoders make and what the decoders read, however the stream is cut."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final, NamedTuple
+
+import pytest
+
+from snat.nat.entry import REFERENCE, Entry
+from snat.replication.digest import total
+from snat.wire.actions import (
+    Action,
+    Applied,
+    Authenticate,
+    Claim,
+    Digest,
+    DumpBegin,
+    DumpEnd,
+    DumpRequest,
+    Error,
+    Released,
+    RoleChange,
+    Unit,
+    authenticate,
+    changes,
+    control,
+    controls,
+    error,
+    item,
+    keepalive,
+)
+from snat.wire.framing import Framing
+from snat.wire.header import NO_FEED, NO_TERM, Feed, Message, Position, Term, encode
+from tests.vectors import NAMES, vector
+
+FEED: Final = Feed(0, 10)
+OTHER: Final = Feed(0, 20)
+TERM: Final = Term(3, 1)
+DIGEST: Final = 0xDCFEAA19BC14405B
+
+R1: Final = Authenticate(1, 42, 1000, 65536, 0, 1)
+R1_UNIT: Final = Unit(FEED, Position(TERM, 5), 1, 4, 0x5555, 0x1122334455667788)
+R2: Final = Authenticate(2, 7, 100, 65536, 0, 1)
+R2_UNITS: Final = [
+    Unit(FEED, Position(Term(0, 0), 0), 2, 1, 0xAAAA, 0x1122334455667788),
+    Unit(OTHER, Position(Term(9, 2), 256), 1, 4, 0xAAAA, 0x8877665544332211),
+]
+
+WEB: Final = Entry(
+    nat_id=1,
+    number=0x00002A0000000007,
+    mapping_id=10,
+    inside_local=bytes([10, 0, 0, 5]),
+    inside_local_port=40001,
+    protocol=6,
+    inside_global=bytes([203, 0, 113, 10]),
+    inside_global_port=32771,
+    outside_local=bytes([198, 51, 100, 7]),
+    outside_local_port=80,
+    outside_global=bytes([198, 51, 100, 7]),
+    outside_global_port=80,
+    flags=2,
+    state=1,
+    timeout_class=1,
+    remaining=240,
+)
+WEB_ESTABLISHED: Final = WEB._replace(state=2, remaining=7440)
+FTP: Final = WEB._replace(
+    number=0x00002A0000000008,
+    inside_local_port=40002,
+    inside_global_port=32773,
+    outside_local_port=21,
+    outside_global_port=21,
+    state=2,
+    context=bytes.fromhex("0001fffffff6"),
+    remaining=7440,
+)
+FTP_CLOSING: Final = FTP._replace(state=3, remaining=240)
+ECHO: Final = WEB._replace(
+    number=0x00002A0000000009,
+    inside_local=bytes([10, 0, 0, 6]),
+    inside_local_port=4660,
+    protocol=1,
+    inside_global=bytes([203, 0, 113, 11]),
+    inside_global_port=17185,
+    outside_local=bytes([198, 51, 100, 9]),
+    outside_local_port=4660,
+    outside_global=bytes([198, 51, 100, 9]),
+    outside_global_port=17185,
+    state=0,
+    timeout_class=2,
+    remaining=60,
+)
+DNS: Final = WEB._replace(
+    number=0x00002A0000000003,
+    inside_local=bytes([10, 0, 0, 7]),
+    inside_local_port=53,
+    protocol=17,
+    inside_global_port=55,
+    outside_local=bytes([198, 51, 100, 8]),
+    outside_local_port=53,
+    outside_global=bytes([198, 51, 100, 8]),
+    outside_global_port=53,
+)
+
+
+class Example(NamedTuple):
+    """What one vector is made from, and means."""
+
+    body: bytes
+    """The items, as the encoders make them."""
+    decoded: Any
+    """What ``controls`` returns, or for a numbered message or slice ``changes``."""
+    feed: Feed = NO_FEED
+    term: Term = NO_TERM
+    sequence: int = 0
+    flags: int = 1
+
+
+def said(*values: NamedTuple) -> Example:
+    """Items of fixed layouts."""
+    return Example(b"".join(map(control, values)), list(values))
+
+
+def changed(sequence: int, *runs: tuple[Action, list[bytes]]) -> Example:
+    """Changes of FEED in runs of one action; sequence 0 for a slice."""
+    body = b"".join(item(action, data) for action, datas in runs for data in datas)
+    return Example(body, list(runs), FEED, TERM, sequence)
+
+
+EXAMPLES: Final = {
+    "authenticate-one-unit": Example(authenticate(R1, [R1_UNIT]), [(R1, [R1_UNIT])], flags=0),
+    "authenticate-two-units": Example(authenticate(R2, R2_UNITS), [(R2, R2_UNITS)], flags=0),
+    "add-plain": changed(1, (Action.ADD, [WEB.pack()])),
+    "add-with-context": changed(2, (Action.ADD, [FTP.pack()])),
+    "update": changed(3, (Action.UPDATE, [WEB_ESTABLISHED.pack()])),
+    "delete": changed(4, (Action.DELETE, [WEB.pack()[REFERENCE]])),
+    "changes-mixed": changed(
+        5,
+        (Action.ADD, [ECHO.pack()]),
+        (Action.UPDATE, [FTP_CLOSING.pack()]),
+        (Action.DELETE, [DNS.pack()[REFERENCE]]),
+    ),
+    "slice": changed(0, (Action.ADD, [FTP_CLOSING.pack(), ECHO.pack()])),
+    "dump-request": said(DumpRequest(1, FEED)),
+    "dump-begin": said(DumpBegin(1, FEED, Position(TERM, 5))),
+    "dump-end": said(DumpEnd(1, FEED, Position(TERM, 5), 2, DIGEST)),
+    "keepalive": Example(
+        keepalive([Applied(FEED, Position(TERM, 5)), Applied(OTHER, Position())]),
+        [Applied(FEED, Position(TERM, 5)), Applied(OTHER, Position(Term(0, 0), 0))],
+    ),
+    "digest": said(Digest(FEED, Position(TERM, 0), 2, DIGEST, Position(Term(2, 2), 77))),
+    "role": said(RoleChange(FEED, 1, 4, TERM)),
+    "announcement": said(
+        RoleChange(FEED, 1, 4, TERM),
+        Digest(FEED, Position(TERM, 5), 2, DIGEST, Position(Term(2, 2), 77)),
+    ),
+    "claim": said(Claim(FEED, Position(Term(2, 2), 77))),
+    "released": said(Released(FEED, Position(Term(2, 2), 77), 2, DIGEST)),
+    "error": Example(error(Error(8, FEED, TERM, "old term")), [Error(8, FEED, TERM, "old term")]),
+}
+
+Cut = Callable[[bytes], Iterator[Message]]
+
+
+def whole(stream: bytes) -> Iterator[Message]:
+    framing = Framing()
+    framing.feed(stream)
+    yield from framing.messages()
+    assert framing.pending == 0
+
+
+def byte_by_byte(stream: bytes) -> Iterator[Message]:
+    framing = Framing()
+    for at in range(len(stream)):
+        framing.feed(stream[at : at + 1])
+        found = list(framing.messages())
+        assert not found or at == len(stream) - 1, "a message came before its last byte"
+        yield from found
+    assert framing.pending == 0
+
+
+def before_the_next_message(stream: bytes) -> Iterator[Message]:
+    framing = Framing()
+    following = vector("claim")
+    framing.feed(stream + following + following[:-1])
+    first, second = framing.messages()
+    assert second == Message(1, NO_FEED, NO_TERM, 0, following[32:])
+    assert framing.pending == len(following) - 1
+    yield first
+
+
+CUTS: Final = (whole, byte_by_byte, before_the_next_message)
+
+
+def decode(message: Message) -> Any:
+    """As a receiver does: changes where there is a feed, otherwise controls."""
+    return controls(message.body) if message.feed == NO_FEED else changes(message.body, FEED.mapping_id)
+
+
+def test_there_is_an_example_for_every_vector() -> None:
+    assert sorted(EXAMPLES) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_encoder_makes_the_vector(name: str) -> None:
+    example = EXAMPLES[name]
+    made = encode(example.body, example.feed, example.term, example.sequence, example.flags)
+    assert made.hex() == vector(name).hex()
+
+
+@pytest.mark.parametrize("cut", CUTS)
+@pytest.mark.parametrize("name", NAMES)
+def test_the_decoder_reads_the_vector(name: str, cut: Cut) -> None:
+    example = EXAMPLES[name]
+    (message,) = cut(vector(name))
+    assert message[:4] == (example.flags, example.feed, example.term, example.sequence)
+    decoded = decode(message)
+    assert decoded == example.decoded
+    assert [type(one) for one in decoded] == [type(one) for one in example.decoded]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_vector_without_its_last_byte_is_no_message_yet(name: str) -> None:
+    framing = Framing()
+    framing.feed(vector(name)[:-1])
+    assert list(framing.messages()) == []
+    assert framing.pending == len(vector(name)) - 1
+
+
+def test_every_action_has_a_vector() -> None:
+    bodies = {name: vector(name)[32:] for name in NAMES}
+    assert {body[0] for body in bodies.values()} == set(Action)
+
+
+@pytest.mark.parametrize("entry", [WEB, FTP, ECHO])
+def test_the_record_in_a_vector_has_the_fields_of_its_entry(entry: Entry) -> None:
+    assert Entry.unpack(entry.pack()) == entry
+
+
+def test_the_digest_in_the_vectors_is_that_of_the_slice() -> None:
+    ((_, records),) = changes(vector("slice")[32:], FEED.mapping_id)
+    assert len(records) == 2
+    assert total(records) % 2**64 == DIGEST
+
+
+def test_remaining_time_is_not_in_the_digest() -> None:
+    assert total([ECHO.pack()]) == total([ECHO._replace(remaining=1).pack()])
+    assert total([ECHO.pack()]) != total([ECHO._replace(state=1).pack()])
