@@ -21,6 +21,8 @@ from snat.config.model import (
 )
 
 MAX_POOL = 65536
+MAX_MAPPING_IDS = 256
+"""What two members say of each of them must fit into one message, several times over."""
 """Addresses of one pool."""
 SHORTEST_HOLD = 0.1
 """Seconds (design section 6: the hold time goes down to 100 ms)."""
@@ -191,6 +193,10 @@ def _mapping_ids(configuration: Configuration) -> Iterator[Problem]:
             what = f"{count} blocks have mapping ID {mapping_id}"
             remedy = "a mapping ID belongs to one primary or backup block"
             yield Problem(what=what, where=f"mapping-id {mapping_id}", remedy=remedy)
+    if len(counts) > MAX_MAPPING_IDS:
+        what = f"there are {len(counts)} mapping IDs, more than {MAX_MAPPING_IDS}"
+        where = f"mapping-id {list(counts)[MAX_MAPPING_IDS]}"
+        yield Problem(what=what, where=where, remedy="give several rules the same mapping ID")
 
 
 def _names(configuration: Configuration) -> Iterator[Problem]:

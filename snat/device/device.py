@@ -288,7 +288,7 @@ class Device:
             reason=event.reason,
         )
         self._events.append(LinkClosed(link, event.orderly))
-        link.dump = None
+        link.dumps.clear()
         if neighbor.outgoing is link:
             neighbor.outgoing = None
         elif neighbor.incoming is link:
@@ -305,21 +305,22 @@ class Device:
             if link.resumed:
                 link.resumed = False
                 self.link_counters.resyncs += 1
-                link.dump = None
+                link.dumps.clear()
                 for group in self.groups:
                     group.announce()  # the member sees the gap and asks
-            while link.dump is not None and link.queue.size < AT_ONCE:
-                message, last = link.dump.next_message()
+            while link.dumps and not link.queue.needs_resync and link.queue.size < AT_ONCE:
+                feed, dump = next(iter(link.dumps.items()))
+                message, last = dump.next_message()
                 link.put(message)
                 if last:
-                    link.dump = None
+                    del link.dumps[feed]
 
     def _keep_alive(self) -> None:
-        applied = [one for group in self.groups for one in group.applied()]
-        body = actions.keepalive(applied)
         for neighbor in self.neighbors.values():
+            applied = [one for group in self.groups if neighbor in group.neighbors for one in group.applied()]
+            message = encode(actions.keepalive(applied))
             for link in neighbor.links():
-                link.put(encode(body))
+                link.put(message)
         for group in self.groups:
             group.announce()
 

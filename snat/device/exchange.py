@@ -120,7 +120,7 @@ class Exchange:
             self._answer(link, ErrorCode.NOT_SYNCHRONISED, said.feed)
             return
         self._counters.dumps_sent += 1
-        out.dump = Dump(said.number, group.feeds[said.feed], self._table, MESSAGE_SIZE)
+        out.dumps[said.feed] = Dump(said.number, group.feeds[said.feed], self._table, MESSAGE_SIZE)
 
     def _refused(self, link: Link, said: Error) -> None:
         fields = {"neighbor": link.neighbor.name, "reason": said.reason}

@@ -205,13 +205,15 @@ class Group:
 
     def _next_managing(self) -> Input | None:
         rival = self._rival()
-        if rival is None:
-            return None
-        other = rival.role(next(iter(self.feeds)))
-        if other is not None and preferred(self.role, other):
-            self._take_terms()  # a live manager announces itself above a higher term
-            return None
-        return Input.OUTRANKED
+        if rival is not None:
+            other = rival.role(next(iter(self.feeds)))
+            if other is None or not preferred(self.role, other):
+                return Input.OUTRANKED
+        if any(state.highest > state.position.term for state in self.feeds.values()):
+            # A live manager that hears of a higher term announces itself above it (design section 5).
+            self._take_terms()
+            self.announce()
+        return None
 
     def _rival(self) -> Neighbor | None:
         """Somebody who manages the same feed under a higher term than ours."""
@@ -248,8 +250,7 @@ class Group:
         return not any(
             one.standing(feed) is Standing.CLAIM
             or (
-                one.standing(feed) is Standing.LISTEN
-                and (one.role(feed) is Role.PRIMARY, -one.nat_id) > ours
+                one.standing(feed) is Standing.LISTEN and (one.role(feed) is Role.PRIMARY, -one.nat_id) > ours
             )
             for one in self.neighbors
             if not one.silent(now, hold_time)
@@ -325,6 +326,10 @@ class Group:
         for feed, sender in self.senders.items():
             sender.stop()
             self._managed(feed.mapping_id, False, now)
+        for neighbor in self.neighbors:
+            if neighbor.outgoing is not None:
+                for feed in self.feeds:
+                    neighbor.outgoing.dumps.pop(feed, None)
         self.senders = {}
         self.receivers = {
             feed: Receiver(state, self._table, self._counters, synchronised)

@@ -29,7 +29,8 @@ class Link:
     """We dialled: our entries leave on it."""
     session: Session
     queue: ConnectionQueue = field(default_factory=ConnectionQueue)
-    dump: Dump | None = None
+    dumps: dict[Feed, Dump] = field(default_factory=dict)
+    """Dumps under way, one for each feed, sent one after the other."""
     resumed: bool = False
     """The transport takes bytes again after the queue was dropped: the neighbor must learn of the gap."""
     messages_out: int = 0

@@ -124,7 +124,7 @@ class Entry(NamedTuple):
     def unpack(cls, record: bytes) -> "Entry":
         """The fields of a record whose length the caller has checked."""
         (remaining,) = TAIL.unpack_from(record, len(record) - TAIL.size)
-        return cls(*FIXED.unpack_from(record), record[FIXED_SIZE : -TAIL.size], remaining)
+        return cls._make((*FIXED.unpack_from(record), record[FIXED_SIZE : -TAIL.size], remaining))
 
 
 def entry_number(incarnation: int, counter: int) -> int:
@@ -132,7 +132,7 @@ def entry_number(incarnation: int, counter: int) -> int:
     return (incarnation & ((1 << INCARNATION_BITS) - 1)) << COUNTER_BITS | counter
 
 
-def with_state(record: bytes, state: State, remaining: int) -> bytes:
+def with_state(record: bytes, state: int, remaining: int) -> bytes:
     """The record in another transport state."""
     return record[:STATE] + bytes((state,)) + record[STATE + 1 : -TAIL.size] + TAIL.pack(remaining)
 

@@ -24,6 +24,8 @@ class Dump:
     """Bytes of items in a slice, about."""
     _endpoints: list[bytes] = field(default_factory=list)
     _at: int = 0
+    _rest: list[bytes] = field(default_factory=list)
+    """Entries of the last endpoint that no slice has shown: it may have more than one holds."""
     _begun: bool = False
 
     @property
@@ -47,10 +49,13 @@ class Dump:
     def _cut(self) -> bytes:
         parts: list[bytes] = []
         size = 0
-        while size < self.slice_size and self._at < len(self._endpoints):
-            for record in self.table.at(self._endpoints[self._at]):
-                if holds(self.feed, record):
-                    parts.append(item(Action.ADD, record))
-                    size += len(parts[-1])
-            self._at += 1
+        while size < self.slice_size and (self._rest or self._at < len(self._endpoints)):
+            if not self._rest:
+                self._rest = [
+                    one for one in self.table.at(self._endpoints[self._at]) if holds(self.feed, one)
+                ]
+                self._at += 1
+            elif (record := self.table.current(self._rest.pop())) is not None:
+                parts.append(item(Action.ADD, record))
+                size += len(parts[-1])
         return b"".join(parts)

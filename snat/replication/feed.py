@@ -6,10 +6,13 @@ nothing: the digest at the last applied sequence is the base of the new term.
 """
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from snat.nat.entry import LOCAL_NAT_ID, MAPPING, NAT_ID
 from snat.replication.digest import FeedDigest
 from snat.wire.header import Feed, Position, Term
+
+_LAST_NUMBER: Final = (1 << 32) - 1
 
 
 @dataclass(slots=True)
@@ -32,8 +35,11 @@ class FeedState:
         self.highest = max(self.highest, term)
 
     def next_term(self, nat_id: int) -> Term:
-        """The term that a taker takes: above all it has seen (design section 5)."""
-        return Term(max(self.highest, self.position.term).number + 1, nat_id)
+        """The term that a taker takes: above all it has seen (design section 5).
+
+        At the last number there is, which no honest member reaches, the NAT IDs alone decide.
+        """
+        return Term(min(max(self.highest, self.position.term).number + 1, _LAST_NUMBER), nat_id)
 
 
 @dataclass(slots=True)

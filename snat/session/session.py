@@ -19,6 +19,8 @@ from snat.wire.header import NO_FEED, NO_TERM, HeaderFlag, Message, encode
 AUTHENTICATE_TIME: Final = 5.0
 """Seconds for the transport to come up, and from there to the neighbor's whole authenticate, however many
 bytes of it came: ends slow and endless openings."""
+LEAST_MESSAGE: Final = 32768
+"""Bytes every member must take: twice what this version sends, for a last item with context."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -148,6 +150,11 @@ class Session:
             raise WireError(
                 ErrorCode.IDENTITY,
                 f"authenticates as NAT ID {hello.nat_id}; its certificate says {self.neighbor_nat_id}",
+            )
+        if hello.maximum_message < LEAST_MESSAGE:
+            raise WireError(
+                ErrorCode.VERSION,
+                f"takes messages of at most {hello.maximum_message} bytes; {LEAST_MESSAGE} are needed",
             )
         if not hello.record_formats & self.local.record_formats:
             raise WireError(ErrorCode.VERSION, "no record format in common")

@@ -196,7 +196,7 @@ class Flows:
             flags=Flag.EXTENDED,
             state=state,
             timeout_class=CLASSES[protocol],
-            remaining=int(timeout),
+            remaining=self.timeouts.remaining(CLASSES[protocol], state),
         ).pack()
         self._table.add([record])
         self._wheel.put(record, self._now + timeout)
@@ -229,10 +229,10 @@ class Flows:
         if path.closing is not None and path.closing.over:
             self._wheel.put(record, now + self.timeouts.finrst)
 
-    def _change_state(self, record: bytes, state: State, now: float) -> None:
-        timeout = self.timeouts.of(record[TIMEOUT_CLASS], state)
-        self._table.add([with_state(record, state, int(timeout))])
-        self._wheel.put(record, now + timeout)
+    def _change_state(self, record: bytes, state: int, now: float) -> None:
+        kind = record[TIMEOUT_CLASS]
+        self._table.add([with_state(record, state, self.timeouts.remaining(kind, state))])
+        self._wheel.put(record, now + self.timeouts.of(kind, state))
 
     # Ageing
 

@@ -371,5 +371,6 @@ def _error(data: bytes) -> Error:
     if not ERROR.size <= len(data) <= ERROR.size + MAXIMUM_REASON:
         raise WireError(ErrorCode.MALFORMED, f"error of {len(data)} bytes")
     code, process_id, mapping_id, number, nat_id = ERROR.unpack_from(data)
-    reason = data[ERROR.size :].decode("utf-8", "replace")
+    text = data[ERROR.size :].decode("utf-8", "replace")
+    reason = "".join(one if one.isprintable() else "?" for one in text)  # it goes to logs and terminals
     return Error(code, Feed(process_id, mapping_id), Term(number, nat_id), reason)

@@ -168,6 +168,26 @@ def incoming_is_up(router: Router) -> bool:
     return neighbor.incoming is not None and neighbor.incoming.established
 
 
+def test_a_live_manager_announces_itself_above_a_higher_term(network: Network) -> None:
+    """Otherwise a member above it would refuse it for ever, and call itself synchronised."""
+    primary, backup = network.routers[1], network.routers[2]
+    higher = Term(position(primary).term.number + 7, 2)
+    hear(primary, encode(actions.error(Error(ErrorCode.OLD_TERM, FEED, higher))))
+    primary.settle()
+    assert position(primary).term > higher
+    assert primary.standing.name == "MANAGE"
+    network.run(1.0)
+    assert backup.device.groups[0].synchronised
+    assert position(backup) == position(primary)
+
+
+def test_what_a_neighbor_says_cannot_write_on_a_terminal(network: Network) -> None:
+    backup = network.routers[2]
+    link = incoming(backup)
+    hear(backup, encode(actions.error(Error(ErrorCode.VERSION, Feed(0, 0), NO_TERM, "\x1b[2Jbye"))))
+    assert link.neighbor.refusal == "refused by the neighbor: ?[2Jbye"
+
+
 def test_an_unknown_optional_action_is_ignored(network: Network) -> None:
     backup = network.routers[2]
     assert hear(backup, encode(bytes((99, 0x80, 0, 1, 0)))) == []

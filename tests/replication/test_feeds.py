@@ -275,6 +275,26 @@ def run_dump(manager: Manager, receiver: Receiver) -> None:
         deliver(receiver, message)
 
 
+def test_an_endpoint_with_many_flows_is_cut_into_slices() -> None:
+    manager, receiver = Manager(), member()
+    one, outside = record(1), [number.to_bytes(6, "big") for number in range(1, 2000)]
+    manager.table.add([one[:4] + far.rjust(8, b"\0") + one[12:29] + far * 2 + one[41:] for far in outside])
+    manager.compiled()
+    assert len(manager.table.endpoints()) == 1
+    messages = whole(manager.dump(receiver.request(NOW), slice_size=1000))
+    assert max(len(message.body) for message in messages) < 1000 + 100
+    for message in messages:
+        deliver(receiver, message)
+    assert equal(manager, receiver)
+
+
+def test_the_last_term_there_is_can_be_taken() -> None:
+    state = FeedState(FEED, highest=Term(0xFFFFFFFF, 9))
+    taken = state.next_term(2)
+    assert taken == Term(0xFFFFFFFF, 2)
+    assert encode(b"", FEED, taken, 1)
+
+
 @settings(max_examples=300)
 @given(st.data())
 def test_a_dump_and_live_changes_in_any_order_end_equal(data: st.DataObject) -> None:

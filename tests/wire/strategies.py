@@ -90,7 +90,10 @@ fixed_values = st.one_of(*(fixed(LAYOUTS[action][0], codes) for action, codes in
 applied = fixed(Applied, "")
 units = fixed(Unit, "BBHQ")
 hellos = fixed(Authenticate, "IIIIIH")
-errors = st.builds(Error, _U16, feeds, terms, st.text(max_size=MAXIMUM_REASON // 4))
+_printable = st.text(
+    st.characters(exclude_categories=["C", "Z"]) | st.just(" "), max_size=MAXIMUM_REASON // 4
+)
+errors = st.builds(Error, _U16, feeds, terms, _printable.filter(str.isprintable))
 
 control_items = st.one_of(
     fixed_values.map(control),
