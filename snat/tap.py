@@ -11,7 +11,7 @@ from twisted.python import usage
 from cli.configuration_file import format_problems, read_configuration
 from cli.shell import Shell
 from snat.config.model import Configuration
-from snat.net.control import ControlSocket, ControlSocketError
+from snat.net.control import ControlSocket, ControlSocketError, make_way
 from snat.net.datapath import CAPTURE_TTL_STEP, TUN_TTL_STEP, CapturePath, TunPath
 from snat.net.files import StateDirectory, StateError
 from snat.net.pcap import CaptureError
@@ -38,16 +38,23 @@ class Options(usage.Options):
         """Check what can be checked without touching anything."""
         if self["config"] is None:
             raise usage.UsageError("give the configuration: --config FILE")
-        if self["pcap"] is not None and not all(self["pcap"].partition(":")[::2]):
-            raise usage.UsageError(f"--pcap {self['pcap']}: give two paths, IN:OUT")
+        if self["pcap"] is not None:
+            source, _, target = self["pcap"].partition(":")
+            if not source or not target or Path(source) == Path(target):
+                raise usage.UsageError(f"--pcap {self['pcap']}: give two paths, IN:OUT")
 
 
 class SnatService(MultiService):
     """The router and its control socket; ends the process with a sentence when it cannot start."""
 
+    def __init__(self, control: Path) -> None:
+        super().__init__()
+        self._control = control
+
     def startService(self) -> None:
-        """Start both."""
+        """Start both, if no other daemon runs; it is asked first, before anything is touched."""
         try:
+            make_way(self._control)
             super().startService()
         except (
             KernelRefused,
@@ -82,19 +89,20 @@ def makeService(options: Options) -> MultiService:
         )
     except (StateError, TrustpointError) as error:
         _end(str(error))
-    service = SnatService()
+    control = Path(options["control"])
+    service = SnatService(control)
     router.setServiceParent(service)
-    ControlSocket(live, Path(options["control"]), lambda: Shell(router, privileged=True)).setServiceParent(
-        service
-    )
+    ControlSocket(live, control, lambda: Shell(router, privileged=True)).setServiceParent(service)
     return service
 
 
 def _configuration(path: Path) -> Configuration:
     try:
         text = path.read_text()
-    except (OSError, ValueError) as error:
-        _end(f"{path}: {error}")
+    except OSError as error:
+        _end(f"{path}: {error.strerror}")
+    except ValueError:
+        _end(f"{path}: is not a text file")
     configuration, problems = read_configuration(text, str(path))
     if problems:
         _end(format_problems(problems).rstrip())

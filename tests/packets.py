@@ -1,13 +1,17 @@
 """Packets for tests, built by scapy, an independent oracle, in the buffers that the translator sees."""
 
-from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet import ICMP, IP, TCP, UDP, in4_chksum
 from scapy.packet import Packet
 
 from snat.translate.packet import START
 
 
 def udp(source: str, sport: int, destination: str, dport: int, payload: bytes = b"x", **ip: object) -> Packet:
-    return IP(src=source, dst=destination, flags="DF", **ip) / UDP(sport=sport, dport=dport) / payload
+    return (
+        IP(**{"src": source, "dst": destination, "flags": "DF", **ip})
+        / UDP(sport=sport, dport=dport)
+        / payload
+    )
 
 
 def tcp(
@@ -40,12 +44,34 @@ def parse(filled: bytearray, end: int) -> Packet:
     return IP(bytes(filled[START:end]))
 
 
-def checksums_are_right(packet: Packet) -> bool:
-    """Whether scapy would compute the same checksums."""
+def recomputed(packet: Packet) -> Packet:
+    """The packet with all checksums computed by scapy; a UDP checksum of 0 stays."""
     fresh = IP(bytes(packet))
     for layer in (IP, TCP, UDP, ICMP):
-        if layer in fresh:
-            if layer is UDP and packet[UDP].chksum == 0:
-                continue
+        if layer in fresh and not (layer is UDP and packet[UDP].chksum == 0):
             del fresh[layer].chksum
-    return bytes(IP(bytes(fresh))) == bytes(packet)
+    return IP(bytes(fresh))
+
+
+def checksums_are_right(packet: Packet) -> bool:
+    """Whether scapy would compute the same checksums."""
+    return bytes(recomputed(packet)) == bytes(packet)
+
+
+def addressed(packet: Packet, *, as_in: Packet, ttl: int) -> Packet:
+    """The packet with another's addresses, ports and identifier: what a translation should make of it."""
+    fresh = IP(bytes(packet))
+    fresh.src, fresh.dst, fresh.ttl = as_in.src, as_in.dst, ttl
+    for layer in (TCP, UDP):
+        if layer in fresh:
+            fresh[layer].sport, fresh[layer].dport = as_in[layer].sport, as_in[layer].dport
+    if ICMP in fresh:
+        fresh[ICMP].id = as_in[ICMP].id
+    return recomputed(fresh)
+
+
+def pseudo_header_sum(packet: Packet) -> int:
+    """What the kernel leaves in the checksum field of a packet that is to be summed later."""
+    length = len(bytes(packet)) - 20
+    whole = in4_chksum(packet.proto, packet[IP], bytes(length)) ^ 0xFFFF  # a payload of zeros adds nothing
+    return int(whole)

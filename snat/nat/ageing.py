@@ -18,6 +18,9 @@ class Wheel:
         self._buckets: defaultdict[int, list[bytes]] = defaultdict(list)
         self._reached = self._bucket(now)
 
+    def __len__(self) -> int:
+        return sum(map(len, self._buckets.values()))
+
     def put(self, record: bytes, deadline: float) -> None:
         """Look at ``record`` once ``deadline`` has passed; an infinite one never comes."""
         if deadline != float("inf"):

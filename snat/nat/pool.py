@@ -10,7 +10,7 @@ slot, parity and class (below 1024 or not) is contiguous: ``find`` searches it i
 """
 
 import random
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Container, Iterator, Sequence
 from typing import Final
 
@@ -64,10 +64,17 @@ class Pool:
         self._marks: dict[bytes, bytearray] = {}
         """By protocol and address."""
         self._address_of: dict[bytes, bytes] = {}
-        self._quarantine: deque[tuple[float, bytes, int]] = deque()
+        self._quarantine: OrderedDict[bytes, float] = OrderedDict()
+        """When each freed inside-global endpoint may be used again, soonest first. Apart from the marks,
+        because a standby frees ports of addresses that it has no marks for."""
 
     def __contains__(self, address: bytes) -> bool:
         return self._first <= int.from_bytes(address, "big") <= self._last
+
+    @property
+    def quarantined(self) -> int:
+        """Freed ports that wait."""
+        return len(self._quarantine)
 
     def address_for(self, host: bytes) -> bytes:
         """The pool address that an inside host keeps (RFC 4787 REQ-2), the same on every member."""
@@ -98,26 +105,28 @@ class Pool:
         for at in self._candidates(marks, port):
             marks[at] = 1
             found = port_at(at)
-            if prefix + found.to_bytes(2, "big") not in used:
+            endpoint = prefix + found.to_bytes(2, "big")
+            if endpoint not in used and endpoint not in self._quarantine:
                 return address, found
         return None
 
     def free(self, endpoint: bytes, now: float, quarantine: bool) -> None:
         """An inside-global endpoint has no entry any more."""
-        marks = self._marks.get(endpoint[:5])
-        if marks is None:
-            return
-        at = position(int.from_bytes(endpoint[5:], "big"))
+        self._end_quarantines(now)
         if quarantine:
-            marks[at] = 1
-            self._quarantine.append((now + QUARANTINE, endpoint[:5], at))
+            self._quarantine[endpoint] = now + QUARANTINE
+            self._quarantine.move_to_end(endpoint)
         else:
-            marks[at] = 0
+            self._unmark(endpoint)
 
     def _end_quarantines(self, now: float) -> None:
-        while self._quarantine and self._quarantine[0][0] <= now:
-            _, prefix, at = self._quarantine.popleft()
-            self._marks[prefix][at] = 0
+        while self._quarantine and next(iter(self._quarantine.values())) <= now:
+            self._unmark(self._quarantine.popitem(last=False)[0])
+
+    def _unmark(self, endpoint: bytes) -> None:
+        marks = self._marks.get(endpoint[:5])
+        if marks is not None:
+            marks[position(int.from_bytes(endpoint[5:], "big"))] = 0
 
     def _candidates(self, marks: bytearray, port: int) -> Iterator[int]:
         """Unmarked positions, best first. Whoever takes one marks it before asking for the next."""

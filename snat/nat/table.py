@@ -12,6 +12,7 @@ Listeners hear of every batch of changes once, after it was made: ``changed(remo
 a removal of the old record and an addition of the new one in the same batch.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Protocol
 
@@ -39,7 +40,7 @@ class NatTable:
         self.inside: Index = {}
         self.outside: Index = {}
         self.collisions = 0
-        """Entries that met another device's entry for the same key."""
+        """Times that an entry met another device's entry for the same key, inside or outside."""
         self._count = 0
         self._listeners: list[Listener] = []
 
@@ -77,19 +78,22 @@ class NatTable:
         return _leading(self.outside.get(inside_global), OUTSIDE_GLOBAL, outside_global)
 
     def current(self, record: bytes) -> bytes | None:
-        """The record that now has the id and the keys of ``record`` (or of its reference); None when gone."""
+        """The record that now has the id, mapping and keys of ``record`` (or of its reference), or None."""
         slot = self.inside.get(record[INSIDE_LOCAL])
         if slot is None:
             return None
-        wanted = record[ID]
+        wanted = record[REFERENCE]
         chain = slot.get(record[OUTSIDE_LOCAL], ()) if isinstance(slot, dict) else slot
         for known in (chain,) if isinstance(chain, bytes) else chain:
-            if known[ID] == wanted:
-                return known if known[INSIDE_GLOBAL] == record[INSIDE_GLOBAL] else None
+            if known[REFERENCE] == wanted:
+                return known
         return None
 
     def add(self, records: Iterable[bytes]) -> list[bytes]:
-        """Add records, or replace those with the same id; one batch. The replaced records."""
+        """Add records, or replace those with the same id and key; one batch. The replaced records.
+
+        Listeners hear of the net change: an entry that comes twice in a batch, as its last record.
+        """
         added = records if isinstance(records, list) else list(records)
         replaced: list[bytes] = []
         inside, outside = self.inside, self.outside
@@ -105,11 +109,14 @@ class NatTable:
             else:
                 outside[key] = record
         self._count += len(added) - len(replaced)
-        self._tell(replaced, added)
+        if set(replaced).isdisjoint(added):
+            self._tell(replaced, added)
+        else:
+            self._tell(_less(replaced, added), _less(added, replaced))
         return replaced
 
     def remove(self, references: Iterable[bytes]) -> list[bytes]:
-        """Remove what records or references name, where the id matches; one batch. The removed."""
+        """Remove what records or references name, where all of it matches; one batch. The removed."""
         removed = []
         for reference in references:
             record = self.current(reference)
@@ -124,18 +131,17 @@ class NatTable:
 
     def _crowd_inside(self, record: bytes, replaced: list[bytes]) -> None:
         old = _crowd(self.inside, INSIDE_LOCAL, OUTSIDE_LOCAL, record)
-        if old is not None:
-            replaced.append(old)
-            if (
-                old[REFERENCE] != record[REFERENCE]
-            ):  # an id never changes its keys; if it does, leave no ghost
-                _leave(self.outside, INSIDE_GLOBAL, OUTSIDE_GLOBAL, old)
+        if old is None:
+            self.collisions += _is_chain(self.inside[record[INSIDE_LOCAL]], record[OUTSIDE_LOCAL])
+            return
+        replaced.append(old)
+        if old[REFERENCE] != record[REFERENCE]:  # an id never changes its keys; if it does, leave no ghost
+            _leave(self.outside, INSIDE_GLOBAL, OUTSIDE_GLOBAL, old)
 
     def _crowd_outside(self, record: bytes, replaced: list[bytes]) -> None:
         old = _crowd(self.outside, INSIDE_GLOBAL, OUTSIDE_GLOBAL, record)
         if old is None:
-            chains = self.outside[record[INSIDE_GLOBAL]]
-            self.collisions += isinstance(chains, dict) and isinstance(chains[record[OUTSIDE_GLOBAL]], tuple)
+            self.collisions += _is_chain(self.outside[record[INSIDE_GLOBAL]], record[OUTSIDE_GLOBAL])
         elif old[REFERENCE] != record[REFERENCE]:
             replaced.append(old)
             _leave(self.inside, INSIDE_LOCAL, OUTSIDE_LOCAL, old)
@@ -154,6 +160,15 @@ def records_in(slot: Slot) -> Iterator[bytes]:
             yield from chain
 
 
+def _less(records: list[bytes], others: list[bytes]) -> list[bytes]:
+    """Records that are not matched by an equal one of the others."""
+    return list((Counter(records) - Counter(others)).elements())
+
+
+def _is_chain(slot: Slot, outside: bytes) -> bool:
+    return isinstance(slot, dict) and isinstance(slot[outside], tuple)
+
+
 def _leading(slot: Slot | None, far: slice, outside: bytes) -> bytes | None:
     if slot is None:
         return None
@@ -168,7 +183,7 @@ def _crowd(index: Index, key: slice, far: slice, record: bytes) -> bytes | None:
     near, outside = record[key], record[far]
     slot = index[near]
     if isinstance(slot, bytes):
-        if slot[ID] == record[ID]:
+        if slot[ID] == record[ID] and slot[far] == outside:
             index[near] = record
             return slot
         slot = index[near] = {slot[far]: slot}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from snat.nat.entry import State, TimeoutClass
+from snat.nat.entry import NEVER, State, TimeoutClass
 
 FIN: Final = 0x01
 SYN: Final = 0x02
@@ -54,19 +54,24 @@ class Closing:
             self._acknowledged.add(not from_outside)
 
 
-def next_state(state: int, flags: int, from_outside: bool, payload: int, closing: Closing | None) -> State:
-    """The state after a TCP segment (RFC 7857 section 2): established once the other side's SYN was seen."""
-    if flags & RST or (closing is not None and closing.both):
+def next_state(state: int, flags: int, from_outside: bool, payload: int, closing: Closing | None) -> int:
+    """The state after a TCP segment (RFC 7857 section 2); one that a newer member invented stays.
+
+    Established once a SYN was answered, whoever began: the answer has an ACK, also when both sides open at
+    once (RFC 9293 Fig. 7). A SYN alone from outside establishes and reopens nothing, however often it comes.
+    """
+    if flags & RST:
         return State.CLOSING
-    if flags & SYN and from_outside:
-        return State.ESTABLISHED
-    if state == State.CLOSING:
-        if flags & SYN:
-            return State.TRANSITORY
-        # Data after a RST proves that it was not the end (section 2.2); after FINs it is a retransmission.
-        if payload > 0 and (closing is None or not closing.begun):
+    if flags & SYN:
+        if flags & ACK:
             return State.ESTABLISHED
-    return State(state)
+        return State.TRANSITORY if state == State.CLOSING and not from_outside else state
+    if closing is not None and closing.both:
+        return State.CLOSING
+    # Data after a RST proves that it was not the end (section 2.2); after FINs it is a retransmission.
+    if state == State.CLOSING and payload > 0 and (closing is None or not closing.begun):
+        return State.ESTABLISHED
+    return state
 
 
 class Timeouts:
@@ -81,6 +86,11 @@ class Timeouts:
             (TimeoutClass.TCP, State.ESTABLISHED): tcp,
             (TimeoutClass.TCP, State.CLOSING): closing,
         }
+
+    def remaining(self, timeout_class: int, state: int) -> int:
+        """The idle time-out as a record has it: whole seconds, NEVER for an infinite one."""
+        timeout = self.of(timeout_class, state)
+        return NEVER if timeout == float("inf") else int(timeout)
 
     def of(self, timeout_class: int, state: int) -> float:
         """The idle time-out; infinite for what does not age, or for a class a newer member invented."""

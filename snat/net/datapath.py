@@ -1,6 +1,7 @@
 """Where packets come from and go to: the two TUNs and the kernel around them, or a capture in their place."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Network, summarize_address_range
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
@@ -54,10 +55,18 @@ class DataPath(Protocol):
         ...
 
 
-def pool_networks(configuration: Configuration) -> tuple[IPv4Network, ...]:
-    """The pools' addresses as networks."""
+def pool_networks(
+    configuration: Configuration, mapping_ids: Container[int] | None = None
+) -> tuple[IPv4Network, ...]:
+    """The addresses of all pools as networks, or of those that the rules of some mappings use."""
+    used = {
+        rule.pool for rule in configuration.inside_sources if mapping_ids and rule.mapping_id in mapping_ids
+    }
     return tuple(
-        network for pool in configuration.pools for network in summarize_address_range(pool.start, pool.end)
+        network
+        for pool in configuration.pools
+        if mapping_ids is None or pool.name in used
+        for network in summarize_address_range(pool.start, pool.end)
     )
 
 
@@ -84,6 +93,7 @@ class TunPath:
         self._device = device
         self._reactor = reactor
         self._batch_done = batch_done
+        self._configuration = device.configuration
         self._kernel = Kernel(kernel_plan(device.configuration))
         self._arp = GratuitousArp(reactor)
         self._tuns: dict[str, Tun] = {}
@@ -97,6 +107,7 @@ class TunPath:
         stateful = self._device.configuration.stateful
         self._kernel.check(_virtual_addresses(stateful.groups if stateful is not None else ()))
         self._inside, self._outside = self._tuns[INSIDE_TUN], self._tuns[OUTSIDE_TUN]
+        self.claim(())
         for tun in self._tuns.values():
             tun.start()
 
@@ -108,32 +119,34 @@ class TunPath:
             tun.close()
 
     def claim(self, groups: Iterable[Group]) -> None:
-        """Answer ARP for the groups' addresses, and announce them."""
+        """Answer ARP for the groups' addresses and for the pools of local rules, and announce them."""
         groups = tuple(groups)
+        managed = {0}.union(*(group.mapping_ids for group in groups))
+        pools = pool_networks(self._configuration, managed)
         self._arp.withdraw()
-        if not groups:
-            self._kernel.withdraw()
-            return
-        self._arp.announce(self._kernel.claim(_virtual_addresses(groups)))
+        self._arp.announce(self._kernel.claim(_virtual_addresses(groups), pools))
 
     def configure(self, configuration: Configuration, managed: Iterable[Group]) -> None:
         """Make the kernel what the configuration needs, which it checks before it changes anything."""
-        plan, before = kernel_plan(configuration), self._kernel.plan
-        if plan == before:
-            return
-        self._kernel.plan = plan
+        before, managed = self._configuration, tuple(managed)
         try:
-            self._kernel.prepare()
+            self._follow(configuration, managed)
         except KernelRefused as refused:
-            self._kernel.plan = before
+            with suppress(KernelRefused):  # what went wrong first is what is told
+                self._follow(before, managed)
             raise ConfigurationRefused(str(refused)) from refused
-        self._kernel.attach()
-        self.claim(managed)
 
     def counters(self) -> dict[str, dict[str, int]]:
         """Those of the TUNs and of gratuitous ARP."""
         named: dict[str, Any] = {name: tun.counters for name, tun in self._tuns.items()}
         return {name: as_dict(counters) for name, counters in {**named, "arp": self._arp.counters}.items()}
+
+    def _follow(self, configuration: Configuration, managed: Iterable[Group]) -> None:
+        self._configuration = configuration
+        self._kernel.plan = kernel_plan(configuration)
+        self._kernel.prepare()
+        self._kernel.attach()
+        self.claim(managed)
 
     def _from_inside(self, buffer: bytearray, length: int) -> None:
         self._forward(buffer, length, self._device.packet(buffer, length, False, self._reactor.seconds()))
@@ -203,8 +216,9 @@ class CapturePath:
         if not self._ready() or not self._source.exists():
             return
         self._looking.stop()
-        self._files = [self._source.open("rb"), self._target.open("wb")]
+        self._files.append(self._source.open("rb"))
         reader = CaptureReader(self._files[0])
+        self._files.append(self._target.open("wb"))
         self._port = CapturePort(
             reader,
             CaptureWriter.like(self._files[1], reader),

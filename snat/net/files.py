@@ -58,23 +58,29 @@ class StateDirectory:
 
     def _load(self, path: Path) -> None:
         try:
-            text = path.read_text()
+            data = path.read_bytes()
         except FileNotFoundError:
             self.state.incarnation = 1
             return
         except OSError as error:
             raise StateError(f"{path}: {error.strerror}; give another --state-dir") from error
         try:
-            self.state = _decode(text)
+            self.state = _decode(data)
         except (ValueError, KeyError, TypeError) as error:
-            aside = path.with_suffix(".damaged")
+            self._set_aside(path, error)
+
+    def _set_aside(self, path: Path, error: Exception) -> None:
+        aside = path.with_suffix(".damaged")
+        try:
             path.replace(aside)
-            self.log.error(
-                "{path} is damaged ({error}); set aside as {aside}, terms begin anew",
-                path=str(path),
-                error=str(error),
-                aside=str(aside),
-            )
+        except OSError as refused:
+            raise StateError(f"{path}: {refused.strerror}; give another --state-dir") from refused
+        self.log.error(
+            "{path} is damaged ({error}); set aside as {aside}, terms begin anew",
+            path=str(path),
+            error=repr(error),
+            aside=str(aside),
+        )
 
     def _store(self) -> None:
         if self._directory is None:
@@ -106,7 +112,17 @@ def _encode(state: State) -> str:
     return json.dumps({"incarnation": state.incarnation, "terms": terms})
 
 
-def _decode(text: str) -> State:
-    said = json.loads(text)
-    terms = {Feed(int(a), int(b)): Term(int(c), int(d)) for a, b, c, d in said["terms"]}
-    return State((int(said["incarnation"]) + 1) % _INCARNATIONS, terms)
+def _decode(data: bytes) -> State:
+    said = json.loads(data)
+    terms = {
+        Feed(*map(_number, (process, mapping))): Term(*map(_number, (number, nat_id)))
+        for process, mapping, number, nat_id in said["terms"]
+    }
+    return State((_number(said["incarnation"]) + 1) % _INCARNATIONS, terms)
+
+
+def _number(value: object) -> int:
+    """A number that fits its 32 bits on the wire."""
+    if not isinstance(value, int) or not 0 <= value < 1 << 32:
+        raise ValueError(f"{value!r} is not a number of 32 bits")
+    return value

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Container
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from twisted.internet.interfaces import IAddress, IProtocol, IReactorTime
-from twisted.internet.protocol import Factory
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.protocol import Factory, ServerFactory
 from twisted.internet.ssl import CertificateOptions
-from twisted.protocols.tls import TLSMemoryBIOFactory
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 
 from snat.device.links import Link
 from snat.net.log import RepeatingLog
@@ -16,8 +16,6 @@ from snat.net.tls import Identity
 
 PENDING: Final = 32
 """Connections that have not proved who they are; one more is refused."""
-
-_REFUSED: Final = "refused {whom}: {why}"
 
 
 @dataclass(slots=True)
@@ -29,10 +27,12 @@ class ListenerCounters:
     unknown_address: int = 0
     too_many: int = 0
     unproved: int = 0
-    """Connections that ended before they proved an identity."""
+    """Connections that ended before they proved an identity: no TLS, or none that we take."""
+    not_neighbor: int = 0
+    """Connections that proved an identity which is no neighbor's."""
 
 
-class Gate(Factory):
+class Gate(ServerFactory[Any]):
     """The factory of the listening port: decides by address, then leaves the rest to TLS."""
 
     noisy = False
@@ -55,35 +55,47 @@ class Gate(Factory):
         self._refusals = refusals
         self._pending: set[LinkProtocol] = set()
 
-    def buildProtocol(self, addr: IAddress | None) -> IProtocol | None:
+    def buildProtocol(self, addr: IAddress | None) -> TLSMemoryBIOProtocol | None:
         """TLS for a neighbor's address; None, which closes the connection, for anybody else."""
         host: str = getattr(addr, "host", "")
         if host not in self._addresses:
             self.counters.unknown_address += 1
-            self._refusals.say(_REFUSED, whom=host, why="no neighbor has this address")
+            self._log(host, "no neighbor has this address")
             return None
         if len(self._pending) >= PENDING:
             self.counters.too_many += 1
-            why = f"{PENDING} connections have not proved who they are"
-            self._refusals.say(_REFUSED, whom=host, why=why)
+            self._log(host, f"{PENDING} connections have not proved who they are")
             return None
-        inner = Factory.forProtocol(self._protocol)  # type: ignore[arg-type]
+        inner = Factory.forProtocol(lambda: self._protocol(host))
         inner.noisy = False
         return TLSMemoryBIOFactory(self._options(), False, inner, self._clock).buildProtocol(addr)
 
-    def _protocol(self) -> LinkProtocol:
-        def decide(identity: Identity | None, host: str) -> Link | str:
-            chosen = self._choose(identity, host)
-            if not isinstance(chosen, str):
+    def close(self) -> None:
+        """Nobody is let in any more, those who have not proved who they are included."""
+        pending, self._pending = self._pending, set()
+        for protocol in pending:
+            protocol.abort()
+
+    def _protocol(self, host: str) -> LinkProtocol:
+        def decide(identity: Identity | None, address: str) -> Link | str:
+            self._pending.discard(protocol)
+            chosen = self._choose(identity, address)
+            if isinstance(chosen, str):
+                self.counters.not_neighbor += 1
+                self._log(host, chosen)
+            else:
                 self.counters.accepted += 1
-                self._pending.discard(protocol)
             return chosen
 
-        protocol = LinkProtocol(self._links, decide, self._clock, self._settle)
+        def ended(protocol: LinkProtocol, why: str) -> None:
+            if protocol in self._pending:
+                self._pending.discard(protocol)
+                self.counters.unproved += 1
+                self._log(host, why)
+
+        protocol = LinkProtocol(self._links, decide, self._clock, ended)
         self._pending.add(protocol)
         return protocol
 
-    def _settle(self, protocol: LinkProtocol) -> None:
-        if protocol in self._pending:
-            self._pending.discard(protocol)
-            self.counters.unproved += 1
+    def _log(self, host: str, why: str) -> None:
+        self._refusals.say("refused {whom}: {why}", whom=host, why=why)

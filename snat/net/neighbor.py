@@ -40,6 +40,19 @@ class Address:
     source: str
 
 
+@dataclass(slots=True)
+class DiallerCounters:
+    """What became of dialling, all neighbors together."""
+
+    attempts: int = 0
+    not_connected: int = 0
+    """No TCP: refused, or no answer."""
+    unproved: int = 0
+    """Connections that ended before the other end proved an identity."""
+    not_neighbor: int = 0
+    """Connections whose other end proved an identity that is not the neighbor's."""
+
+
 class Dialler:
     """Keeps the outgoing link to one neighbor."""
 
@@ -52,6 +65,7 @@ class Dialler:
         *,
         begin: Callable[[], Link],
         check: Callable[[Identity | None, str], str],
+        counters: DiallerCounters,
     ) -> None:
         self._reactor = reactor
         self._options = options
@@ -59,10 +73,13 @@ class Dialler:
         self._addresses = addresses
         self._begin = begin
         self._check = check
+        self._counters = counters
         self._attempt = 0
         self._turn = 0
         self._again: Any = None
         self._connecting: Deferred[Any] | None = None
+        self._unproved: LinkProtocol | None = None
+        """The connection whose TLS is under way."""
         self._stopped = True
 
     def start(self) -> None:
@@ -78,6 +95,8 @@ class Dialler:
             self._again = None
         if self._connecting is not None:
             self._connecting.cancel()
+        if self._unproved is not None:
+            self._unproved.abort()
 
     def established(self) -> None:
         """A session with the neighbor is up, ours or its own: delays begin anew, and one under way ends."""
@@ -90,32 +109,41 @@ class Dialler:
         self._again = None
         address = self._addresses[self._turn % len(self._addresses)]
         self._turn += 1
+        self._counters.attempts += 1
         link = self._begin()
         tcp = TCP4ClientEndpoint(
             self._reactor, address.host, address.port, timeout=_CONNECT_TIME, bindAddress=(address.source, 0)
         )
-        factory = Factory.forProtocol(lambda: self._protocol(link))  # type: ignore[arg-type]
+        factory = Factory.forProtocol(lambda: self._protocol(link))
         self._connecting = wrapClientTLS(self._options(), tcp, self._reactor).connect(factory)
         self._connecting.addCallbacks(self._connected, self._failed, errbackArgs=(link,))
 
     def _protocol(self, link: Link) -> LinkProtocol:
         def choose(identity: Identity | None, host: str) -> Link | str:
+            self._unproved = None
             if link.session.state is not State.CONNECT:
                 return "too late"
-            return self._check(identity, host) or link
+            wrong = self._check(identity, host)
+            self._counters.not_neighbor += bool(wrong)
+            return wrong or link
 
-        def ended(protocol: LinkProtocol) -> None:
+        def ended(protocol: LinkProtocol, why: str) -> None:
+            if self._unproved is protocol:
+                self._unproved = None
+                self._counters.unproved += 1
             if protocol.link is None:
-                self._links.ended(link, "the connection ended before the neighbor proved itself")
+                self._links.ended(link, why)
             self._later()
 
-        return LinkProtocol(self._links, choose, self._reactor, ended)
+        self._unproved = LinkProtocol(self._links, choose, self._reactor, ended)
+        return self._unproved
 
     def _connected(self, _protocol: object) -> None:
         self._connecting = None
 
     def _failed(self, failure: Failure, link: Link) -> None:
         self._connecting = None
+        self._counters.not_connected += 1
         reason = "not connected" if failure.check(CancelledError) else failure.getErrorMessage()
         self._links.ended(link, reason)
         self._later()

@@ -13,10 +13,12 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from snat.device.links import Link
-from snat.net.tls import Identity, peer_identity
+from snat.net.tls import Identity, peer_identity, reason_of
 
 HANDSHAKE_TIME: Final = 5.0
 """Seconds for TLS; ends slow and endless handshakes."""
+LAST_WORD_TIME: Final = 1.0
+"""Seconds for the last word and the end of TLS; a neighbor that is gone would never answer it."""
 
 
 class Links(Interface):
@@ -41,16 +43,17 @@ class Links(Interface):
 
 Choose = Callable[[Identity | None, str], Link | str]
 """From a certificate's identity and the address it came from: the link, or why there is none."""
+Ended = Callable[["LinkProtocol", str], None]
+"""The connection is over, and why."""
 
 
 @implementer(IHandshakeListener, IPushProducer)
 class LinkProtocol(Protocol):
     """The bytes of one link."""
 
-    def __init__(
-        self, links: Links, choose: Choose, clock: IReactorTime, ended: Callable[["LinkProtocol"], None]
-    ) -> None:
+    def __init__(self, links: Links, choose: Choose, clock: IReactorTime, ended: Ended) -> None:
         self.link: Link | None = None
+        self._refusal = ""
         self._links = links
         self._choose = choose
         self._clock = clock
@@ -60,7 +63,8 @@ class LinkProtocol(Protocol):
 
     def connectionMade(self) -> None:
         """TCP is up; TLS has a bounded time."""
-        self._limit = self._clock.callLater(HANDSHAKE_TIME, self.abort)
+        why = f"no TLS within {HANDSHAKE_TIME:g} s"
+        self._limit = self._clock.callLater(HANDSHAKE_TIME, self._refuse, why)
 
     def handshakeCompleted(self) -> None:
         """TLS is up: see who it is."""
@@ -68,7 +72,7 @@ class LinkProtocol(Protocol):
         transport: Any = self.transport
         chosen = self._choose(peer_identity(transport), transport.getPeer().host)
         if isinstance(chosen, str):
-            self.abort()
+            self._refuse(chosen)
             return
         self.link = link = chosen
         link.local_address = transport.getHost().host
@@ -86,9 +90,10 @@ class LinkProtocol(Protocol):
         """The transport ended, for whatever reason."""
         if self._limit.active():
             self._limit.cancel()
-        self._ended(self)
+        why = self._refusal or reason_of(reason)
+        self._ended(self, why)
         if self.link is not None:
-            self._links.ended(self.link, reason.getErrorMessage())
+            self._links.ended(self.link, why)
 
     def flush(self) -> bool:
         """Send what the link has to say, as long as the transport takes it; whether anything was sent."""
@@ -98,20 +103,23 @@ class LinkProtocol(Protocol):
             sent = True
         return sent
 
-    def close(self, orderly: bool) -> None:
-        """End the connection; a disorderly one delivers nothing more, but the last word goes out."""
+    def close(self, *, last_word: bool) -> None:
+        """End the connection, with or without the session's last word, behind what was written already."""
         transport: Any = self.transport
-        if self.link is not None and (data := self.link.session.data_to_send()):
+        if last_word and self.link is not None and (data := self.link.session.data_to_send()):
             transport.write(data)
         transport.unregisterProducer()
         transport.loseConnection()
-        if not orderly:
-            self._limit = self._clock.callLater(1.0, transport.abortConnection)
+        self._limit = self._clock.callLater(LAST_WORD_TIME, transport.abortConnection)
 
     def abort(self) -> None:
         """End the connection at once."""
         transport: Any = self.transport
         transport.abortConnection()
+
+    def _refuse(self, why: str) -> None:
+        self._refusal = why
+        self.abort()
 
     def pauseProducing(self) -> None:
         """The transport's buffer is full."""

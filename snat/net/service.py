@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from twisted.application.service import Service
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.ssl import CertificateOptions
 from twisted.logger import Logger
@@ -24,11 +25,12 @@ from snat.device.links import Link
 from snat.device.status import GroupStatus, Statistics, Translation
 from snat.net import tls
 from snat.net.datapath import DataPath
-from snat.net.files import StateDirectory
+from snat.net.files import StateDirectory, StateError
 from snat.net.listener import Gate
 from snat.net.log import RepeatingLog
-from snat.net.neighbor import Address, Dialler, ReactorTCPTime
+from snat.net.neighbor import Address, Dialler, DiallerCounters, ReactorTCPTime
 from snat.net.protocol import LinkProtocol
+from snat.net.refused import KernelRefused
 from snat.net.tls import Identity
 
 _ROUNDS = 16
@@ -65,12 +67,17 @@ class RouterService(Service):
         self._options: CertificateOptions | None = None
         if configuration.trustpoint is not None:
             self._options = tls.options(configuration.trustpoint)
+            if configuration.stateful is not None:
+                tls.check_own_identity(configuration.trustpoint, configuration.stateful.nat_id)
         self._repeating = RepeatingLog(reactor)
         self._gates: list[Gate] = []
         self._ports: list[IListeningPort] = []
         self._diallers: dict[int, Dialler] = {}
+        self._dialled = DiallerCounters()
         self._connections: dict[Link, LinkProtocol] = {}
         self._managing: list[Group] = []
+        self._undone: list[object] = []
+        """What the device asked for and could not be had yet."""
         self._alarm: Any = None
         self._pumping = False
 
@@ -80,41 +87,38 @@ class RouterService(Service):
         """Take packets, listen, dial. Raises what cannot be had: addresses, ports, TUNs."""
         super().startService()
         self._datapath.start()
-        for group in self._groups():
-            self._listen(group)
+        self._listen()
         for nat_id in self.device.neighbors:
             self._diallers[nat_id] = dialler = self._dialler(nat_id)
             dialler.start()
         self.pump()
 
-    def stopService(self) -> None:
-        """Say goodbye, withdraw the addresses, stop."""
+    def stopService(self) -> Deferred[Any]:
+        """Withdraw the addresses, say goodbye, stop. No turn is taken any more: it could take a role."""
         super().stopService()
-        for dialler in self._diallers.values():
-            dialler.stop()
-        for port in self._ports:
-            port.stopListening()
-        self._datapath.stop()
-        self.device.stop(self._now())
-        self.pump()
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
+        for dialler in self._diallers.values():
+            dialler.stop()
+        for gate in self._gates:
+            gate.close()
+        try:
+            self._datapath.stop()
+        except KernelRefused as refused:
+            self.log.error("{reason}", reason=str(refused))
+        self._undone = []
+        self.device.stop(self._now())
+        self._do_as_asked()
+        return gatherResults([maybeDeferred(port.stopListening) for port in self._ports])
 
     def pump(self) -> None:
         """Let the device take its turns, act on what it asks for, send what it says, set the alarm."""
-        if self._pumping:
+        if self._pumping or not self.running:
             return
         self._pumping = True
         try:
-            for _ in range(_ROUNDS):
-                self.device.turn(self._now())
-                for event in self.device.events():
-                    self._act(event)
-                sent = [connection.flush() for connection in list(self._connections.values())]
-                if not any(sent):
-                    break
-            self._set_alarm(self.device.next_deadline())
+            self._set_alarm(self._take_turns())
         finally:
             self._pumping = False
 
@@ -138,8 +142,7 @@ class RouterService(Service):
         """A connection is over, or never came up."""
         self._connections.pop(link, None)
         self.device.lost(link, reason, self._now())
-        if self.running:
-            self.pump()
+        self.pump()
 
     # cli.router.Router
 
@@ -178,6 +181,7 @@ class RouterService(Service):
         counters = report.statistics(self.device).counters | self._datapath.counters()
         for number, gate in enumerate(self._gates):
             counters[f"listener{number or ''}"] = as_dict(gate.counters)
+        counters["dialler"] = as_dict(self._dialled)
         counters["log"] = {"suppressed": self._repeating.suppressed}
         return Statistics(counters=counters)
 
@@ -190,31 +194,59 @@ class RouterService(Service):
         stateful = self._configuration.stateful
         return stateful.groups if stateful is not None else ()
 
+    def _take_turns(self) -> float:
+        """Turns, as long as there is something to say; when the next is due."""
+        for _ in range(_ROUNDS):
+            self.device.turn(self._now())
+            if not self._do_as_asked():
+                return self.device.next_deadline()
+            sent = [connection.flush() for connection in list(self._connections.values())]
+            if not any(sent):
+                return self.device.next_deadline()
+        return self._now()
+
+    def _do_as_asked(self) -> bool:
+        """Act on what the device asks for; False if something must wait, and with it all that we say.
+
+        A router that cannot store a term or have its addresses is silent until it can: so another takes over.
+        """
+        undone, self._undone = self._undone, []
+        for event in [*undone, *self.device.events()]:
+            if self._undone and isinstance(event, TermTaken | RoleTaken | RoleLeft):
+                self._undone.append(event)  # in order
+                continue
+            try:
+                self._act(event)
+            except (StateError, KernelRefused) as error:
+                self._undone.append(event)
+                self._repeating.say("{reason}; until then nothing is said to neighbors", reason=str(error))
+        return not self._undone
+
     def _act(self, event: object) -> None:
         match event:
             case TermTaken():
                 self._state.take_term(event.feed, event.term)
             case RoleTaken():
-                self._managing.append(event.group)
-                self._datapath.claim(self._managing)
+                self._claim([*self._managing, event.group])
             case RoleLeft():
-                self._managing.remove(event.group)
-                self._datapath.claim(self._managing)
+                self._claim([group for group in self._managing if group != event.group])
             case LinkClosed():
                 connection = self._connections.pop(event.link, None)
                 if connection is not None:
-                    connection.close(event.orderly)
+                    connection.close(last_word=not self._undone)
             case Noted(repeats=True):
                 self._repeating.say(event.text, alarm=event.alarm, **event.fields)
             case Noted():
                 (self.log.warn if event.alarm else self.log.info)(event.text, **event.fields)
 
+    def _claim(self, managing: list[Group]) -> None:
+        self._datapath.claim(managing)
+        self._managing = managing
+
     def _set_alarm(self, deadline: float) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
-        self._alarm = (
-            self._reactor.callLater(max(0.001, deadline - self._now()), self._ring) if self.running else None
-        )
+        self._alarm = self._reactor.callLater(max(0.001, deadline - self._now()), self._ring)
 
     def _ring(self) -> None:
         self._alarm = None
@@ -224,11 +256,16 @@ class RouterService(Service):
         assert self._options is not None, "verify() demands a trustpoint for a group"
         return self._options
 
-    def _listen(self, group: Group) -> None:
-        addresses = frozenset(str(peer.address) for peer in group.peers)
-        gate = Gate(self._tls, self, self._choose, addresses, self._reactor, self._repeating)
-        self._gates.append(gate)
-        self._ports.append(self._reactor.listenTCP(group.port, gate, interface=str(group.address)))
+    def _listen(self) -> None:
+        """Groups may share an address and port: their neighbors then come through one gate."""
+        places: dict[tuple[str, int], set[str]] = {}
+        for group in self._groups():
+            expected = places.setdefault((str(group.address), group.port), set())
+            expected.update(str(peer.address) for peer in group.peers)
+        for (host, port), addresses in places.items():
+            gate = Gate(self._tls, self, self._choose, addresses, self._reactor, self._repeating)
+            self._gates.append(gate)
+            self._ports.append(self._reactor.listenTCP(port, gate, interface=host))
 
     def _dialler(self, nat_id: int) -> Dialler:
         addresses = [
@@ -242,10 +279,7 @@ class RouterService(Service):
         def check(identity: Identity | None, host: str) -> str:
             if identity is not None and identity.is_of(name, nat_id):
                 return ""
-            found = identity or "no snat router"
-            return self._refuse(
-                host, f"its certificate is of {found}; {name} (NAT ID {nat_id}) is configured"
-            )
+            return f"{host} is {identity or 'no snat router'}; {name} (NAT ID {nat_id}) is configured"
 
         return Dialler(
             self._reactor,
@@ -254,17 +288,12 @@ class RouterService(Service):
             addresses,
             begin=lambda: self.device.dialled(nat_id, self._now()),
             check=check,
+            counters=self._dialled,
         )
 
-    def _choose(self, identity: Identity | None, host: str) -> Link | str:
+    def _choose(self, identity: Identity | None, _host: str) -> Link | str:
         """Whose an accepted connection is."""
         for nat_id, neighbor in self.device.neighbors.items():
             if identity is not None and identity.is_of(neighbor.name, nat_id):
                 return self.device.accepted(nat_id, self._now())
-        return self._refuse(
-            host, f"its certificate is of {identity or 'no snat router'}, which is no neighbor"
-        )
-
-    def _refuse(self, host: str, why: str) -> str:
-        self._repeating.say("refused {whom}: {why}", whom=host, why=why)
-        return why
+        return f"its certificate is of {identity}, no neighbor" if identity else "it speaks another protocol"

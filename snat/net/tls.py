@@ -15,8 +15,10 @@ from typing import Any, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from OpenSSL.SSL import Error as TLSError
 from twisted.internet import ssl
 from twisted.internet.interfaces import ITransport
+from twisted.python.failure import Failure
 
 from snat.config.model import Trustpoint
 from snat.pki import NAT_ID_URN
@@ -73,9 +75,14 @@ def options(trustpoint: Trustpoint) -> ssl.CertificateOptions:
     )
 
 
-def own_identity(trustpoint: Trustpoint) -> Identity:
-    """What our own certificate says. Raises TrustpointError."""
-    return identity_of(_certificates(trustpoint.certificate)[0])
+def check_own_identity(trustpoint: Trustpoint, nat_id: int) -> None:
+    """Raise TrustpointError if no neighbor could take our certificate for ours."""
+    identity = identity_of(_certificates(trustpoint.certificate)[0])
+    if identity.nat_ids != {nat_id}:
+        raise TrustpointError(
+            f"{trustpoint.certificate}: is of {identity}, and this router has NAT ID {nat_id}; "
+            "issue another with `snat pki`"
+        )
 
 
 def peer_identity(transport: ITransport) -> Identity | None:
@@ -87,11 +94,19 @@ def peer_identity(transport: ITransport) -> Identity | None:
     return identity_of(certificate)
 
 
+def reason_of(failure: Failure) -> str:
+    """Why a connection ended, in words; of OpenSSL's list of errors the last, which is the cause."""
+    match failure.value:
+        case TLSError(args=([*_, (*_, str(cause))],)):
+            return f"TLS: {cause}"
+    return failure.getErrorMessage()
+
+
 def identity_of(certificate: x509.Certificate) -> Identity:
     """The names and NAT IDs of a certificate; empty ones if it carries none."""
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
         return Identity(frozenset(), frozenset())
     names = found.get_values_for_type(x509.DNSName)
     urns = found.get_values_for_type(x509.UniformResourceIdentifier)

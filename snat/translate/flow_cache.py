@@ -5,7 +5,7 @@ addresses and both ports, in a dict per protocol; for ICMP queries the identifie
 path goes when its entry does; a standby has none.
 """
 
-from snat.nat.entry import ID
+from snat.nat.entry import ID, REFERENCE
 from snat.nat.tracking import ICMP, TCP, UDP, Closing
 from snat.translate.checksum import delta
 
@@ -63,37 +63,49 @@ class FlowCache:
         self.inside: dict[int, dict[bytes, Path]] = {TCP: {}, UDP: {}, ICMP: {}}
         """Paths of packets from inside, by protocol and 5-tuple."""
         self.outside: dict[int, dict[bytes, Path]] = {TCP: {}, UDP: {}, ICMP: {}}
+        self._paths: dict[bytes, Path] = {}
+        """Outward paths by entry id."""
         self._ttl_step = ttl_step
 
-    def put(self, record: bytes, now: float) -> Path:
-        """Make both paths of a record; the outward one."""
+    def put(self, record: bytes, now: float, *, leads_out: bool = True, leads_in: bool = True) -> Path:
+        """Make both paths of a record; the outward one.
+
+        Where another entry of a chain leads (see :mod:`snat.nat.table`), packets do not find the path.
+        """
         protocol = record[22]
         out = Path(*outward(record), record, self._ttl_step, now)
         back = Path(*inward(record), record, self._ttl_step, now)
         out.other, back.other = back, out
-        self.inside[protocol][out.tuple] = out
-        self.outside[protocol][back.tuple] = back
+        self._paths[record[ID]] = out
+        if leads_out:
+            self.inside[protocol][out.tuple] = out
+        if leads_in:
+            self.outside[protocol][back.tuple] = back
         return out
 
     def of(self, record: bytes) -> Path | None:
         """The outward path of a record."""
-        paths = self.inside.get(record[22])
-        return paths.get(outward(record)[0]) if paths else None
+        return self._paths.get(record[ID])
 
     def changed(self, removed: list[bytes], added: list[bytes]) -> None:
         """Entries changed (see :class:`snat.nat.table.Listener`): an update keeps its paths."""
-        if not any(self.inside.values()):
+        if not self._paths:
             return
-        kept: dict[bytes, Path] = {}
+        gone: dict[bytes, Path] = {}
         for record in removed:
             path = self.of(record)
-            if path is not None and path.record[ID] == record[ID]:
-                kept[record[ID]] = path
+            if path is not None and path.record[REFERENCE] == record[REFERENCE]:
+                gone[record[REFERENCE]] = path
         for record in added:
-            path = kept.pop(record[ID], None)
+            path = gone.pop(record[REFERENCE], None)
             if path is not None:
                 path.record = path.other.record = record
-        for path in kept.values():
-            protocol = path.record[22]
-            del self.inside[protocol][path.tuple]
-            self.outside[protocol].pop(path.other.tuple, None)
+        for path in gone.values():
+            self._drop(path)
+
+    def _drop(self, path: Path) -> None:
+        del self._paths[path.record[ID]]
+        protocol = path.record[22]
+        for paths, one in ((self.inside[protocol], path), (self.outside[protocol], path.other)):
+            if paths.get(one.tuple) is one:
+                del paths[one.tuple]

@@ -11,9 +11,11 @@ from typing import Final
 from snat.nat.ageing import Wheel
 from snat.nat.entry import (
     INSIDE_GLOBAL,
+    INSIDE_LOCAL,
     LOCAL_NAT_ID,
     MAPPING,
     OUTSIDE_GLOBAL,
+    OUTSIDE_LOCAL,
     STATE,
     TIMEOUT_CLASS,
     Entry,
@@ -25,7 +27,7 @@ from snat.nat.rules import Rule, Rules
 from snat.nat.table import NatTable, records_in
 from snat.nat.tracking import ACK, CLASSES, FIN, ICMP, RST, SYN, TCP, Closing, Timeouts, next_state
 from snat.translate.flow_cache import FlowCache, Path
-from snat.translate.packet import TCP_FLAGS, TRANSPORT
+from snat.translate.packet import ECHO_REQUEST, TCP_FLAGS, TRANSPORT
 
 _MOST_DUE: Final = 2000
 """Entries looked at in one turn: a few milliseconds."""
@@ -54,6 +56,8 @@ class TranslateCounters:
     """New flows while another device manages the mapping."""
     not_syn: int = 0
     """TCP segments that open nothing and belong to nothing."""
+    not_query: int = 0
+    """ICMP replies from inside to nothing that was asked."""
     filtered: int = 0
     """From an outside host that the mapped inside host has not sent to (address-dependent filtering)."""
     unknown_inbound: int = 0
@@ -83,8 +87,8 @@ class Flows:
         self._counters = counters
         self._identity = identity
         self._wheel = Wheel(now)
-        self._managed: set[int] = {0}
-        """Mapping IDs whose entries this device makes, tracks and ages; 0 are its own."""
+        self._managed: dict[int, float] = {0: now}
+        """Mapping IDs whose entries this device makes, tracks and ages, and since when; 0 are its own."""
         self._unaged: list[bytes] = []
         """Inside-local endpoints whose entries are yet to be put on the wheel after a takeover."""
         self._now = now
@@ -98,12 +102,23 @@ class Flows:
     ) -> Path | None:
         """The path of a packet that has none yet: by its entry, or by a new one."""
         self._now = now
-        opens = protocol != TCP or buffer[TCP_FLAGS] & (SYN | RST | ACK) == SYN
+        opens = _opens(protocol, buffer)
         if from_outside:
             record = self._entry_from_outside(key, protocol, opens)
-            return self._cache.put(record, now).other if record is not None else None
+            if record is None:
+                return None
+            leads = self._table.from_inside(record[INSIDE_LOCAL], record[OUTSIDE_LOCAL]) is record
+            return self._cache.put(record, now, leads_out=leads).other
         record = self._entry_from_inside(key, protocol, opens)
-        return self._cache.put(record, now) if record is not None else None
+        if record is None:
+            return None
+        leads = self._table.from_outside(record[INSIDE_GLOBAL], record[OUTSIDE_GLOBAL]) is record
+        return self._cache.put(record, now, leads_in=leads)
+
+    def has_entry(self, key: bytes, protocol: int) -> bool:
+        """Whether a packet from inside belongs to a flow that is being translated."""
+        inside_local = key[:4] + key[8:10] + bytes((protocol,))
+        return self._table.from_inside(inside_local, key[4:8] + key[10:12]) is not None
 
     def _entry_from_inside(self, key: bytes, protocol: int, opens: bool) -> bytes | None:
         source, destination, port = key[:4], key[4:8], key[8:10]
@@ -116,7 +131,7 @@ class Flows:
             self._counters.hairpins += 1
             return None
         rule = self.rules.for_source(source)
-        if rule is None or not self._may_create(rule.mapping_id, opens):
+        if rule is None or not self._may_create(rule.mapping_id, protocol, opens):
             return None
         inside_global = self._mapped(inside_local, rule) or self._allocate(rule, protocol, source, port)
         if inside_global is None:
@@ -142,13 +157,15 @@ class Flows:
         if known is None or protocol == ICMP:
             self._counters.filtered += 1
             return None
-        if not self._may_create(int.from_bytes(known[MAPPING], "big"), opens):
+        if not self._may_create(int.from_bytes(known[MAPPING], "big"), protocol, opens):
             return None
         return self._create(int.from_bytes(known[MAPPING], "big"), known[16:23], inside_global, far, far)
 
-    def _may_create(self, mapping_id: int, opens: bool) -> bool:
-        if not opens:
+    def _may_create(self, mapping_id: int, protocol: int, opens: bool) -> bool:
+        if not opens and protocol == TCP:
             self._counters.not_syn += 1
+        elif not opens:
+            self._counters.not_query += 1
         elif mapping_id not in self._managed:
             self._counters.not_managed += 1
         else:
@@ -208,12 +225,10 @@ class Flows:
 
         A path with a :class:`Closing` never takes the fast path, so nothing of its end is missed.
         """
-        record = path.record
-        if int.from_bytes(record[MAPPING], "big") not in self._managed:
+        if int.from_bytes(path.record[MAPPING], "big") not in self._managed:
             return
-        flags, was = buffer[TCP_FLAGS], record[STATE]
-        if flags & SYN and was == State.CLOSING:
-            path.closing = path.other.closing = None
+        flags, was = buffer[TCP_FLAGS], path.record[STATE]
+        was_over = path.closing is not None and path.closing.over
         if flags & (FIN | RST) and path.closing is None:
             path.closing = path.other.closing = Closing()
         payload = total - 20 - (buffer[TRANSPORT + 12] >> 4) * 4
@@ -223,16 +238,17 @@ class Flows:
             path.closing.see(from_outside, flags, after, acknowledged)
         state = next_state(was, flags, from_outside, payload, path.closing)
         if state != was:
-            self._change_state(record, state, now)
+            self._change_state(path.record, state, now)
             if was == State.CLOSING:
                 path.closing = path.other.closing = None
-        if path.closing is not None and path.closing.over:
-            self._wheel.put(record, now + self.timeouts.finrst)
+        if path.closing is not None and path.closing.over and not was_over:
+            self._wheel.put(path.record, now + self.timeouts.finrst)
 
     def _change_state(self, record: bytes, state: int, now: float) -> None:
         kind = record[TIMEOUT_CLASS]
-        self._table.add([with_state(record, state, self.timeouts.remaining(kind, state))])
-        self._wheel.put(record, now + self.timeouts.of(kind, state))
+        changed = with_state(record, state, self.timeouts.remaining(kind, state))
+        self._table.add([changed])
+        self._wheel.put(changed, now + self.timeouts.of(kind, state))
 
     # Ageing
 
@@ -240,15 +256,16 @@ class Flows:
         """Whether this device manages a mapping from now on. A taker starts every time-out in full."""
         self._now = now
         if not managed:
-            self._managed.discard(mapping_id)
+            self._managed.pop(mapping_id, None)
             return
-        self._managed.add(mapping_id)
+        self._managed[mapping_id] = now
+        self._wheel = Wheel(now)  # not what is left of an earlier time as manager
         self._unaged = self._table.endpoints()
 
     def expire(self, now: float) -> None:
         """Look at the entries that are due, in a bounded slice."""
         self._now = now
-        self._put_on_wheel(now)
+        self._put_on_wheel()
         gone = [record for due in self._wheel.due(now, _MOST_DUE) if (record := self._expired(due, now))]
         if gone:
             self._counters.expired += len(self._table.remove(gone))
@@ -266,27 +283,43 @@ class Flows:
                 if pool is not None:
                     pool.free(endpoint, self._now, quarantine=record[22] != TCP)
 
-    def _put_on_wheel(self, now: float) -> None:
+    def _put_on_wheel(self) -> None:
         slice_ = self._unaged[-_MOST_DUE:]
         del self._unaged[-_MOST_DUE:]
         for endpoint in slice_:
             for record in self._table.at(endpoint):
-                if int.from_bytes(record[MAPPING], "big") in self._managed:
-                    self._wheel.put(record, now + self.timeouts.of(record[TIMEOUT_CLASS], record[STATE]))
+                self._wheel.put(record, self._deadline(record))
 
     def _expired(self, due: bytes, now: float) -> bytes | None:
         """The entry, if it was not used since; otherwise it is looked at again later."""
         record = self._table.current(due)
-        if record is None or int.from_bytes(record[MAPPING], "big") not in self._managed:
-            return None
-        path = self._cache.of(record)
-        if path is None:
-            return record
-        timeout = self.timeouts.of(record[TIMEOUT_CLASS], record[STATE])
-        if path.closing is not None and path.closing.over:
-            timeout = self.timeouts.finrst
-        deadline = max(path.seen, path.other.seen) + timeout
+        if record is not due:
+            return None  # gone, or changed: then its newer record is on the wheel too
+        deadline = self._deadline(record)
         if deadline <= now:
             return record
         self._wheel.put(record, deadline)
         return None
+
+    def _deadline(self, record: bytes) -> float:
+        """When an entry has not been used for its time-out; infinite if another device ages it.
+
+        Who takes over has not seen it used, so the takeover counts as a use.
+        """
+        since = self._managed.get(int.from_bytes(record[MAPPING], "big"))
+        if since is None:
+            return float("inf")
+        timeout = self.timeouts.of(record[TIMEOUT_CLASS], record[STATE])
+        path = self._cache.of(record)
+        if path is None:
+            return since + timeout
+        if path.closing is not None and path.closing.over:
+            timeout = self.timeouts.finrst
+        return max(since, path.seen, path.other.seen) + timeout
+
+
+def _opens(protocol: int, buffer: bytearray) -> bool:
+    """Whether a packet may begin a flow: of TCP a SYN, of ICMP a query."""
+    if protocol == TCP:
+        return buffer[TCP_FLAGS] & (SYN | RST | ACK) == SYN
+    return protocol != ICMP or buffer[TRANSPORT] == ECHO_REQUEST

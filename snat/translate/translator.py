@@ -63,7 +63,7 @@ class Translator:
         self.counters = TranslateCounters()
         self._ttl_step = ttl_step
         """+1 between the TUNs, where the kernel forwards twice; -1 where we are the only router."""
-        self._lowest, self._highest = max(0, 1 - ttl_step), min(255, 255 - ttl_step)
+        self._lowest, self._highest = max(1, 1 - ttl_step), min(255, 255 - ttl_step)
         self._cache = FlowCache(ttl_step)
         self.flows = Flows(table, self._cache, rules, timeouts, self.counters, identity=identity, now=now)
         self._inside, self._outside = self._cache.inside, self._cache.outside
@@ -101,15 +101,15 @@ class Translator:
         head, total, fragment, ttl, protocol, checksum, key = _UNPACK(buffer, START)
         if not self._sound(buffer, length, head, total):
             return DROP
-        if self._is_exempt(key, from_outside):
+        if protocol == ICMP:
+            key = key[:8] + bytes(buffer[TRANSPORT + 4 : TRANSPORT + 6]) * 2
+        if self._is_exempt(key, protocol, from_outside):
             return self._pass(buffer, ttl, checksum, from_outside)
         if not self._supported(buffer, head, total, fragment, protocol):
             return DROP
         if not self._lowest <= ttl <= self._highest:
             self.counters.ttl_exceeded += 1
             return DROP
-        if protocol == ICMP:
-            key = key[:8] + bytes(buffer[TRANSPORT + 4 : TRANSPORT + 6]) * 2
         paths = self._outside if from_outside else self._inside
         path = paths[protocol].get(key) or self.flows.find(key, protocol, buffer, from_outside, now)
         if path is None:
@@ -136,14 +136,18 @@ class Translator:
             return False
         return True
 
-    def _is_exempt(self, key: bytes, from_outside: bool) -> bool:
+    def _is_exempt(self, key: bytes, protocol: int, from_outside: bool) -> bool:
         """Whether the packet is routed untranslated, as IOS does without a rule for it.
 
-        A packet for a pool address never is: written back unmatched it would circulate.
+        A packet for a pool address never is: written back unmatched it would circulate. Nor is one of a flow
+        that an earlier rule was for: half of a connection would leave under its inside address.
         """
-        if self.flows.rules.pool_of(key[4:8]) is not None:
+        flows = self.flows
+        if flows.rules.pool_of(key[4:8]) is not None:
             return False
-        return from_outside or self.flows.rules.for_source(key[:4]) is None
+        return from_outside or (
+            flows.rules.for_source(key[:4]) is None and not flows.has_entry(key, protocol)
+        )
 
     def _pass(self, buffer: bytearray, ttl: int, checksum: int, from_outside: bool) -> Verdict:
         if not self._lowest <= ttl <= self._highest:

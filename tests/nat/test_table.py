@@ -1,0 +1,295 @@
+"""The table against a list of records, and what each kind of change does."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from snat.nat.entry import ID, INSIDE_GLOBAL, INSIDE_LOCAL, OUTSIDE_GLOBAL, OUTSIDE_LOCAL, REFERENCE
+from snat.nat.table import NatTable, records_in
+from tests.nat.records import record
+
+INSIDE = [("10.0.0.2", 5000), ("10.0.0.3", 5000)]
+GLOBAL = [("203.0.113.1", 5000), ("203.0.113.1", 6000)]
+FAR = [("198.51.100.10", 53), ("198.51.100.11", 53), ("198.51.100.10", 54)]
+
+RECORDS = st.builds(
+    record,
+    number=st.integers(1, 3),
+    nat_id=st.integers(1, 3),
+    mapping_id=st.sampled_from([10, 10, 10, 20]),
+    inside_local=st.sampled_from(INSIDE),
+    inside_global=st.sampled_from(GLOBAL),
+    outside=st.sampled_from(FAR),
+    outside_local=st.sampled_from([None, None, FAR[0]]),
+    state=st.integers(0, 1),
+    remaining=st.integers(0, 1),
+)
+
+
+def inside_key(one: bytes) -> tuple[bytes, bytes]:
+    return one[INSIDE_LOCAL], one[OUTSIDE_LOCAL]
+
+
+def outside_key(one: bytes) -> tuple[bytes, bytes]:
+    return one[INSIDE_GLOBAL], one[OUTSIDE_GLOBAL]
+
+
+class Model:
+    """What the table promises, naively."""
+
+    def __init__(self) -> None:
+        self.records: list[bytes] = []
+        self.collisions = 0
+
+    def add(self, new: bytes) -> None:
+        known = any(one[REFERENCE] == new[REFERENCE] for one in self.records)
+        for key in (inside_key, outside_key):
+            same = [one for one in self.records if key(one) == key(new)]
+            mine = [one for one in same if one[ID] == new[ID]]
+            self.collisions += bool(same) and not mine and not known
+            for one in mine:
+                self.records.remove(one)
+        self.records.append(new)
+
+    def remove(self, reference: bytes) -> None:
+        self.records = [one for one in self.records if one[REFERENCE] != reference[REFERENCE]]
+
+
+class StrictListener:
+    """Keeps a set of records from what it is told; objects to anything but the net change."""
+
+    def __init__(self) -> None:
+        self.records: set[bytes] = set()
+        self.batches = 0
+
+    def changed(self, removed: list[bytes], added: list[bytes]) -> None:
+        self.batches += 1
+        assert len(set(removed)) == len(removed)
+        assert len(set(added)) == len(added)
+        assert self.records.issuperset(removed)
+        self.records.difference_update(removed)
+        assert self.records.isdisjoint(added)
+        self.records.update(added)
+
+
+class TableMachine(RuleBasedStateMachine):
+    """Adds, updates, removals and collisions in any order."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.table = NatTable()
+        self.model = Model()
+        self.strict = StrictListener()
+        self.summed: Counter[bytes] = Counter()
+        self.table.listen(self.strict)
+        self.table.listen(self)
+
+    def changed(self, removed: list[bytes], added: list[bytes]) -> None:
+        self.summed.subtract(removed)
+        self.summed.update(added)
+
+    @rule(batch=st.lists(RECORDS, max_size=4))
+    def add(self, batch: list[bytes]) -> None:
+        before = Counter(self.model.records)
+        for one in batch:
+            self.model.add(one)
+        replaced = self.table.add(batch)
+        assert Counter(self.model.records) == before + Counter(batch) - Counter(replaced)
+
+    @rule(data=st.data())
+    def add_again(self, data: Any) -> None:
+        """The very same objects, twice in one batch."""
+        if self.model.records:
+            one = data.draw(st.sampled_from(self.model.records))
+            self.model.add(one)
+            self.table.add([one, one])
+
+    @rule(batch=st.lists(RECORDS, max_size=3), data=st.data())
+    def remove(self, batch: list[bytes], data: Any) -> None:
+        """By record, by reference, twice, and what is not there."""
+        if self.model.records:
+            known = data.draw(st.lists(st.sampled_from(self.model.records), max_size=3))
+            batch = [*batch, *known, *(one[REFERENCE] for one in known[:1])]
+        before = Counter(self.model.records)
+        for one in batch:
+            self.model.remove(one)
+        removed = self.table.remove(batch)
+        assert Counter(self.model.records) == before - Counter(removed)
+
+    @invariant()
+    def holds_the_same_records(self) -> None:
+        assert sorted(self.table) == sorted(self.model.records)
+        assert len(self.table) == len(self.model.records)
+        assert self.table.collisions == self.model.collisions
+
+    @invariant()
+    def both_indexes_agree(self) -> None:
+        outside = [one for slot in self.table.outside.values() for one in records_in(slot)]
+        assert sorted(outside) == sorted(self.model.records)
+        assert sorted(self.table.endpoints()) == sorted({one[INSIDE_LOCAL] for one in self.model.records})
+        for endpoint in self.table.endpoints():
+            expected = [one for one in self.model.records if one[INSIDE_LOCAL] == endpoint]
+            assert sorted(self.table.at(endpoint)) == sorted(expected)
+
+    @invariant()
+    def an_endpoint_with_one_flow_holds_the_record_itself(self) -> None:
+        for index, key in ((self.table.inside, INSIDE_LOCAL), (self.table.outside, INSIDE_GLOBAL)):
+            flows = Counter(one[key] for one in self.model.records)
+            assert {endpoint: isinstance(slot, bytes) for endpoint, slot in index.items()} == {
+                endpoint: count == 1 for endpoint, count in flows.items()
+            }
+
+    @invariant()
+    def the_lowest_id_leads_in_both_directions(self) -> None:
+        by_inside, by_outside = {}, {}
+        for one in sorted(self.model.records, reverse=True):
+            by_inside[inside_key(one)] = one
+            by_outside[outside_key(one)] = one
+        for near in {key[0] for key in by_inside} | {bytes(7)}:
+            for far in {key[1] for key in by_inside} | {bytes(6)}:
+                assert self.table.from_inside(near, far) == by_inside.get((near, far))
+        for near in {key[0] for key in by_outside} | {bytes(7)}:
+            for far in {key[1] for key in by_outside} | {bytes(6)}:
+                assert self.table.from_outside(near, far) == by_outside.get((near, far))
+
+    @invariant()
+    def listeners_saw_the_net_change(self) -> None:
+        assert self.strict.records == set(self.model.records)
+        assert +self.summed == Counter(self.model.records)
+        assert min(self.summed.values(), default=0) >= 0
+
+    @invariant()
+    def current_finds_what_is_there(self) -> None:
+        for one in self.model.records:
+            assert self.table.current(one) == one
+            assert self.table.current(one[REFERENCE]) == one
+
+
+TestTable = TableMachine.TestCase
+TestTable.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+
+
+class LongTableMachine(TableMachine):
+    """The same, for long."""
+
+
+TestTableLong = pytest.mark.soak(LongTableMachine.TestCase)
+TestTableLong.settings = settings(max_examples=3000, stateful_step_count=60, deadline=None)
+
+
+# One kind of change each
+
+
+def table_of(*records: bytes) -> tuple[NatTable, StrictListener]:
+    table, listener = NatTable(), StrictListener()
+    table.listen(listener)
+    table.add(records)
+    return table, listener
+
+
+def test_a_batch_is_told_once() -> None:
+    _, listener = table_of(*(record(n, inside_local=("10.0.0.2", n)) for n in range(1, 5)))
+    assert (listener.batches, len(listener.records)) == (1, 4)
+
+
+def test_an_update_replaces_the_record_with_the_same_id() -> None:
+    old, new = record(1, state=0), record(1, state=1)
+    table, listener = table_of(old)
+    assert table.add([new]) == [old]
+    assert listener.records == {new}
+    assert len(table) == 1
+
+
+def test_an_update_of_one_flow_among_several_of_an_endpoint() -> None:
+    flows = [record(n, outside=(f"198.51.100.{n}", 53)) for n in range(1, 6)]
+    table, listener = table_of(*flows)
+    new = record(3, outside=("198.51.100.3", 53), state=1)
+    assert table.add([new]) == [flows[2]]
+    assert listener.records == {*flows[:2], new, *flows[3:]}
+
+
+def test_a_stale_id_removes_nothing() -> None:
+    """A late delete cannot hit the entry that has the endpoint now."""
+    table, listener = table_of(record(2))
+    assert table.remove([record(1), record(2, nat_id=2)]) == []
+    assert len(table) == 1
+    assert listener.batches == 1, "nothing changed, so nothing is told"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        record(1, inside_global=("203.0.113.1", 6000)),
+        record(1, inside_local=("10.0.0.3", 5000)),
+        record(1, outside=("198.51.100.11", 53)),
+        record(1, outside=("198.51.100.11", 53), outside_local=("198.51.100.10", 53)),
+        record(1, mapping_id=20),
+    ],
+    ids=["inside global", "inside local", "outside", "outside global", "mapping"],
+)
+def test_a_reference_with_the_right_id_and_another_key_removes_nothing(other: bytes) -> None:
+    table, _ = table_of(record(1))
+    assert table.remove([other[REFERENCE]]) == []
+    assert table.current(other) is None
+    assert list(table) == [record(1)]
+
+
+def test_an_update_that_moves_a_key_leaves_no_ghost() -> None:
+    old, new = record(1), record(1, inside_global=("203.0.113.1", 6000))
+    table, listener = table_of(old)
+    assert table.add([new]) == [old]
+    assert list(table.outside) == [new[INSIDE_GLOBAL]]
+    assert listener.records == {new}
+
+
+def test_the_same_entry_twice_in_a_batch_is_one_entry() -> None:
+    first, last = record(1, state=0), record(1, state=1)
+    table, listener = table_of(first, last)
+    assert list(table) == [last]
+    assert listener.records == {last}
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_two_entries_for_one_flow_form_a_chain_and_the_lowest_nat_id_leads(order: tuple[int, int]) -> None:
+    """After a split: two devices mapped the same inside flow to different ports."""
+    entries = {
+        nat_id: record(9 - nat_id, nat_id=nat_id, inside_global=GLOBAL[nat_id - 1]) for nat_id in (1, 2)
+    }
+    table, _ = table_of(*(entries[nat_id] for nat_id in order))
+    first, second = entries[1], entries[2]
+    assert table.from_inside(*inside_key(first)) == first
+    assert table.from_outside(*outside_key(first)) == first
+    assert table.from_outside(*outside_key(second)) == second, "the other still translates inbound"
+    assert table.collisions == 1
+    table.remove([first])
+    assert table.from_inside(*inside_key(second)) == second
+
+
+def test_two_inside_hosts_mapped_to_one_endpoint_are_a_collision_too() -> None:
+    first = record(1, nat_id=1)
+    second = record(1, nat_id=2, inside_local=("10.0.0.3", 5000))
+    table, _ = table_of(second, first)
+    assert table.collisions == 1
+    assert table.from_outside(*outside_key(first)) == first
+    assert table.from_inside(*inside_key(second)) == second
+
+
+def test_a_walk_over_endpoints_survives_changes() -> None:
+    flows = [record(n, inside_local=("10.0.0.2", n), inside_global=("203.0.113.1", n)) for n in range(1, 4)]
+    table, _ = table_of(*flows)
+    seen = []
+    for endpoint in table.endpoints():
+        seen += list(table.at(endpoint))
+        table.remove(flows[1:])
+    assert seen == flows[:1]
+
+
+def test_who_does_not_listen_any_more_hears_nothing() -> None:
+    table, listener = table_of()
+    table.unlisten(listener)
+    table.add([record(1)])
+    assert not listener.records

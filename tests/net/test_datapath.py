@@ -1,0 +1,419 @@
+"""The two data paths: the order of what is done to the kernel, and the replay of a capture."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scapy.layers.inet import IP, UDP
+from scapy.utils import rdpcap, wrpcap
+
+from snat.config.model import (
+    AccessList,
+    Configuration,
+    ConfiguredRole,
+    Group,
+    InsideSource,
+    Interface,
+    Pool,
+    Side,
+    Stateful,
+    VirtualAddress,
+)
+from snat.config.refused import ConfigurationRefused
+from snat.device.device import Device
+from snat.net import datapath
+from snat.net.datapath import CAPTURE_TTL_STEP, CapturePath, TunPath, kernel_plan, pool_networks
+from snat.net.gratuitous_arp import GratuitousArpCounters
+from snat.net.kernel_plan import INSIDE_TUN, OUTSIDE_TUN, KernelPlan
+from snat.net.refused import KernelRefused
+from snat.net.tun import TunCounters
+from snat.translate.translator import Verdict
+from tests import packets
+from tests.net.memory import Log, Reactor
+from tests.simulation.network import MAPPING, POOL, configuration
+
+GATEWAY = (IPv4Address("10.0.0.1"), "in0")
+SHARED = pool_networks(configuration(1, ConfiguredRole.PRIMARY, ()))
+LOCAL = (IPv4Network("198.51.100.8/32"),)
+INTERFACES = (Interface(name="in0", side=Side.INSIDE), Interface(name="out0", side=Side.OUTSIDE))
+
+
+def routed() -> Configuration:
+    """A pair's primary with a virtual address, and a rule of its own beside the shared one."""
+    made = configuration(1, ConfiguredRole.PRIMARY, (2,))
+    assert made.stateful is not None
+    (group,) = made.stateful.groups
+    group = replace(group, virtual_addresses=(VirtualAddress(address=GATEWAY[0], interface=GATEWAY[1]),))
+    (address,) = LOCAL[0]
+    return replace(
+        made,
+        stateful=Stateful(nat_id=1, groups=(group,)),
+        interfaces=INTERFACES,
+        pools=(*made.pools, Pool(name="L", start=address, end=address, prefix_length=24)),
+        inside_sources=(*made.inside_sources, InsideSource(access_list="2", pool="L")),
+        access_lists=(*made.access_lists, AccessList(name="2")),
+    )
+
+
+def device_of(made: Configuration) -> Device:
+    return Device(made, incarnation=1, terms={}, ports=random.Random(1), ttl_step=CAPTURE_TTL_STEP, now=0.0)
+
+
+class World:
+    """The kernel, the TUNs and the ARP announcements, all written down in one list; any can refuse."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.done: list[Any] = []
+        self.refusals: dict[str, KernelRefused] = {}
+        self.tuns: dict[str, World.Tun] = {}
+        world = self
+
+        class Kernel:
+            def __init__(self, plan: KernelPlan) -> None:
+                self.plan = plan
+
+            def prepare(self) -> None:
+                world.do("prepare", self.plan)
+
+            def attach(self) -> None:
+                world.do("attach")
+
+            def check(self, addresses: Sequence[Any]) -> None:
+                world.do("check", addresses)
+
+            def claim(self, addresses: Sequence[Any], pools: Sequence[Any]) -> Sequence[Any]:
+                world.do("claim", addresses, pools)
+                return addresses
+
+            def withdraw(self) -> None:
+                world.do("withdraw")
+
+        class Arp:
+            counters = GratuitousArpCounters()
+
+            def __init__(self, _clock: object) -> None:
+                pass
+
+            def announce(self, addresses: Sequence[Any]) -> None:
+                world.do("announce", addresses)
+
+            def withdraw(self) -> None:
+                world.do("quiet")
+
+        monkeypatch.setattr(datapath, "Kernel", Kernel)
+        monkeypatch.setattr(datapath, "GratuitousArp", Arp)
+        monkeypatch.setattr(datapath, "open_tun", self._open)
+        monkeypatch.setattr(datapath, "Tun", self._tun)
+
+    class Tun:
+        """What the data path does with a TUN."""
+
+        counters = TunCounters()
+
+        def __init__(self, world: "World", name: str, received: Callable[[bytearray, int], None]) -> None:
+            self.world = world
+            self.name = name
+            self.received = received
+            self.written: list[bytes] = []
+
+        def start(self) -> None:
+            self.world.do("start", self.name)
+
+        def close(self) -> None:
+            self.world.do("close", self.name)
+
+        def write(self, view: memoryview) -> None:
+            self.written.append(bytes(view))
+
+    def _open(self, name: str) -> int:
+        self.do("open", name)
+        return 7
+
+    def _tun(self, _fd: int, name: str, _reactor: Any, received: Any, _batch_done: Any) -> "World.Tun":
+        self.tuns[name] = World.Tun(self, name, received)
+        return self.tuns[name]
+
+    def do(self, what: str, *details: Any) -> None:
+        if what in self.refusals:
+            raise self.refusals[what]
+        self.done.append((what, *details) if details else what)
+
+    @property
+    def names(self) -> list[str]:
+        return [one if isinstance(one, str) else one[0] for one in self.done]
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(monkeypatch)
+
+
+@pytest.fixture
+def path(world: World, reactor: Reactor) -> TunPath:
+    live: Any = reactor
+    return TunPath(device_of(routed()), live, lambda: None)
+
+
+def started(path: TunPath, world: World) -> TunPath:
+    path.start()
+    world.done.clear()
+    return path
+
+
+def groups_of(made: Configuration) -> tuple[Group, ...]:
+    assert made.stateful is not None
+    return made.stateful.groups
+
+
+# The TUNs
+
+
+def test_the_kernel_is_prepared_behind_open_tuns_and_checked_before_packets_are_read(
+    world: World, path: TunPath
+) -> None:
+    path.start()
+    assert world.done == [
+        ("open", INSIDE_TUN),
+        ("open", OUTSIDE_TUN),
+        ("prepare", kernel_plan(routed())),
+        "attach",
+        ("check", (GATEWAY,)),
+        "quiet",
+        ("claim", (), LOCAL),
+        ("announce", ()),
+        ("start", INSIDE_TUN),
+        ("start", OUTSIDE_TUN),
+    ]
+
+
+def test_the_plan_is_of_both_sides_and_all_pools() -> None:
+    plan = kernel_plan(routed())
+    assert (plan.inside, plan.outside) == (("in0",), ("out0",))
+    assert plan.pool_networks == (*SHARED, *LOCAL)
+
+
+@pytest.mark.parametrize("step", ["open", "prepare", "attach", "check"])
+def test_a_start_that_is_refused_is_told_and_reads_no_packet(world: World, path: TunPath, step: str) -> None:
+    world.refusals[step] = KernelRefused(f"no {step}", where="here", remedy="do that")
+    with pytest.raises(KernelRefused, match=f"no {step} .here.: do that"):
+        path.start()
+    assert "start" not in world.names
+    assert step not in world.names
+
+
+def test_claims_are_of_exactly_the_groups_that_are_managed(world: World, path: TunPath) -> None:
+    started(path, world)
+    path.claim(groups_of(routed()))
+    assert world.done == ["quiet", ("claim", (GATEWAY,), (*SHARED, *LOCAL)), ("announce", (GATEWAY,))]
+    world.done.clear()
+    path.claim(())
+    assert world.done == ["quiet", ("claim", (), LOCAL), ("announce", ())]
+
+
+def test_a_claim_that_is_refused_announces_nothing(world: World, path: TunPath) -> None:
+    started(path, world)
+    world.refusals["claim"] = KernelRefused("taken", where="in0", remedy="look")
+    with pytest.raises(KernelRefused, match="taken"):
+        path.claim(groups_of(routed()))
+    assert world.names == ["quiet"]
+
+
+def test_a_stop_withdraws_before_the_tuns_vanish(world: World, path: TunPath) -> None:
+    started(path, world).stop()
+    assert world.done == ["quiet", "withdraw", ("close", INSIDE_TUN), ("close", OUTSIDE_TUN)]
+
+
+def test_another_configuration_is_followed_with_what_is_managed(world: World, path: TunPath) -> None:
+    started(path, world)
+    wanted = replace(routed(), interfaces=(*INTERFACES, Interface(name="in1", side=Side.INSIDE)))
+    path.configure(wanted, iter(groups_of(wanted)))
+    assert world.done == [
+        ("prepare", kernel_plan(wanted)),
+        "attach",
+        "quiet",
+        ("claim", (GATEWAY,), (*SHARED, *LOCAL)),
+        ("announce", (GATEWAY,)),
+    ]
+
+
+@pytest.mark.parametrize("step", ["prepare", "attach", "claim"])
+def test_a_configuration_that_the_kernel_refuses_is_taken_back(
+    world: World, path: TunPath, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Refused at any step: the kernel is told the old plan again, and the operator the first reason."""
+    started(path, world)
+    wanted = replace(routed(), interfaces=(*INTERFACES, Interface(name="in9", side=Side.INSIDE)))
+    do = world.do
+
+    def refuse_new(what: str, *details: Any) -> None:
+        if what == step and path._configuration == wanted:
+            raise KernelRefused("no such interface", where="in9", remedy="make it")
+        do(what, *details)
+
+    monkeypatch.setattr(world, "do", refuse_new)
+    with pytest.raises(ConfigurationRefused, match=r"no such interface \(in9\): make it"):
+        path.configure(wanted, groups_of(wanted))
+    assert world.done[-5:] == [
+        ("prepare", kernel_plan(routed())),
+        "attach",
+        "quiet",
+        ("claim", (GATEWAY,), (*SHARED, *LOCAL)),
+        ("announce", (GATEWAY,)),
+    ]
+
+
+def test_the_first_reason_is_told_though_the_way_back_is_refused_too(world: World, path: TunPath) -> None:
+    started(path, world)
+    world.refusals["prepare"] = KernelRefused("first", where="a", remedy="b")
+    with pytest.raises(ConfigurationRefused, match="first"):
+        path.configure(replace(routed(), interfaces=()), ())
+
+
+def test_packets_leave_by_the_other_tun_and_what_is_dropped_by_none(world: World, path: TunPath) -> None:
+    started(path, world)
+    path._device.translator.flows.manage(MAPPING, True, 0.0)
+    inside, outside = world.tuns[INSIDE_TUN], world.tuns[OUTSIDE_TUN]
+    filled, end = packets.buffer(packets.udp("10.0.0.5", 4000, "198.51.100.9", 53))
+    inside.received(filled, end)
+    (left,) = outside.written
+    assert len(left) == end
+    sent = packets.parse(bytearray(left), end)
+    assert sent[IP].src in POOL
+    filled, end = packets.buffer(packets.udp("198.51.100.9", 53, sent[IP].src, sent[UDP].sport))
+    outside.received(filled, end)
+    (back,) = inside.written
+    assert packets.parse(bytearray(back), end)[IP].dst == "10.0.0.5"
+    filled, end = packets.buffer(packets.udp("198.51.100.9", 53, POOL[0], 9))
+    outside.received(filled, end)
+    assert (len(inside.written), len(outside.written)) == (1, 1)
+
+
+def test_counters_are_by_tun_and_for_arp(world: World, path: TunPath) -> None:
+    assert set(path.counters()) == {"arp"}
+    assert set(started(path, world).counters()) == {INSIDE_TUN, OUTSIDE_TUN, "arp"}
+
+
+# The capture
+
+
+class Replay:
+    """A capture of three flows from inside, and a device that manages nothing yet."""
+
+    def __init__(self, reactor: Reactor, directory: Path) -> None:
+        self.reactor = reactor
+        self.source, self.target = directory / "in.pcap", directory / "out.pcap"
+        self.device = device_of(configuration(1, ConfiguredRole.PRIMARY, (2,)))
+        self.batches = 0
+        self.path = CapturePath(self.device, reactor, self._done, self.source, self.target)
+
+    def _done(self) -> None:
+        self.batches += 1
+
+    def write_source(self) -> None:
+        wrpcap(
+            str(self.source),
+            [packets.udp("10.0.0.5", port, "198.51.100.9", 53) for port in (4000, 4001, 4002)],
+        )
+
+    def manage(self) -> None:
+        group = self.device.groups[0]
+        group.standing = type(group.standing).MANAGE
+        self.device.translator.flows.manage(MAPPING, True, self.reactor.seconds())
+
+
+@pytest.fixture
+def replay(reactor: Reactor, tmp_path: Path) -> Replay:
+    return Replay(reactor, tmp_path)
+
+
+def test_a_capture_waits_for_the_role_and_for_the_file(replay: Replay, reactor: Reactor, log: Log) -> None:
+    replay.path.start()
+    reactor.elapse(1.0)
+    assert not replay.target.exists()
+    replay.manage()
+    reactor.elapse(1.0)
+    assert not replay.target.exists()
+    assert replay.path.counters() == {}
+    replay.write_source()
+    reactor.elapse(0.5)
+    assert [packet[IP].src in POOL for packet in rdpcap(str(replay.target))] == [True] * 3
+    assert replay.path.counters()["capture"]["written"] == 3
+    assert replay.batches > 0
+    assert log.lines("replayed ")
+    replay.path.stop()
+    assert reactor.waiting == []
+
+
+def test_a_file_without_the_role_is_not_touched(replay: Replay, reactor: Reactor) -> None:
+    replay.write_source()
+    replay.target.write_bytes(b"precious")
+    replay.path.start()
+    reactor.elapse(1.0)
+    assert replay.target.read_bytes() == b"precious"
+    replay.path.stop()
+    assert reactor.waiting == []
+
+
+def test_what_is_no_capture_is_reported_and_the_target_is_not_touched(
+    replay: Replay, reactor: Reactor, log: Log
+) -> None:
+    replay.source.write_bytes(b"not a capture at all")
+    replay.target.write_bytes(b"precious")
+    replay.manage()
+    replay.path.start()
+    (line,) = log.lines("replay of")
+    assert "is not a pcap file" in line
+    assert replay.target.read_bytes() == b"precious"
+    replay.path.stop()
+    assert reactor.waiting == []
+
+
+def test_a_target_that_cannot_be_written_is_reported(replay: Replay, log: Log) -> None:
+    replay.write_source()
+    replay.target.mkdir()
+    replay.manage()
+    replay.path.start()
+    (line,) = log.lines("replay of")
+    assert "Is a directory" in line
+    replay.path.stop()
+
+
+def test_packets_to_a_pool_come_from_outside(replay: Replay, reactor: Reactor) -> None:
+    wrpcap(
+        str(replay.source),
+        [
+            packets.udp("10.0.0.5", 4000, "198.51.100.9", 53),
+            packets.udp("198.51.100.9", 53, POOL[0], 1),  # nobody asked for it
+        ],
+    )
+    replay.manage()
+    replay.path.start()
+    reactor.elapse(0.2)
+    assert len(rdpcap(str(replay.target))) == 1
+    assert replay.path.counters()["capture"]["dropped"] == 1
+    replay.path.stop()
+
+
+def test_other_pools_count_after_a_configuration(replay: Replay) -> None:
+    assert not replay.path._from_outside(IPv4Address("192.0.2.1").packed)
+    pool = Pool(name="P", start=IPv4Address("192.0.2.1"), end=IPv4Address("192.0.2.1"), prefix_length=24)
+    replay.path.configure(replace(replay.device.configuration, pools=(pool,)), ())
+    assert replay.path._from_outside(IPv4Address("192.0.2.1").packed)
+    assert not replay.path._from_outside(IPv4Address(POOL[0]).packed)
+
+
+def test_pools_are_those_of_the_mappings_asked_for() -> None:
+    made = routed()
+    assert pool_networks(made) == (*SHARED, *LOCAL)
+    assert pool_networks(made, {MAPPING}) == SHARED
+    assert pool_networks(made, {0}) == LOCAL
+    assert pool_networks(made, set()) == ()
+
+
+def test_a_verdict_that_drops_is_false() -> None:
+    """The replay asks for a truth value."""
+    assert [bool(one) for one in Verdict] == [one is not Verdict.DROP for one in Verdict]

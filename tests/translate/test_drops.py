@@ -1,0 +1,208 @@
+"""What is not translated, and why: every reason has a counter, and no reason has two."""
+
+from collections.abc import Callable
+
+import pytest
+from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_RR
+from scapy.layers.inet6 import IPv6
+from scapy.packet import Packet, Raw
+
+from snat.translate.packet import START
+from snat.translate.translator import Verdict
+from tests.packets import buffer, echo, parse, tcp, udp
+from tests.translate.nat import INSIDE, OUTCOMES, TRANSLATED, A, Nat, P, S, endpoint, permit, rules
+
+
+def question(**ip: object) -> Packet:
+    return udp(A, 5000, S, 53, b"x", **ip)
+
+
+def unmanaged() -> Nat:
+    return Nat(manages=False)
+
+
+def exhausted() -> Nat:
+    return Nat(rules(slots=[]))
+
+
+def mapped() -> Nat:
+    nat = Nat()
+    nat.out(question())
+    nat.out(tcp(A, 5000, S, 80))
+    return nat
+
+
+REASONS: list[tuple[str, Callable[[], Nat], Packet | bytes, bool]] = [
+    ("malformed", Nat, bytes(question())[:19], False),
+    (
+        "malformed",
+        mapped,
+        IP(src=A, dst=S, proto=6, flags="DF") / Raw(bytes.fromhex("13880050") + bytes(15)),
+        False,
+    ),
+    ("not_ipv4", Nat, b"", False),
+    ("malformed", Nat, bytes(question())[:-1], False),
+    ("malformed", Nat, question(ihl=4), False),
+    ("malformed", Nat, question(ihl=15), False),
+    ("malformed", Nat, question(len=10), False),
+    ("malformed", Nat, question(len=27), False),
+    ("malformed", Nat, question(len=4000), False),
+    ("malformed", Nat, question(chksum=1, flags=0), False),
+    ("malformed", Nat, IP(src=A, dst=S, proto=17) / Raw(b"short"), False),
+    ("malformed", Nat, IP(src=A, dst=S, proto=6) / Raw(bytes(19)), False),
+    ("malformed", Nat, IP(src=A, dst=S, proto=17) / Raw(bytes(7)), False),
+    ("malformed", Nat, IP(src=A, dst=S, proto=1) / Raw(bytes(7)), False),
+    ("not_ipv4", Nat, IPv6(src="2001:db8::1", dst="2001:db8::2") / UDP() / b"x", False),
+    ("not_ipv4", Nat, bytes(40), False),
+    ("options", Nat, IP(src=A, dst=S, options=[IPOption_RR()]) / UDP(), False),
+    ("fragments", Nat, question(flags="MF"), False),
+    ("fragments", Nat, question(flags=0, frag=5), False),
+    ("unsupported_protocol", Nat, IP(src=A, dst=S, proto=47) / Raw(bytes(20)), False),
+    ("unsupported_protocol", Nat, IP(src=S, dst=P) / ICMP(type=3, code=4) / bytes(question()), True),
+    ("ttl_exceeded", Nat, question(ttl=1), False),
+    ("ttl_exceeded", Nat, question(ttl=0), False),
+    ("not_managed", unmanaged, question(), False),
+    ("not_managed", unmanaged, tcp(A, 5000, S, 80), False),
+    ("not_syn", Nat, tcp(A, 5000, S, 80, "A"), False),
+    ("filtered", mapped, udp("192.0.2.1", 53, P, 5000), True),
+    ("unknown_inbound", Nat, udp(S, 53, P, 5000), True),
+    ("hairpins", Nat, udp(A, 5000, P, 5000), False),
+    ("exhausted", exhausted, question(), False),
+    ("not_query", Nat, echo(A, S, 7, reply=True), False),
+]
+
+
+@pytest.mark.parametrize(
+    ("reason", "made", "packet", "from_outside"),
+    REASONS,
+    ids=[f"{number}-{one[0]}" for number, one in enumerate(REASONS)],
+)
+def test_the_reason_is_counted(
+    reason: str, made: Callable[[], Nat], packet: Packet | bytes, from_outside: bool
+) -> None:
+    nat = made()
+    entries = len(nat.table)
+    filled, end = buffer(packet)
+    assert nat.raw(filled, end, from_outside) == (Verdict.DROP, reason)
+    assert len(nat.table) == entries
+
+
+def test_every_reason_is_tested() -> None:
+    assert {one[0] for one in REASONS} == set(OUTCOMES) - set(TRANSLATED)
+
+
+def test_a_runt_does_not_borrow_from_the_packet_before_it() -> None:
+    """The buffer is used again and again: what follows a short packet is the last one's."""
+    nat = mapped()
+    filled, end = buffer(question())
+    for short in range(START, end):
+        copy = bytearray(filled)
+        assert nat.raw(copy, short, False) == (Verdict.DROP, "malformed")
+
+
+def test_bytes_behind_the_packet_stay() -> None:
+    """A short packet of Ethernet is padded."""
+    nat = mapped()
+    filled, end = buffer(bytes(question()) + b"padding")
+    assert nat.raw(filled, end, False) == (Verdict.TO_OUTSIDE, "hits")
+    assert filled[end - 7 : end] == b"padding"
+
+
+def test_a_wrong_header_checksum_never_becomes_right() -> None:
+    """On the fast path it is not looked at; the next router does."""
+    nat = mapped()
+    right = question()
+    del right[IP].chksum
+    wrong = question(chksum=IP(bytes(right)).chksum ^ 0x0101)
+    filled, end = buffer(wrong)
+    if nat.raw(filled, end, False)[0] != Verdict.DROP:
+        made = parse(filled, end)
+        fresh = made.copy()
+        del fresh.chksum
+        assert IP(bytes(fresh)).chksum != made.chksum
+
+
+# TTL
+
+
+@pytest.mark.parametrize("flags", ["DF", 0], ids=["fast", "slow"])
+@pytest.mark.parametrize(
+    ("step", "ttl", "leaves"),
+    [
+        (1, 1, 2),
+        (1, 64, 65),
+        (1, 254, 255),
+        (1, 255, None),
+        (1, 0, None),
+        (-1, 2, 1),
+        (-1, 64, 63),
+        (-1, 255, 254),
+        (-1, 1, None),
+        (-1, 0, None),
+    ],
+)
+def test_i10a_the_ttl_says_one_hop(step: int, ttl: int, leaves: int | None, flags: str | int) -> None:
+    """Between the TUNs the kernel has taken one and takes another: 1 is a packet that came with 2."""
+    nat = Nat(ttl_step=step)
+    nat.out(question())
+    out = nat.out(question(ttl=ttl, flags=flags))
+    assert (out.ttl if out else None) == leaves
+    if leaves is None:
+        assert nat.counters.ttl_exceeded == 1
+
+
+@pytest.mark.parametrize(
+    ("step", "ttl", "leaves"), [(1, 1, 2), (1, 255, None), (-1, 1, None), (-1, 255, 254)]
+)
+def test_i10a_also_of_what_passes_untranslated(step: int, ttl: int, leaves: int | None) -> None:
+    nat = Nat(rules(lines=(permit(INSIDE, False),)), ttl_step=step)
+    out = nat.out(question(ttl=ttl))
+    assert (out.ttl if out else None) == leaves
+
+
+# What no rule is for
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        udp("192.0.2.9", 1, S, 2),
+        tcp("192.0.2.9", 1, S, 2, "PA", b"no entry"),
+        IP(src="192.0.2.9", dst=S, proto=47) / Raw(bytes(20)),
+        IP(src="192.0.2.9", dst=S, options=[IPOption_RR()]) / UDP() / b"x",
+        IP(src="192.0.2.9", dst=S, flags="MF", frag=0) / UDP() / b"fragment",
+        IP(src="192.0.2.9", dst=S, frag=10) / Raw(b"fragment"),
+        IP(src="192.0.2.9", dst=S) / ICMP(type=11) / bytes(question()),
+    ],
+    ids=["udp", "tcp", "gre", "options", "first fragment", "later fragment", "icmp error"],
+)
+def test_what_is_exempt_passes_unchanged_but_for_ttl(packet: Packet) -> None:
+    nat = Nat()
+    before = bytes(packet)
+    filled, end = buffer(packet)
+    for from_outside in (False, True):
+        copy = bytearray(filled)
+        verdict, outcome = nat.raw(copy, end, from_outside)
+        assert (verdict != Verdict.DROP, outcome) == (True, "passed")
+        expected = IP(before)
+        expected.ttl -= 1
+        del expected.chksum
+        if TCP not in expected and UDP not in expected:
+            assert bytes(copy[START:end]) == bytes(expected)
+        else:
+            assert bytes(copy[START + 12 : end]) == before[12:]
+            assert copy[START + 8] == before[8] - 1
+            assert IP(bytes(copy[START:end])).chksum == IP(bytes(expected)).chksum
+    assert len(nat.table) == 0
+
+
+def test_a_flow_stays_translated_when_its_source_is_no_longer_permitted() -> None:
+    """Entries that exist stay: no packet of theirs leaks, whichever path it takes."""
+    nat = Nat()
+    nat.out(tcp(A, 5000, S, 80))
+    nat.back(tcp(S, 80, P, 5000, "SA"))
+    denied = rules(lines=(permit(INSIDE, False),))
+    nat.translator.configure(denied, nat.translator.flows.timeouts)
+    assert endpoint(nat.out(tcp(A, 5000, S, 80, "A", b"fast"))) == (P, 5000)
+    assert endpoint(nat.out(tcp(A, 5000, S, 80, "FA"))) == (P, 5000)
+    assert endpoint(nat.out(tcp(A, 5001, S, 80))) == (A, 5001)
