@@ -84,7 +84,7 @@ def makeService(options: Options) -> MultiService:
             datapath=lambda device, done: (
                 CapturePath(device, live, done, *map(Path, pcap.split(":", 1)))
                 if pcap
-                else TunPath(device, live, done)
+                else TunPath(device, live, done, live.stop)
             ),
         )
     except (StateError, TrustpointError) as error:

@@ -247,7 +247,7 @@ class Device:
         """A newer link from the same identity takes the older one's place."""
         if older is not None:
             self.link_counters.replaced += 1
-            older.session.stop("a newer link took its place")
+            older.session.stop("a newer link took its place", ErrorCode.REPLACED)
             self._drain(older, now)
 
     def _drain(self, link: Link, now: float) -> None:
@@ -287,7 +287,7 @@ class Device:
             alarm=not event.orderly,
             reason=event.reason,
         )
-        self._events.append(LinkClosed(link, event.orderly))
+        self._events.append(LinkClosed(link))
         link.dumps.clear()
         if neighbor.outgoing is link:
             neighbor.outgoing = None

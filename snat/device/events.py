@@ -35,7 +35,6 @@ class LinkClosed:
     """The session of a link is over: end its transport."""
 
     link: Link
-    orderly: bool
 
 
 @dataclass(frozen=True, slots=True)

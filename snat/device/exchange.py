@@ -126,7 +126,9 @@ class Exchange:
         fields = {"neighbor": link.neighbor.name, "reason": said.reason}
         self.events.append(Noted("{neighbor} answers: {reason}", fields, repeats=True))
         if said.feed == NO_FEED:
-            link.session.lost(f"refused by the neighbor: {said.reason}")
+            if said.code == ErrorCode.STOPPED:
+                link.neighbor.leave()
+            link.session.lost(f"ended by the neighbor: {said.reason}")
         elif said.code == ErrorCode.OLD_TERM and said.feed in self._group_of:
             self._group_of[said.feed].heard_term(said.feed, said.term)
 

@@ -109,6 +109,10 @@ class Neighbor:
             said = RoleChange(unit.feed, unit.role, unit.standing, unit.applied.term)
             self.standings.setdefault(unit.feed, said)
 
+    def leave(self) -> None:
+        """It stops: whatever it managed, it manages no more, and nobody need wait for its silence."""
+        self.standings = {}
+
     def says(self, said: RoleChange) -> None:
         """It tells its standing; two links may swap what it said, and its term never goes back."""
         known = self.standings.get(said.feed)

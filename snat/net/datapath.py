@@ -89,8 +89,16 @@ class ReactorFDSetTime(IReactorFDSet, IReactorTime):
 class TunPath:
     """Live traffic: packets from inside are read from one TUN, packets from outside from the other."""
 
-    def __init__(self, device: Device, reactor: ReactorFDSetTime, batch_done: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        device: Device,
+        reactor: ReactorFDSetTime,
+        batch_done: Callable[[], None],
+        lost: Callable[[], None],
+    ) -> None:
+        """``lost`` is called when somebody deletes a TUN: a router without packets must not hold the role."""
         self._device = device
+        self._lost = lost
         self._reactor = reactor
         self._batch_done = batch_done
         self._configuration = device.configuration
@@ -101,7 +109,9 @@ class TunPath:
     def start(self) -> None:
         """Open the TUNs, which refuses while another daemon has them, and lead packets to them."""
         for name, received in ((INSIDE_TUN, self._from_inside), (OUTSIDE_TUN, self._from_outside)):
-            self._tuns[name] = Tun(open_tun(name), name, self._reactor, received, self._batch_done)
+            self._tuns[name] = Tun(
+                open_tun(name), name, self._reactor, received, self._batch_done, self._lost
+            )
         self._kernel.prepare()
         self._kernel.attach()
         stateful = self._device.configuration.stateful

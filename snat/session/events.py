@@ -30,7 +30,7 @@ class Closed:
     reason: str
     """For the log: what was wrong, and on which side."""
     orderly: bool = False
-    """The transport may send what it holds; otherwise it is aborted."""
+    """Nobody's fault: the device stops, or a newer link took this one's place."""
 
 
 Event = Established | Received | Closed

@@ -79,13 +79,13 @@ class Session:
         self._say_error(code, reason)
         self._events.append(Closed(code, reason))
 
-    def stop(self, reason: str = "the device stops") -> None:
-        """Close in good order."""
+    def stop(self, reason: str = "the device stops", code: ErrorCode = ErrorCode.STOPPED) -> None:
+        """Close in good order, and tell the neighbor why."""
         if self.state is State.CLOSE:
             return
         self.state = step(self.state, Input.STOP)
-        self._say_error(ErrorCode.STOPPED, reason)
-        self._events.append(Closed(ErrorCode.STOPPED, reason, orderly=True))
+        self._say_error(code, reason)
+        self._events.append(Closed(code, reason, orderly=True))
 
     def lost(self, reason: str) -> None:
         """The transport ended."""

@@ -185,7 +185,7 @@ def test_what_a_neighbor_says_cannot_write_on_a_terminal(network: Network) -> No
     backup = network.routers[2]
     link = incoming(backup)
     hear(backup, encode(actions.error(Error(ErrorCode.VERSION, Feed(0, 0), NO_TERM, "\x1b[2Jbye"))))
-    assert link.neighbor.refusal == "refused by the neighbor: ?[2Jbye"
+    assert link.neighbor.refusal == "ended by the neighbor: ?[2Jbye"
 
 
 def test_an_unknown_optional_action_is_ignored(network: Network) -> None:
@@ -200,4 +200,4 @@ def test_a_neighbors_refusal_ends_the_link_with_its_reason(network: Network) -> 
     refusal = Error(ErrorCode.VERSION, Feed(0, 0), NO_TERM, "too old for us")
     hear(backup, encode(actions.error(refusal)))
     assert link.session.state is State.CLOSE
-    assert link.neighbor.refusal == "refused by the neighbor: too old for us"
+    assert link.neighbor.refusal == "ended by the neighbor: too old for us"

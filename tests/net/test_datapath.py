@@ -133,7 +133,9 @@ class World:
         self.do("open", name)
         return 7
 
-    def _tun(self, _fd: int, name: str, _reactor: Any, received: Any, _batch_done: Any) -> "World.Tun":
+    def _tun(
+        self, _fd: int, name: str, _reactor: Any, received: Any, _batch_done: Any, _lost: Any
+    ) -> "World.Tun":
         self.tuns[name] = World.Tun(self, name, received)
         return self.tuns[name]
 
@@ -155,7 +157,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 @pytest.fixture
 def path(world: World, reactor: Reactor) -> TunPath:
     live: Any = reactor
-    return TunPath(device_of(routed()), live, lambda: None)
+    return TunPath(device_of(routed()), live, lambda: None, lambda: None)
 
 
 def started(path: TunPath, world: World) -> TunPath:

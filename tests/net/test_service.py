@@ -192,7 +192,7 @@ def test_an_orderly_stop_withdraws_says_goodbye_and_leaves_nothing(
     assert first.path.told[-1] == "stop"
     reactor.settle()
     assert stopped.called
-    assert log.lines("refused by the neighbor: the device stops")
+    assert log.lines("ended by the neighbor: the device stops")
     assert second.outgoing(1) == "Idle"
     assert not first.device.neighbors[2].links()
     assert reactor.cables == []
@@ -267,7 +267,7 @@ def test_a_kernel_that_refuses_at_the_end_does_not_keep_the_goodbye(
     first.path.refusal = KernelRefused("gone", where="snat-i", remedy="none")
     first.service.stopService()
     reactor.settle()
-    assert log.lines("refused by the neighbor: the device stops")
+    assert log.lines("ended by the neighbor: the device stops")
     assert log.lines("gone (snat-i)")
 
 

@@ -185,3 +185,8 @@ def test_a_second_daemon_in_the_namespace_is_refused_with_a_sentence(hosts: Host
     assert done.returncode == 1
     assert "snat-i" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_a_deleted_tun_ends_the_daemon_so_that_another_takes_over(hosts: Hosts) -> None:
+    hosts.router.namespace.ip("link", "del", "snat-o")
+    assert hosts.router.process.wait(10) == 0
