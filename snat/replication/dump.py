@@ -5,11 +5,13 @@ The caller drains the SNAT queue before it cuts a slice, and before it begins an
 shows was never contradicted by an earlier message of the feed, and entries made later arrive as changes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 
-from snat.nat.table import NatTable
-from snat.replication.feed import FeedState, holds
-from snat.wire.actions import Action, DumpBegin, DumpEnd, control, item
+from snat.nat.table import NatTable, Slot, records_in
+from snat.replication.feed import FeedState, belongs_to
+from snat.wire.actions import ITEM, Action, DumpBegin, DumpEnd, control
 from snat.wire.header import Feed, encode
 
 
@@ -27,6 +29,10 @@ class Dump:
     _rest: list[bytes] = field(default_factory=list)
     """Entries of the last endpoint that no slice has shown: it may have more than one holds."""
     _begun: bool = False
+    _belongs: Callable[[bytes], bool] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._belongs = belongs_to(self.state.feed)
 
     @property
     def feed(self) -> Feed:
@@ -47,15 +53,26 @@ class Dump:
         return encode(control(end)), True
 
     def _cut(self) -> bytes:
+        """The items of the next slice; empty when there are no more."""
         parts: list[bytes] = []
-        size = 0
-        while size < self.slice_size and (self._rest or self._at < len(self._endpoints)):
-            if not self._rest:
-                self._rest = [
-                    one for one in self.table.at(self._endpoints[self._at]) if holds(self.feed, one)
-                ]
+        size, inside, belongs = 0, self.table.inside, self._belongs
+        while size < self.slice_size:
+            if self._rest:
+                slot: Slot | None = self.table.current(self._rest.pop())
+            elif self._at < len(self._endpoints):
+                slot = inside.get(self._endpoints[self._at])
                 self._at += 1
-            elif (record := self.table.current(self._rest.pop())) is not None:
-                parts.append(item(Action.ADD, record))
+            else:
+                break
+            if isinstance(slot, dict):
+                self._rest = list(records_in(slot))
+            elif slot is not None and belongs(slot):
+                parts.append(_head(len(slot)) + slot)
                 size += len(parts[-1])
         return b"".join(parts)
+
+
+@cache
+def _head(length: int) -> bytes:
+    """The item header of an add; nearly always of the one length without context."""
+    return ITEM.pack(Action.ADD, 0, length)

@@ -5,13 +5,15 @@ The manager's :class:`~snat.replication.sender.Sender` and a member's
 nothing: the digest at the last applied sequence is the base of the new term.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from snat.nat.entry import LOCAL_NAT_ID, MAPPING, NAT_ID
+from snat.nat.entry import LOCAL_NAT_ID
 from snat.replication.digest import FeedDigest
 from snat.wire.header import Feed, Position, Term
 
+_LOCAL: Final = LOCAL_NAT_ID.to_bytes(4, "big")
 _LAST_NUMBER: Final = (1 << 32) - 1
 
 
@@ -66,9 +68,9 @@ class FeedCounters:
     unknown_feeds: int = 0
 
 
-def holds(feed: Feed, record: bytes) -> bool:
-    """Whether a record belongs to a feed."""
-    nat_id = int.from_bytes(record[NAT_ID], "big")
-    if int.from_bytes(record[MAPPING], "big") != feed.mapping_id or nat_id == LOCAL_NAT_ID:
-        return False
-    return feed.process_id in (0, nat_id)
+def belongs_to(feed: Feed) -> Callable[[bytes], bool]:
+    """Whether a record belongs to a feed; local entries belong to none."""
+    mapping, owner = feed.mapping_id.to_bytes(4, "big"), feed.process_id.to_bytes(4, "big")
+    if feed.process_id:
+        return lambda record: record[12:16] == mapping and record[:4] == owner  # MAPPING, NAT_ID
+    return lambda record: record[12:16] == mapping and record[:4] != _LOCAL

@@ -10,7 +10,7 @@ from typing import Final
 
 from snat.nat.entry import ID
 from snat.nat.table import NatTable
-from snat.replication.feed import FeedCounters, FeedState, holds
+from snat.replication.feed import FeedCounters, FeedState, belongs_to
 from snat.wire.actions import Action, Digest, DumpBegin, DumpEnd, Released, changes
 from snat.wire.errors import ErrorCode
 from snat.wire.header import Message, Position
@@ -103,7 +103,8 @@ class Receiver:
         if dump.number != self._request or dump.position.term < self.state.position.term:
             return
         self._asked = now
-        self._unseen = {record[ID]: record for record in self.table if holds(self.state.feed, record)}
+        belongs = belongs_to(self.state.feed)
+        self._unseen = {record[ID]: record for record in self.table if belongs(record)}
         self.state.position = dump.position
         self.state.heard(dump.position.term)
         self.synchronised = False

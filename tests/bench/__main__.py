@@ -10,9 +10,10 @@ import platform
 import sys
 
 from tests.bench.codec import codec
+from tests.bench.replicate import replicate
 from tests.bench.translate import translate
 
-ROWS = {"codec": codec, "translate": translate}
+ROWS = {"codec": codec, "replicate": replicate, "translate": translate}
 
 
 def main(names: list[str]) -> int:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from snat.nat.table import NatTable
 from snat.replication.digest import FeedDigest
 from snat.replication.dump import Dump
-from snat.replication.feed import FeedCounters, FeedState, holds
+from snat.replication.feed import FeedCounters, FeedState, belongs_to
 from snat.replication.receiver import REQUEST_TIME, Receiver
 from snat.replication.sender import MESSAGE_SIZE, Sender
 from snat.wire.actions import Digest, DumpBegin, DumpEnd, control, controls
@@ -254,11 +254,11 @@ def test_the_remaining_time_is_not_part_of_the_digest() -> None:
 
 
 def test_local_entries_belong_to_no_feed() -> None:
-    assert holds(FEED, record(1))
-    assert not holds(FEED, record(1, nat_id=0))
-    assert not holds(FEED, record(1, mapping_id=11))
-    assert holds(Feed(1, MAPPING), record(1, nat_id=1))
-    assert not holds(Feed(2, MAPPING), record(1, nat_id=1))
+    assert belongs_to(FEED)(record(1))
+    assert not belongs_to(FEED)(record(1, nat_id=0))
+    assert not belongs_to(FEED)(record(1, mapping_id=11))
+    assert belongs_to(Feed(1, MAPPING))(record(1, nat_id=1))
+    assert not belongs_to(Feed(2, MAPPING))(record(1, nat_id=1))
 
 
 def whole(dump: Dump) -> list[Message]:

@@ -1,0 +1,153 @@
+"""One router of a pair in a process of its own: real TLS on loopback, no packets; driven by lines of JSON.
+
+``python -m tests.bench.router NAT_ID PORT OTHER_ID OTHER_PORT PKI``. Reads commands from standard input:
+``load N`` puts N entries into the table as a translator would, ``add N RATE`` adds N at RATE a second,
+``tell`` answers at once. Each answer is one JSON object with what the process has used so far.
+"""
+
+import json
+import resource
+import sys
+import time
+from collections.abc import Iterable
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import reactor, stdio
+from twisted.internet.task import LoopingCall
+from twisted.protocols.basic import LineOnlyReceiver
+
+from snat.config.model import Configuration, ConfiguredRole, Group, Peer, Stateful, Trustpoint
+from snat.net.files import StateDirectory
+from snat.net.service import RouterService
+from tests.bench.codec import FEED, record
+
+ADDRESS = "127.0.0.1"
+
+
+class NoPackets:
+    """A data path without packets."""
+
+    def start(self) -> None:
+        """Nothing comes."""
+
+    def stop(self) -> None:
+        """Nothing came."""
+
+    def claim(self, groups: Iterable[Group]) -> None:
+        """Nobody asks."""
+
+    def configure(self, configuration: Configuration, managed: Iterable[Group]) -> None:
+        """Nothing depends on it."""
+
+    def counters(self) -> dict[str, dict[str, int]]:
+        """None."""
+        return {}
+
+
+def configuration(nat_id: int, port: int, other: int, other_port: int, pki: Path) -> Configuration:
+    """A member of a pair on loopback."""
+    name = f"r{nat_id}.example"
+    group = Group(
+        role=ConfiguredRole.PRIMARY if nat_id == 1 else ConfiguredRole.BACKUP,
+        address=IPv4Address(ADDRESS),
+        port=port,
+        peers=(Peer(address=IPv4Address(ADDRESS), nat_id=other, name=f"r{other}.example", port=other_port),),
+        mapping_ids=(FEED.mapping_id,),
+        keepalive=1.0,
+        hold_time=30.0,
+    )
+    files = [str(pki / one) for one in ("ca.pem", f"{name}.pem", f"{name}.key")]
+    trustpoint = Trustpoint(name="T", ca_certificate=files[0], certificate=files[1], private_key=files[2])
+    return Configuration(stateful=Stateful(nat_id=nat_id, groups=(group,)), trustpoint=trustpoint)
+
+
+class Commands(LineOnlyReceiver):
+    """Standard input and output."""
+
+    delimiter = b"\n"
+
+    def __init__(self, router: RouterService) -> None:
+        self._router = router
+        self._loaded = 0
+
+    def lineReceived(self, line: bytes) -> None:
+        """One command."""
+        word, *numbers = line.split()
+        if word == b"load":
+            self._load(int(numbers[0]))
+            self.tell()
+        elif word == b"add":
+            self._add(int(numbers[0]), int(numbers[1]))
+        else:
+            self.tell()
+
+    def connectionLost(self, reason: object = None) -> None:
+        """The benchmark ended."""
+        live: Any = reactor
+        if live.running:
+            live.stop()
+
+    def tell(self) -> None:
+        """What is so now."""
+        (group,) = self._router.device.groups
+        state = group.feeds[FEED]
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        resident = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+        links = [link for neighbor in group.neighbors for link in neighbor.links()]
+        said = {
+            "now": time.monotonic(),
+            "standing": group.standing.name,
+            "synchronised": group.synchronised and group.manager != 0,
+            "entries": len(self._router.device.table),
+            "sequence": state.position.sequence,
+            "cpu": usage.ru_utime + usage.ru_stime,
+            "resident": resident,
+            "bytes_out": sum(link.bytes_out for link in links),
+        }
+        self.sendLine(json.dumps(said).encode())
+
+    def _load(self, count: int) -> None:
+        table = self._router.device.table
+        for _ in range(0, count, 1000):
+            table.add([record(self._loaded + n) for n in range(1000)])
+            self._loaded += 1000
+        self._router.pump()
+
+    def _add(self, count: int, rate: int) -> None:
+        """In steps of a millisecond or more, each a batch as a burst of packets would make it."""
+        table, begin, first = self._router.device.table, time.monotonic(), self._loaded
+
+        def step() -> None:
+            due = min(count, int((time.monotonic() - begin) * rate))
+            table.add([record(n) for n in range(self._loaded, first + due)])
+            self._loaded = first + due
+            self._router.pump()
+            if due == count:
+                loop.stop()
+                self.tell()
+
+        loop = LoopingCall(step)
+        loop.start(0.001)
+
+
+def main() -> None:
+    """Run until standard input ends."""
+    nat_id, port, other, other_port = map(int, sys.argv[1:5])
+    live: Any = reactor
+    router = RouterService(
+        configuration(nat_id, port, other, other_port, Path(sys.argv[5])),
+        live,
+        StateDirectory(None),
+        ttl_step=1,
+        datapath=lambda device, done: NoPackets(),
+    )
+    live.callWhenRunning(router.startService)
+    live.addSystemEventTrigger("before", "shutdown", router.stopService)
+    stdio.StandardIO(Commands(router))
+    live.run()
+
+
+if __name__ == "__main__":
+    main()
