@@ -79,6 +79,12 @@ def _add_pki(commands: "Commands") -> None:
     issue.add_argument("--days", metavar="N", type=int, help="how long it is valid; default: a year")
     issue.add_argument("--force", action="store_true", help="replace key and certificate of this name")
     issue.set_defaults(command=_pki_issue)
+    revoke = actions.add_parser(
+        "revoke", help="put a device on the authority's list of revoked ones, DIR/ca.crl"
+    )
+    revoke.add_argument("directory", metavar="DIR", type=Path)
+    revoke.add_argument("name", metavar="NAME", help="the device, as issued")
+    revoke.set_defaults(command=_pki_revoke)
     show = actions.add_parser("show", help="print names and dates of certificates; never a key")
     show.add_argument("path", metavar="DIR|FILE", type=Path)
     show.set_defaults(command=_pki_show)
@@ -202,6 +208,18 @@ def _pki_issue(options: argparse.Namespace) -> int:
     print("crypto pki trustpoint SNAT")
     for word, path in (("ca-certificate", authority), ("certificate", certificate), ("private-key", key)):
         print(f" {word} {path.absolute()}")
+    return 0
+
+
+def _pki_revoke(options: argparse.Namespace) -> int:
+    from snat import pki
+
+    try:
+        revoked = pki.revoke(options.directory, options.name)
+    except pki.PkiError as error:
+        return _refuse(error)
+    print(f"{options.name} is on {revoked}. Give the list to every other device, and reload it there:")
+    print(f"crypto pki trustpoint SNAT\n crl {revoked.absolute()}")
     return 0
 
 

@@ -34,6 +34,9 @@ themselves in ``handshakeCompleted``.
 AUTHORITY: Final = "ca"
 """``ca.pem`` and ``ca.key``: so no device may have this name."""
 
+REVOKED: Final = "ca.crl"
+"""The authority's list of revoked certificates."""
+
 AUTHORITY_DAYS: Final = 3653
 """Ten years."""
 
@@ -126,6 +129,29 @@ def issue(
     certificate = _device_certificate(name, names, key.public_key(), authority, authority_key, not_after)
     _write_pair(directory, name, key, certificate, replace=force)
     return _paths(directory, name)[0]
+
+
+def revoke(directory: str | Path, name: str) -> Path:
+    """Put the certificate NAME.pem on the authority's list ``ca.crl``. The path of the list.
+
+    The list is good as long as the authority is: a router that cannot get a newer one goes on with it.
+    Raises :class:`PkiError` where there is no such certificate, authority or usable list.
+    """
+    directory = Path(directory)
+    _check_name(name)
+    (certificate, *_) = _load_certificates(_paths(directory, name)[0])
+    authority, key = _load_authority(directory)
+    listed = {one.serial_number: one for one in _load_crl(directory / REVOKED)}
+    now = datetime.now(UTC)
+    listed[certificate.serial_number] = (
+        x509.RevokedCertificateBuilder().serial_number(certificate.serial_number).revocation_date(now).build()
+    )
+    builder = x509.CertificateRevocationListBuilder(authority.subject, now, authority.not_valid_after_utc)
+    for one in listed.values():
+        builder = builder.add_revoked_certificate(one)
+    pem = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    _write(directory / REVOKED, pem, 0o644, replace=True)
+    return directory / REVOKED
 
 
 def show(path: str | Path) -> tuple[CertificateSummary, ...]:
@@ -337,6 +363,16 @@ def _load_authority(directory: Path) -> tuple[x509.Certificate, ec.EllipticCurve
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
         raise PkiError(key_path, "is not the key of ca.pem", "restore the two files that belong together")
     return certificate, key
+
+
+def _load_crl(path: Path) -> Iterable[x509.RevokedCertificate]:
+    """What is on the list already; nothing where there is no list."""
+    if not path.exists():
+        return ()
+    try:
+        return x509.load_pem_x509_crl(_read(path))
+    except ValueError as error:
+        raise PkiError(path, "is no revocation list", "move it away, then revoke again") from error
 
 
 def _load_certificates(path: Path) -> list[x509.Certificate]:

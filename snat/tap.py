@@ -1,5 +1,6 @@
 """``twistd snat``: options, and the service that they make."""
 
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,7 @@ def makeService(options: Options) -> MultiService:
     control = Path(options["control"])
     service = SnatService(control)
     router.setServiceParent(service)
+    live.callWhenRunning(signal.signal, signal.SIGHUP, lambda *_: live.callFromThread(router.reload))
     ControlSocket(live, control, lambda: Shell(router, privileged=True)).setServiceParent(service)
     return service
 

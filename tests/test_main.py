@@ -53,6 +53,15 @@ def test_pki_issue_prints_the_lines_that_the_device_is_configured_with(
     assert Path(configuration.trustpoint.ca_certificate).samefile(authority / "ca.pem")
 
 
+def test_pki_revoke_says_what_to_do_with_the_list(authority: Path, capsys: Output) -> None:
+    assert main(["pki", "issue", str(authority), "r9.example", "--nat-id", "9"]) == 0
+    capsys.readouterr()
+    assert main(["pki", "revoke", str(authority), "r9.example"]) == 0
+    assert f" crl {authority / 'ca.crl'}" in capsys.readouterr().out
+    assert main(["pki", "revoke", str(authority), "r8.example"]) == 1
+    assert "r8.example.pem" in capsys.readouterr().err
+
+
 def test_pki_show_prints_names_and_dates_and_no_key(authority: Path, capsys: Output) -> None:
     main(
         [

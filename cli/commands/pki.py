@@ -74,4 +74,5 @@ IN_TRUSTPOINT: tuple[Command, ...] = (
     ),
     _file("certificate", "certificate", "Certificate of this router"),
     _file("private-key", "private_key", "Private key of that certificate"),
+    _file("crl", "crl", "List of certificates that the authority has revoked"),
 )

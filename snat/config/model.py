@@ -131,6 +131,8 @@ class Trustpoint:
     ca_certificate: str = ""
     certificate: str = ""
     private_key: str = ""
+    crl: str = ""
+    """Optional: certificates that the authority has revoked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

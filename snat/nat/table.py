@@ -109,7 +109,7 @@ class NatTable:
             else:
                 outside[key] = record
         self._count += len(added) - len(replaced)
-        if set(replaced).isdisjoint(added):
+        if not replaced or set(replaced).isdisjoint(added):
             self._tell(replaced, added)
         else:
             self._tell(_less(replaced, added), _less(added, replaced))

@@ -53,6 +53,8 @@ class LinkProtocol(Protocol):
 
     def __init__(self, links: Links, choose: Choose, clock: IReactorTime, ended: Ended) -> None:
         self.link: Link | None = None
+        self.identity: Identity | None = None
+        """Who is at the other end, once that was proved."""
         self._refusal = ""
         self._links = links
         self._choose = choose
@@ -64,15 +66,16 @@ class LinkProtocol(Protocol):
     def connectionMade(self) -> None:
         """TCP is up; TLS has a bounded time."""
         why = f"no TLS within {HANDSHAKE_TIME:g} s"
-        self._limit = self._clock.callLater(HANDSHAKE_TIME, self._refuse, why)
+        self._limit = self._clock.callLater(HANDSHAKE_TIME, self.refuse, why)
 
     def handshakeCompleted(self) -> None:
         """TLS is up: see who it is."""
         self._limit.cancel()
         transport: Any = self.transport
-        chosen = self._choose(peer_identity(transport), transport.getPeer().host)
+        self.identity = peer_identity(transport)
+        chosen = self._choose(self.identity, transport.getPeer().host)
         if isinstance(chosen, str):
-            self._refuse(chosen)
+            self.refuse(chosen)
             return
         self.link = link = chosen
         link.local_address = transport.getHost().host
@@ -117,7 +120,8 @@ class LinkProtocol(Protocol):
         transport: Any = self.transport
         transport.abortConnection()
 
-    def _refuse(self, why: str) -> None:
+    def refuse(self, why: str) -> None:
+        """End the connection at once; the reason goes to whoever is told of its end."""
         self._refusal = why
         self.abort()
 

@@ -12,7 +12,9 @@ from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.ssl import CertificateOptions
+from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from snat.config.model import Configuration, Group
 from snat.config.refused import ConfigurationRefused
@@ -23,7 +25,7 @@ from snat.device.device import Device
 from snat.device.events import LinkClosed, Noted, RoleLeft, RoleTaken, TermTaken
 from snat.device.links import Link
 from snat.device.status import GroupStatus, Statistics, Translation
-from snat.net import tls
+from snat.net.credentials import Credentials, utc_now
 from snat.net.datapath import DataPath
 from snat.net.files import StateDirectory, StateError
 from snat.net.listener import Gate
@@ -31,8 +33,9 @@ from snat.net.log import RepeatingLog
 from snat.net.neighbor import Address, Dialler, DiallerCounters, ReactorTCPTime
 from snat.net.protocol import LinkProtocol
 from snat.net.refused import KernelRefused
-from snat.net.tls import Identity
+from snat.net.tls import Identity, TrustpointError
 
+_DAY = 86400.0
 _ROUNDS = 16
 """Turns in one pump: a dump leaves in steps between which packets are looked at."""
 
@@ -64,11 +67,9 @@ class RouterService(Service):
             now=reactor.seconds(),
         )
         self._datapath = datapath(self.device, self.pump)
-        self._options: CertificateOptions | None = None
-        if configuration.trustpoint is not None:
-            self._options = tls.options(configuration.trustpoint)
-            if configuration.stateful is not None:
-                tls.check_own_identity(configuration.trustpoint, configuration.stateful.nat_id)
+        self._credentials: Credentials | None = None
+        if configuration.trustpoint is not None and configuration.stateful is not None:
+            self._credentials = Credentials.load(configuration.trustpoint, configuration.stateful.nat_id)
         self._repeating = RepeatingLog(reactor)
         self._gates: list[Gate] = []
         self._ports: list[IListeningPort] = []
@@ -79,6 +80,8 @@ class RouterService(Service):
         self._undone: list[object] = []
         """What the device asked for and could not be had yet."""
         self._alarm: Any = None
+        self._daily = LoopingCall(self._warn_of_ends)
+        self._daily.clock = reactor
         self._pumping = False
 
     # Service
@@ -91,11 +94,14 @@ class RouterService(Service):
         for nat_id in self.device.neighbors:
             self._diallers[nat_id] = dialler = self._dialler(nat_id)
             dialler.start()
+        self._daily.start(_DAY).addErrback(self._failed)
         self.pump()
 
     def stopService(self) -> Deferred[Any]:
         """Withdraw the addresses, say goodbye, stop. No turn is taken any more: it could take a role."""
         super().stopService()
+        if self._daily.running:
+            self._daily.stop()
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
@@ -121,6 +127,25 @@ class RouterService(Service):
             self._set_alarm(self._take_turns())
         finally:
             self._pumping = False
+
+    def reload(self) -> None:
+        """Read the trustpoint's files again (SIGHUP). If one cannot be used, what was read before stays.
+
+        Links that are up stay up, but for those of neighbors whose certificate is now revoked.
+        """
+        trustpoint, stateful = self._configuration.trustpoint, self._configuration.stateful
+        if trustpoint is None or stateful is None:
+            return
+        try:
+            self._credentials = Credentials.load(trustpoint, stateful.nat_id)
+        except TrustpointError as error:
+            self.log.error("not reloaded: {reason}", reason=str(error))
+            return
+        self.log.info("certificates reloaded")
+        self._warn_of_ends()
+        for connection in list(self._connections.values()):
+            if connection.identity is not None and self._is_revoked(connection.identity):
+                connection.refuse(f"the certificate of {connection.identity} was revoked")
 
     # Links
 
@@ -243,6 +268,9 @@ class RouterService(Service):
         self._datapath.claim(managing)
         self._managing = managing
 
+    def _failed(self, failure: Failure) -> None:
+        self.log.failure("the daily look at the certificates ended", failure)
+
     def _set_alarm(self, deadline: float) -> None:
         if self._alarm is not None:
             self._alarm.cancel()
@@ -253,8 +281,17 @@ class RouterService(Service):
         self.pump()
 
     def _tls(self) -> CertificateOptions:
-        assert self._options is not None, "verify() demands a trustpoint for a group"
-        return self._options
+        assert self._credentials is not None, "verify() demands a trustpoint for a group"
+        return self._credentials.options
+
+    def _is_revoked(self, identity: Identity) -> bool:
+        return self._credentials is not None and self._credentials.revokes(identity)
+
+    def _warn_of_ends(self) -> None:
+        if self._credentials is not None:
+            for path, days in self._credentials.ending(utc_now()):
+                left = f"ends in {days} days" if days >= 0 else "has ended"
+                self.log.warn("{path} {left}: replace it, then `kill -HUP`", path=path, left=left)
 
     def _listen(self) -> None:
         """Groups may share an address and port: their neighbors then come through one gate."""
@@ -277,9 +314,9 @@ class RouterService(Service):
         name = self.device.neighbors[nat_id].name
 
         def check(identity: Identity | None, host: str) -> str:
-            if identity is not None and identity.is_of(name, nat_id):
-                return ""
-            return f"{host} is {identity or 'no snat router'}; {name} (NAT ID {nat_id}) is configured"
+            if identity is None or not identity.is_of(name, nat_id):
+                return f"{host} is {identity or 'no snat router'}; {name} (NAT ID {nat_id}) is configured"
+            return f"the certificate of {identity} is revoked" if self._is_revoked(identity) else ""
 
         return Dialler(
             self._reactor,
@@ -295,5 +332,7 @@ class RouterService(Service):
         """Whose an accepted connection is."""
         for nat_id, neighbor in self.device.neighbors.items():
             if identity is not None and identity.is_of(neighbor.name, nat_id):
+                if self._is_revoked(identity):
+                    return f"the certificate of {identity} is revoked"
                 return self.device.accepted(nat_id, self._now())
         return f"its certificate is of {identity}, no neighbor" if identity else "it speaks another protocol"

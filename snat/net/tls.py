@@ -39,6 +39,8 @@ class Identity:
     names: frozenset[str]
     """DNS names, without wildcards."""
     nat_ids: frozenset[int]
+    issued: tuple[bytes, int] = (b"", 0)
+    """Issuer and serial number, by which a certificate is revoked."""
 
     def is_of(self, name: str, nat_id: int) -> bool:
         """Whether it is this neighbor's: its name among the names, its NAT ID the only one."""
@@ -57,9 +59,9 @@ def options(trustpoint: Trustpoint) -> ssl.CertificateOptions:
     """
     authorities = [
         ssl.Certificate.loadPEM(one.public_bytes(serialization.Encoding.PEM))
-        for one in _certificates(trustpoint.ca_certificate)
+        for one in certificates(trustpoint.ca_certificate)
     ]
-    chain: list[Any] = list(_certificates(trustpoint.certificate))
+    chain: list[Any] = list(certificates(trustpoint.certificate))
     key: Any = _key(trustpoint.private_key)
     if chain[0].public_key() != key.public_key():
         raise TrustpointError(
@@ -77,7 +79,7 @@ def options(trustpoint: Trustpoint) -> ssl.CertificateOptions:
 
 def check_own_identity(trustpoint: Trustpoint, nat_id: int) -> None:
     """Raise TrustpointError if no neighbor could take our certificate for ours."""
-    identity = identity_of(_certificates(trustpoint.certificate)[0])
+    identity = identity_of(certificates(trustpoint.certificate)[0])
     if identity.nat_ids != {nat_id}:
         raise TrustpointError(
             f"{trustpoint.certificate}: is of {identity}, and this router has NAT ID {nat_id}; "
@@ -104,15 +106,17 @@ def reason_of(failure: Failure) -> str:
 
 def identity_of(certificate: x509.Certificate) -> Identity:
     """The names and NAT IDs of a certificate; empty ones if it carries none."""
+    issued = certificate.issuer.public_bytes(), certificate.serial_number
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
-        return Identity(frozenset(), frozenset())
+        return Identity(frozenset(), frozenset(), issued)
     names = found.get_values_for_type(x509.DNSName)
     urns = found.get_values_for_type(x509.UniformResourceIdentifier)
     return Identity(
         frozenset(name for name in names if "*" not in name),
         frozenset(nat_id for urn in urns if (nat_id := _nat_id(urn)) is not None),
+        issued,
     )
 
 
@@ -128,23 +132,25 @@ def _nat_id(urn: str) -> int | None:
     return int(digits)
 
 
-def _read(path: str) -> bytes:
+def read(path: str) -> bytes:
+    """A file of the trustpoint. Raises TrustpointError."""
     try:
         return Path(path).read_bytes()
     except OSError as error:
         raise TrustpointError(f"{path}: {error.strerror}; make it with `snat pki`") from error
 
 
-def _certificates(path: str) -> list[x509.Certificate]:
+def certificates(path: str) -> list[x509.Certificate]:
+    """The certificates of a PEM file, at least one. Raises TrustpointError."""
     try:
-        return x509.load_pem_x509_certificates(_read(path))
+        return x509.load_pem_x509_certificates(read(path))
     except ValueError as error:
         raise TrustpointError(f"{path}: no PEM certificate; make one with `snat pki`") from error
 
 
 def _key(path: str) -> Any:
     try:
-        return serialization.load_pem_private_key(_read(path), password=None)
+        return serialization.load_pem_private_key(read(path), password=None)
     except (ValueError, TypeError) as error:
         raise TrustpointError(
             f"{path}: no PEM private key without password; make one with `snat pki`"

@@ -12,7 +12,7 @@ from typing import Any
 from snat import pki
 
 ENTRIES = 1_000_000
-ADDS = 400_000
+ADDS = 300_000
 RATE = 20_000
 
 

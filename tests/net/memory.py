@@ -386,6 +386,7 @@ class Member:
             dialler.stop()
         for port in self.service._ports:
             port.stopListening()
+        self.service._daily.stop()
         if self.service._alarm is not None:
             self.service._alarm.cancel()
         for cable in self.reactor.cables:

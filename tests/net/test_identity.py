@@ -370,5 +370,5 @@ def test_a_dialler_whose_own_certificate_is_refused_says_why(
 )
 def test_an_identity_is_exact(authority: Path, tmp_path: Path, names: Any, is_r2: bool) -> None:
     point = issued(authority, tmp_path, names)
-    (certificate,) = tls._certificates(point.certificate)
+    (certificate,) = tls.certificates(point.certificate)
     assert tls.identity_of(certificate).is_of("r2.example", 2) is is_r2

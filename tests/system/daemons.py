@@ -1,5 +1,6 @@
 """Real ``twistd`` daemons on loopback, started as the laboratory starts its routers."""
 
+import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -30,6 +31,11 @@ class Daemon(Router):
         process = self._program._process
         process.terminate()
         return process.wait(ENDING)
+
+    def hang_up(self) -> None:
+        """SIGHUP: read the certificates again."""
+        assert self._program is not None
+        self._program._process.send_signal(signal.SIGHUP)
 
     def cli(self, *commands: str) -> "subprocess.CompletedProcess[str]":
         """What ``snat-cli -c COMMAND...`` does."""

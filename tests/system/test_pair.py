@@ -76,6 +76,16 @@ def test_sigterm_says_goodbye_and_leaves_no_socket(pair: tuple[Daemon, Daemon]) 
     assert second.terminate() in CLEAN  # with nobody to say goodbye to
 
 
+def test_sighup_reads_the_certificates_again_and_drops_no_link(pair: tuple[Daemon, Daemon]) -> None:
+    first, second = pair
+    before = first.counters()["links"]
+    first.hang_up()
+    poll(lambda: any("certificates reloaded" in line for line in first.log()), seconds=5.0, of=pair)
+    assert first.counters()["links"] == before
+    assert first.alive
+    assert second.alive
+
+
 def test_the_shell_tells_of_the_pair(pair: tuple[Daemon, Daemon]) -> None:
     first, second = pair
     shown = first.cli("show ip snat distributed", "show ip nat translations", "show running-config")
