@@ -37,6 +37,7 @@ class LinkCounters:
 
     established: int = 0
     closed: int = 0
+    """Established or not: an attempt that came to nothing counts too."""
     refused: int = 0
     """Closed for the neighbor's fault."""
     replaced: int = 0

@@ -5,11 +5,12 @@ replies to those, and the inside hosts' next packets, are then put in R2's captu
 is killed and it manages. Every packet must come out, right to the last field, with right checksums.
 """
 
+import secrets
 import socket
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -34,6 +35,9 @@ from snat.lab.report import Report
 from snat.lab.router import Router
 
 LOOPBACK: Final = "127.0.0.1"
+LOWEST: Final = 10240
+"""Below are the ports that services are known by."""
+EPHEMERAL: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
 REPLAY_TIMEOUT: Final = 10.0
 
 
@@ -102,12 +106,21 @@ def _members() -> tuple[Member, Member]:
 
 
 def free_ports(count: int) -> list[int]:
-    """Different TCP ports on loopback that nobody listens on now."""
+    """Different TCP ports on loopback that nobody listens on now.
+
+    Below those that the kernel gives to connections: a router that dials before the other listens could
+    otherwise be given the very port, as its own end, and keep it from the other.
+    """
+    first = int(EPHEMERAL.read_text().split()[0])
     with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind((LOOPBACK, 0))
-        return [each.getsockname()[1] for each in sockets]
+        ports: list[int] = []
+        while len(ports) < count:
+            port = secrets.choice(range(LOWEST, first))
+            each = held.enter_context(socket.socket())
+            with suppress(OSError):
+                each.bind((LOOPBACK, port))
+                ports.append(port)
+        return ports
 
 
 def _build(lab: Laboratory) -> Pair:

@@ -1,7 +1,6 @@
 """The row ``replicate``: two processes, mutual TLS 1.3 on loopback."""
 
 import json
-import socket
 import subprocess
 import sys
 import tempfile
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from snat import pki
+from snat.lab.loopback import free_ports
 
 ENTRIES = 1_000_000
 ADDS = 300_000
@@ -53,7 +53,7 @@ def replicate() -> dict[str, float]:
         pki.init(authority)
         for nat_id in (1, 2):
             pki.issue(authority, f"r{nat_id}.example", nat_id)
-        ports = _free_ports()
+        ports = free_ports(2)
         member = Process(2, ports[1], 1, ports[0], authority)
         manager = Process(1, ports[0], 2, ports[1], authority)
         try:
@@ -94,10 +94,3 @@ def _adds(manager: Process, member: Process) -> dict[str, float]:
         "add_manager_cpu_us": (after["cpu"] - before["cpu"]) / ADDS * 1e6,
         "add_member_cpu_us": (done["cpu"] - behind["cpu"]) / ADDS * 1e6,
     }
-
-
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as one, socket.socket() as other:
-        one.bind(("127.0.0.1", 0))
-        other.bind(("127.0.0.1", 0))
-        return one.getsockname()[1], other.getsockname()[1]
