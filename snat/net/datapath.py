@@ -78,6 +78,16 @@ def kernel_plan(configuration: Configuration) -> KernelPlan:
     )
 
 
+def _claimed_pools(configuration: Configuration, managed: Iterable[Group]) -> tuple[IPv4Network, ...]:
+    """The pools to answer for: those of local rules and of the groups that this device manages."""
+    return pool_networks(configuration, {0}.union(*(group.mapping_ids for group in managed)))
+
+
+def _needed(configuration: Configuration, managed: Iterable[Group]) -> object:
+    """All that the kernel has to know of a configuration."""
+    return kernel_plan(configuration), _claimed_pools(configuration, managed)
+
+
 def _virtual_addresses(groups: Iterable[Group]) -> tuple[tuple[IPv4Address, str], ...]:
     return tuple((one.address, one.interface) for group in groups for one in group.virtual_addresses)
 
@@ -131,14 +141,16 @@ class TunPath:
     def claim(self, groups: Iterable[Group]) -> None:
         """Answer ARP for the groups' addresses and for the pools of local rules, and announce them."""
         groups = tuple(groups)
-        managed = {0}.union(*(group.mapping_ids for group in groups))
-        pools = pool_networks(self._configuration, managed)
         self._arp.withdraw()
+        pools = _claimed_pools(self._configuration, groups)
         self._arp.announce(self._kernel.claim(_virtual_addresses(groups), pools))
 
     def configure(self, configuration: Configuration, managed: Iterable[Group]) -> None:
         """Make the kernel what the configuration needs, which it checks before it changes anything."""
         before, managed = self._configuration, tuple(managed)
+        if _needed(configuration, managed) == _needed(before, managed):
+            self._configuration = configuration
+            return
         try:
             self._follow(configuration, managed)
         except KernelRefused as refused:

@@ -242,6 +242,15 @@ def test_another_configuration_is_followed_with_what_is_managed(world: World, pa
     ]
 
 
+def test_what_the_kernel_need_not_know_of_announces_nothing(world: World, path: TunPath) -> None:
+    started(path, world)
+    path.configure(replace(routed(), hostname="other"), groups_of(routed()))
+    assert world.done == []
+    used = replace(routed(), inside_sources=())
+    path.configure(used, groups_of(used))
+    assert ("claim", (GATEWAY,), ()) in world.done, "a pool that no rule uses is not answered for"
+
+
 @pytest.mark.parametrize("step", ["prepare", "attach", "claim"])
 def test_a_configuration_that_the_kernel_refuses_is_taken_back(
     world: World, path: TunPath, monkeypatch: pytest.MonkeyPatch, step: str
