@@ -167,7 +167,8 @@ class Device:
 
     def turn(self, now: float) -> None:
         """What follows from everything that came in: roles, messages, dumps, expiry, keepalives."""
-        if now - self._last_turn > self._hold_time / 2:
+        late = now - self._next_keepalive  # a turn was due then at the latest
+        if late > self._keepalive / 2 and now - self._last_turn > self._hold_time / 2:
             self._forgive(now)
         self._last_turn = now
         for neighbor in self.neighbors.values():

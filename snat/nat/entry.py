@@ -135,8 +135,3 @@ def entry_number(incarnation: int, counter: int) -> int:
 def with_state(record: bytes, state: int, remaining: int) -> bytes:
     """The record in another transport state."""
     return record[:STATE] + bytes((state,)) + record[STATE + 1 : -TAIL.size] + TAIL.pack(remaining)
-
-
-def with_remaining(record: bytes, remaining: int) -> bytes:
-    """The record with another remaining time."""
-    return record[: -TAIL.size] + TAIL.pack(remaining)

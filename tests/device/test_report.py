@@ -2,12 +2,19 @@
 
 import dataclasses
 import json
+import random
+
+import pytest
 
 from snat.config.model import ConfiguredRole
 from snat.device import report
+from snat.device.device import Device
+from snat.device.events import Noted
 from snat.device.status import Endpoint
+from snat.redundancy.roles import ALONE_EXTRA
+from snat.wire.actions import Standing
 from tests.packets import echo, tcp
-from tests.simulation.network import Network
+from tests.simulation.network import Network, configuration
 
 SERVER = "198.51.100.7"
 
@@ -92,6 +99,24 @@ def test_a_different_configuration_is_an_alarm_and_the_link_stays() -> None:
     (group,) = report.groups(backup.device, network.now)
     assert group.alarms == ("mapping 10 is configured differently on r1.example",)
     assert [link.state for link in group.links] == ["Establish", "Establish"]
+
+
+@pytest.mark.parametrize(("keepalive", "hold_time"), [(1.0, 3.0), (2.0, 3.0), (1.0, 1.1)])
+def test_a_silent_manager_is_lost_with_any_allowed_timers(keepalive: float, hold_time: float) -> None:
+    """A turn that comes when it is due is no pause, however long the keepalive is beside the hold time."""
+    made = configuration(2, ConfiguredRole.BACKUP, (1,))
+    assert made.stateful is not None
+    (group,) = made.stateful.groups
+    group = dataclasses.replace(group, keepalive=keepalive, hold_time=hold_time)
+    made = dataclasses.replace(made, stateful=dataclasses.replace(made.stateful, groups=(group,)))
+    now = 1000.0
+    device = Device(made, incarnation=1, terms={}, ports=random.Random(1), ttl_step=1, now=now)
+    device.neighbors[1].heard = now
+    while device.groups[0].standing is not Standing.MANAGE:
+        device.turn(now)
+        now = device.next_deadline()
+        assert now < 1000.0 + 2 * hold_time + 2 * keepalive + ALONE_EXTRA
+    assert not [one for one in device.events() if isinstance(one, Noted) and "paused" in one.text]
 
 
 def test_everything_becomes_json() -> None:

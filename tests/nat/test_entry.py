@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snat.nat import entry as layout
-from snat.nat.entry import MAXIMUM_CONTEXT, Entry, State, entry_number, with_remaining, with_state
+from snat.nat.entry import MAXIMUM_CONTEXT, Entry, State, entry_number, with_state
 
 
 def unsigned(size: int) -> st.SearchStrategy[int]:
@@ -106,13 +106,6 @@ def test_another_state_changes_nothing_but_state_and_remaining(
 ) -> None:
     changed = with_state(entry.pack(), state, remaining)
     assert Entry.unpack(changed) == entry._replace(state=state, remaining=remaining)
-
-
-@given(ENTRIES, unsigned(4))
-def test_another_remaining_time_changes_nothing_that_the_digest_covers(entry: Entry, remaining: int) -> None:
-    changed = with_remaining(entry.pack(), remaining)
-    assert Entry.unpack(changed) == entry._replace(remaining=remaining)
-    assert changed[:-4] == entry.pack()[:-4]
 
 
 def test_the_longest_context_fits_and_a_longer_one_is_refused() -> None:
