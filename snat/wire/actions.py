@@ -1,7 +1,7 @@
 """Action items (631 in Fig. 6): ``action 1 | flags 1 | data length 2 | data``, big-endian.
 
 Changes of entries carry records (:mod:`snat.nat.entry`): *add* and *update* a whole one, *delete* its
-reference. They are decoded in bulk, because they are nearly all the traffic there is: :func:`changes` makes
+reference, *delete-all* nothing. They are decoded in bulk, because they are nearly all the traffic there is: :func:`changes` makes
 no object per field. Everything else is a :class:`typing.NamedTuple` whose fields, in order, are its layout.
 """
 
@@ -20,12 +20,14 @@ MAXIMUM_REASON: Final = 200
 
 
 class Action(IntEnum):
-    """What an item asks for (608). 5, 6 and 16 are reserved: delete-all, unavailable, hint."""
+    """What an item asks for (608). 16 is reserved: hint."""
 
     AUTHENTICATE = 1
     ADD = 2
     UPDATE = 3
     DELETE = 4
+    DELETE_ALL = 5
+    UNAVAILABLE = 6
     ERROR = 7
     DUMP_REQUEST = 8
     DUMP_BEGIN = 9
@@ -35,6 +37,7 @@ class Action(IntEnum):
     ROLE = 13
     CLAIM = 14
     RELEASED = 15
+    TERM = 17
 
 
 class ItemFlag(IntFlag):
@@ -65,6 +68,31 @@ class Standing(IntEnum):
     MANAGE = 4
 
 
+class Capability(IntFlag):
+    """Bits of authenticate: what a device can do beyond the least; both sides use what both have."""
+
+    RESUME = 1
+    """Serves a dump-request of kind RESUME out of its journal."""
+
+
+class UnitOption(IntFlag):
+    """Bits of a unit's options."""
+
+    PERIODIC = 1
+    """The sender asks for changes now and then, and wants none in between."""
+
+
+class DumpKind(IntEnum):
+    """What a dump-request asks for."""
+
+    FEED = 1
+    """All entries, of the manager; what it does not have, disappears."""
+    RESUME = 2
+    """What the manager changed since a position, if its journal has that; otherwise as FEED."""
+    PULL = 3
+    """All or selected entries, of anybody whose table is whole; to be merged, never swept."""
+
+
 class Unit(NamedTuple):
     """A unit of management, as authenticate presents it."""
 
@@ -76,6 +104,8 @@ class Unit(NamedTuple):
     """Bit n: allocates ports of slot n (design section 8)."""
     configuration: int
     """Hash of the rules, pools and time-outs of the mapping; a difference is an alarm."""
+    options: int = 0
+    """Bits of UnitOption."""
 
 
 class Authenticate(NamedTuple):
@@ -83,12 +113,14 @@ class Authenticate(NamedTuple):
 
     nat_id: int
     incarnation: int
+    run: int
+    """Chosen at random by each process: tells two runs apart that claim one incarnation."""
     keepalive: int
     """Milliseconds between the sender's keepalives."""
     maximum_message: int
     """Bytes of the longest message the sender takes."""
     capabilities: int
-    """No capability is defined yet."""
+    """Bits of Capability."""
     record_formats: int
     """Bit n: understands record format n."""
 
@@ -107,8 +139,14 @@ class Digest(NamedTuple):
     position: Position
     count: int  # type: ignore[assignment]  # hides tuple.count
     digest: int
+
+
+class TermBegin(NamedTuple):
+    """A term began where the manager had applied the old one; who stands there stands in the new one."""
+
+    feed: Feed
+    term: Term
     base: Position
-    """Where the term began: position of the old term that the manager had applied."""
 
 
 class RoleChange(NamedTuple):
@@ -136,12 +174,31 @@ class Released(NamedTuple):
     digest: int
 
 
+class Unavailable(NamedTuple):
+    """The sender leaves the unit after ``position``: whoever follows need not wait for its silence."""
+
+    feed: Feed
+    position: Position
+    count: int  # type: ignore[assignment]  # hides tuple.count
+    digest: int
+    keep: int
+    """1: its entries go on under another manager; 0: they are to be deleted."""
+
+
 class DumpRequest(NamedTuple):
-    """Asks for all entries of a feed."""
+    """Asks for entries of a feed."""
 
     number: int
     """Chosen by the requester; names the dump."""
     feed: Feed
+    kind: int
+    position: Position
+    """Where the requester stands: RESUME goes on from there."""
+    owner: int = 0
+    """PULL: only entries that this device made; 0: any."""
+    inside: int = 0
+    """PULL: only entries of inside hosts in this network, of this prefix length."""
+    prefix_length: int = 0
 
 
 class DumpBegin(NamedTuple):
@@ -149,11 +206,13 @@ class DumpBegin(NamedTuple):
 
     number: int
     feed: Feed
+    kind: int
     position: Position
 
 
 class DumpEnd(NamedTuple):
-    """All of it was sent; after ``position`` the table has this count and digest."""
+    """All of it was sent. FEED: after ``position`` the feed has this count and digest. PULL: so many entries
+    were sent, with this digest."""
 
     number: int
     feed: Feed
@@ -170,6 +229,8 @@ class Error(NamedTuple):
     term: Term
     """The term in force, where the code is OLD_TERM."""
     reason: str = ""
+    entry: bytes = b""
+    """Reference of the one entry that it is about, if it is (Fig. 4A: the action of a queue entry)."""
 
 
 Control = (
@@ -183,21 +244,26 @@ Control = (
     | Error
     | Released
     | RoleChange
+    | TermBegin
+    | Unavailable
 )
 
 T = TypeVar("T")
 _FEED, _POSITION = "II", "IIQ"
-AUTHENTICATE: Final = struct.Struct("!IIIIIH")
-UNIT: Final = struct.Struct("!" + _FEED + _POSITION + "BBHQ")
+AUTHENTICATE: Final = struct.Struct("!IIQIIIH")
+UNIT: Final = struct.Struct("!" + _FEED + _POSITION + "BBHQH")
 APPLIED: Final = struct.Struct("!" + _FEED + _POSITION)
-ERROR: Final = struct.Struct("!H" + _FEED + "II")
+ERROR: Final = struct.Struct("!H" + _FEED + "IIB")
+"""And then the entry, of the length that the last byte says, and the reason."""
 LAYOUTS: Final[dict[Action, tuple[type[Any], struct.Struct]]] = {
-    Action.DIGEST: (Digest, struct.Struct("!" + _FEED + _POSITION + "IQ" + _POSITION)),
+    Action.DIGEST: (Digest, struct.Struct("!" + _FEED + _POSITION + "IQ")),
+    Action.TERM: (TermBegin, struct.Struct("!" + _FEED + "II" + _POSITION)),
+    Action.UNAVAILABLE: (Unavailable, struct.Struct("!" + _FEED + _POSITION + "IQB")),
     Action.ROLE: (RoleChange, struct.Struct("!" + _FEED + "BBII")),
     Action.CLAIM: (Claim, struct.Struct("!" + _FEED + _POSITION)),
     Action.RELEASED: (Released, struct.Struct("!" + _FEED + _POSITION + "IQ")),
-    Action.DUMP_REQUEST: (DumpRequest, struct.Struct("!I" + _FEED)),
-    Action.DUMP_BEGIN: (DumpBegin, struct.Struct("!I" + _FEED + _POSITION)),
+    Action.DUMP_REQUEST: (DumpRequest, struct.Struct("!I" + _FEED + "B" + _POSITION + "IIB")),
+    Action.DUMP_BEGIN: (DumpBegin, struct.Struct("!I" + _FEED + "B" + _POSITION)),
     Action.DUMP_END: (DumpEnd, struct.Struct("!I" + _FEED + _POSITION + "IQ")),
 }
 """Items of one fixed layout: the class whose fields it fills, in order."""
@@ -212,7 +278,10 @@ _CHANGE_SIZES: Final = {
     Action.ADD: range(PLAIN_SIZE, MAXIMUM_SIZE + 1),
     Action.UPDATE: range(PLAIN_SIZE, MAXIMUM_SIZE + 1),
     Action.DELETE: range(REFERENCE_SIZE, REFERENCE_SIZE + 1),
+    Action.DELETE_ALL: range(1),
 }
+CHANGES: Final = frozenset(_CHANGE_SIZES)
+"""The actions that change entries; no other item shares a message with them."""
 
 Run = tuple[Action, list[bytes]]
 """Consecutive items of one action, with their records or references."""
@@ -242,8 +311,8 @@ def keepalive(applied: Sequence[Applied]) -> bytes:
 
 def error(value: Error) -> bytes:
     """The error item; its text is cut to MAXIMUM_REASON bytes."""
-    fixed = ERROR.pack(value.code, *value.feed, *value.term)
-    return item(Action.ERROR, fixed + value.reason.encode()[:MAXIMUM_REASON])
+    fixed = ERROR.pack(value.code, *value.feed, *value.term, len(value.entry))
+    return item(Action.ERROR, fixed + value.entry + value.reason.encode()[:MAXIMUM_REASON])
 
 
 def items(body: bytes) -> Iterator[tuple[int, int, bytes]]:
@@ -278,7 +347,8 @@ def changes(body: bytes, mapping_id: int) -> list[Run]:
         action = _check_change(code, flags, data)
         if action is None:
             continue
-        _check_owner(data[NAT_ID], data[MAPPING], mapping)
+        if data:
+            _check_owner(data[NAT_ID], data[MAPPING], mapping)
         if not runs or runs[-1][0] is not action:
             runs.append((action, []))
         runs[-1][1].append(data)
@@ -368,9 +438,11 @@ def _authenticate(data: bytes) -> tuple[Authenticate, list[Unit]]:
 
 
 def _error(data: bytes) -> Error:
-    if not ERROR.size <= len(data) <= ERROR.size + MAXIMUM_REASON:
+    length = data[ERROR.size - 1] if len(data) >= ERROR.size else 0
+    text_at = ERROR.size + length
+    if length not in (0, REFERENCE_SIZE) or not text_at <= len(data) <= text_at + MAXIMUM_REASON:
         raise WireError(ErrorCode.MALFORMED, f"error of {len(data)} bytes")
-    code, process_id, mapping_id, number, nat_id = ERROR.unpack_from(data)
-    text = data[ERROR.size :].decode("utf-8", "replace")
+    code, process_id, mapping_id, number, nat_id, _ = ERROR.unpack_from(data)
+    text = data[text_at:].decode("utf-8", "replace")
     reason = "".join(one if one.isprintable() else "?" for one in text)  # it goes to logs and terminals
-    return Error(code, Feed(process_id, mapping_id), Term(number, nat_id), reason)
+    return Error(code, Feed(process_id, mapping_id), Term(number, nat_id), reason, data[ERROR.size : text_at])

@@ -33,6 +33,10 @@ class ErrorCode(IntEnum):
     """The device stops."""
     OVERLONG = 14
     """A length above the agreed limit."""
+    COLLISION = 15
+    """About an entry: another device's entry has its key. Both are kept; the lowest id leads."""
+    NO_RULE = 16
+    """About an entry: no rule of the receiver has its mapping and inside-global address. It is kept."""
 
 
 class WireError(Exception):
