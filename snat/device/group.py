@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterable
 from snat.config.model import ConfiguredRole
 from snat.config.model import Group as GroupConfiguration
 from snat.device.events import DeviceEvent, Noted, RoleLeft, RoleTaken, TermTaken
-from snat.device.links import Neighbor
+from snat.device.links import Link, Neighbor
+from snat.device.merging import Merged, Merging, Restrain
+from snat.device.succession import goes_first, is_best, manager_of
 from snat.nat.table import NatTable
 from snat.redundancy.roles import ALONE_EXTRA, CLAIM_TIME, Input, preferred, step
 from snat.replication.feed import FeedCounters, FeedState
@@ -17,16 +19,21 @@ from snat.replication.receiver import Receiver
 from snat.replication.sender import Sender
 from snat.wire.actions import (
     Applied,
+    Capability,
     Claim,
     Digest,
-    DumpRequest,
+    DumpKind,
+    Error,
     Released,
     Role,
     RoleChange,
     Standing,
+    Unavailable,
     control,
+    error,
 )
-from snat.wire.header import NO_TERM, Feed, Term, encode
+from snat.wire.errors import ErrorCode
+from snat.wire.header import NO_TERM, Feed, Position, Term, encode
 
 ROLES = {ConfiguredRole.PRIMARY: Role.PRIMARY, ConfiguredRole.BACKUP: Role.BACKUP}
 
@@ -44,6 +51,8 @@ class Group:
         counters: FeedCounters,
         terms: dict[Feed, Term],
         managed: Callable[[int, bool, float], None],
+        merged: Merged,
+        restrain: Restrain,
         now: float,
     ) -> None:
         self.configuration = configuration
@@ -61,7 +70,6 @@ class Group:
         self.unverified = False
         """The role was taken with what this device had, without a member to learn from."""
         self.senders: dict[Feed, Sender] = {}
-        self.receivers = {feed: Receiver(state, table, counters) for feed, state in self.feeds.items()}
         self._nat_id = nat_id
         self._table = table
         self._counters = counters
@@ -69,7 +77,11 @@ class Group:
         self._manager: Neighbor | None = None
         self._unmanaged_since = now
         self._released: set[Feed] = set()
+        self._compile_at = now
+        """With an interval between messages: when the next may leave."""
         self.events: list[DeviceEvent] = []
+        self.receivers = self._listening()
+        self.merging = Merging(self.feeds, self.neighbors, table, counters, merged, restrain)
 
     # What is known
 
@@ -82,6 +94,15 @@ class Group:
     def synchronised(self) -> bool:
         """Whether every feed is proved equal to the manager's."""
         return self.manages or all(receiver.synchronised for receiver in self.receivers.values())
+
+    def whole(self, feed: Feed) -> bool:
+        """Whether this device can vouch for its entries of a feed: for what there was at its position."""
+        return self.manages or self.receivers[feed].whole
+
+    def vouched(self, feed: Feed) -> Position:
+        """Where its table was whole last, if only by its snapshot."""
+        state = self.feeds[feed]
+        return state.position if self.whole(feed) and state.position != Position() else state.kept
 
     @property
     def manager(self) -> int:
@@ -109,12 +130,26 @@ class Group:
 
     def turn(self, now: float) -> None:
         """Take every step that what is known now calls for."""
+        for receiver in self.receivers.values():
+            receiver.work(now)
         while (happened := self._next(now)) is not None:
             self._enter(happened, now)
+        if self.manages:
+            self.merging.turn(now, self.configuration.hold_time)
+        else:
+            self._ask(now)
+        self._compile_due(now)
+        self.events += self.merging.events
+        self.merging.events = []
 
-    def next_deadline(self) -> float | None:
-        """When time alone may move the group; keepalives wake it often enough for all but a claim."""
-        return self.since + CLAIM_TIME if self.standing is Standing.CLAIM else None
+    def next_deadline(self, now: float) -> float | None:
+        """When time alone may move the group; for all else keepalives wake it often enough."""
+        if any(receiver.works for receiver in self.receivers.values()):
+            return now
+        if self.standing is Standing.CLAIM:
+            return self.since + CLAIM_TIME
+        waits = any(sender.pending for sender in self.senders.values())
+        return self._compile_at if waits else None
 
     def claimed(self, neighbor: Neighbor, feed: Feed, now: float) -> None:
         """A synchronised member asks for the role: stop, say the last word of every feed, listen."""
@@ -136,6 +171,15 @@ class Group:
         else:
             receiver.synchronised = False
 
+    def unavailable(self, neighbor: Neighbor, said: Unavailable) -> None:
+        """A neighbor leaves. Who followed it and is not where it stopped, does not go first."""
+        neighbor.leaves(said.feed)
+        if self.manages:
+            if not said.keep:
+                self._table.clear(said.feed.mapping_id, neighbor.nat_id)
+        elif neighbor is self._manager and not self.receivers[said.feed].agrees(said):
+            self.receivers[said.feed].synchronised = False
+
     def heard_term(self, feed: Feed, term: Term) -> None:
         """Somebody knows of this term."""
         self.feeds[feed].heard(term)
@@ -146,32 +190,78 @@ class Group:
             for receiver in self.receivers.values():
                 receiver.interrupted()
 
-    def broadcast(self, message: bytes) -> None:
-        """Queue a message on every outgoing link."""
-        for neighbor in self.neighbors:
-            if neighbor.outgoing is not None:
-                neighbor.outgoing.put(message)
-
     def compile(self) -> None:
         """Compile what is pending, once for all members."""
-        for sender in self.senders.values():
+        for feed, sender in self.senders.items():
             if sender.pending:
-                for message in sender.compile():
-                    self.broadcast(message)
+                self._broadcast(feed, sender.compile())
 
-    def request_dumps(self, now: float) -> None:
+    def clear(self) -> int:
+        """Remove all entries of what this device manages, here and at the members; how many there were."""
+        before = len(self._table)
+        for feed, sender in self.senders.items():
+            self._broadcast(feed, sender.clear())
+        return before - len(self._table)
+
+    def refresh(self, neighbor: Neighbor | None, now: float, *, forget: bool) -> None:
+        """Ask for a dump of what ``neighbor`` (None: whoever) manages, and forget what there is before."""
+        if neighbor in (None, self._manager):
+            for feed, receiver in self.receivers.items():
+                if forget:
+                    self.feeds[feed].digest.change(self._table.clear(feed.mapping_id, feed.process_id), [])
+                receiver.refresh(now)
+
+    def report(self, record: bytes) -> None:
+        """The NAT process found fault with an entry (Fig. 4A, the action *error*): tell who manages it."""
+        self.events.append(Noted("an entry of NAT ID {nat_id} meets another for the same key", _of(record)))
+        link = self._manager.outgoing if self._manager is not None else None
+        if link is not None:
+            self._counters.entry_errors_sent += 1
+            feed = next(iter(self.feeds))._replace(mapping_id=int.from_bytes(record[MAPPING], "big"))
+            said = Error(ErrorCode.COLLISION, feed, NO_TERM, "collision", record[REFERENCE])
+            link.put(encode(error(said)))
+
+    def leave(self) -> None:
+        """This device stops: say the last word of every feed."""
+        self.compile()
+        for feed, sender in self.senders.items():
+            for neighbor in self.neighbors:
+                for link in neighbor.links():
+                    link.put(encode(control(sender.unavailable())))
+            sender.stop()
+            del feed
+
+    def _ask(self, now: float) -> None:
         """Ask the manager for what this device lacks, on the link that its entries come by."""
         link = self._manager.incoming if self._manager is not None else None
-        if link is None or not link.established:
+        if link is None or not link.established or not self._manager_said(link):
             return
-        for feed, receiver in self.receivers.items():
-            if receiver.wants_dump(now):
-                link.put(encode(control(DumpRequest(receiver.request(now), feed))))
+        for receiver in self.receivers.values():
+            kind = receiver.wanted(now)
+            if kind is not None:
+                if kind is DumpKind.RESUME and not link.neighbor.can(Capability.RESUME):
+                    kind = DumpKind.FEED
+                link.put(encode(control(receiver.request(kind, now))))
+
+    def _broadcast(self, feed: Feed, messages: list[bytes]) -> None:
+        """Queue messages of changes on every outgoing link, but for members that ask periodically."""
+        for neighbor in self.neighbors:
+            if neighbor.outgoing is not None and not neighbor.pulls(feed):
+                for message in messages:
+                    neighbor.outgoing.put(message)
+
+    def _compile_due(self, now: float) -> None:
+        if now >= self._compile_at and any(sender.pending for sender in self.senders.values()):
+            self.compile()
+            self._compile_at = now + self.configuration.update_interval
 
     # Which step
 
     def _next(self, now: float) -> Input | None:
-        self._find_manager(now)
+        found = manager_of(next(iter(self.feeds)), self.neighbors, now, self.configuration.hold_time)
+        if found is None and self._manager is not None:
+            self._unmanaged_since = now
+        self._manager = found
         match self.standing:
             case Standing.START:
                 if self._manager is not None:
@@ -224,58 +314,23 @@ class Group:
                     return neighbor
         return None
 
-    def _find_manager(self, now: float) -> None:
-        """The neighbor that says it manages, under the highest term, and is not silent."""
-        feed = next(iter(self.feeds))
-        hold_time = self.configuration.hold_time
-        managing = [
-            (said.term, neighbor.nat_id, neighbor)
-            for neighbor in self.neighbors
-            if (said := neighbor.standings.get(feed)) is not None
-            and said.standing == Standing.MANAGE
-            and not neighbor.silent(now, hold_time)
-        ]
-        found = max(managing)[-1] if managing else None
-        if found is None and self._manager is not None:
-            self._unmanaged_since = now
-        self._manager = found
-
     def _successor_overdue(self, now: float) -> bool:
         """Nobody manages: whether it is for us to, now, or still for a member that goes before us."""
-        feed = next(iter(self.feeds))
         hold_time = self.configuration.hold_time
         if now - self._unmanaged_since >= hold_time:
             return True
-        ours = (self.role is Role.PRIMARY, -self._nat_id)
-        return not any(
-            one.standing(feed) is Standing.CLAIM
-            or (
-                one.standing(feed) is Standing.LISTEN and (one.role(feed) is Role.PRIMARY, -one.nat_id) > ours
-            )
-            for one in self.neighbors
-            if not one.silent(now, hold_time)
-        )
+        feed = next(iter(self.feeds))
+        return goes_first(feed, self.role, self._nat_id, self.neighbors, now, hold_time)
 
     def _alone(self, now: float) -> bool:
         """Whether a starting member may take the role with what it has."""
         feed = next(iter(self.feeds))
         hold_time = self.configuration.hold_time
-        reachable = [one for one in self.neighbors if not one.silent(now, hold_time)]
-        present = [one for one in reachable if one.standing(feed) is not None]
         waited = now - max(self.since, self._unmanaged_since) >= hold_time + ALONE_EXTRA
-        if not waited and (not present or len(present) < len(self.neighbors)):
-            return False
-        ours = self._precedence(self.feeds[feed], self.role, self._nat_id)
-        return all(one.standing(feed) is Standing.START and self._theirs(one, feed) < ours for one in present)
-
-    @staticmethod
-    def _precedence(state: FeedState, role: Role, nat_id: int) -> tuple[object, ...]:
-        return state.position, role is Role.PRIMARY, -nat_id
-
-    @staticmethod
-    def _theirs(neighbor: Neighbor, feed: Feed) -> tuple[object, ...]:
-        applied = neighbor.units[feed].applied
-        return applied, neighbor.role(feed) is Role.PRIMARY, -neighbor.nat_id
+        position = self.vouched(feed)
+        return is_best(
+            feed, position, self.role, self._nat_id, self.neighbors, now, hold_time, waited=waited
+        )
 
     # What a step does
 
@@ -310,6 +365,7 @@ class Group:
     def _take(self, now: float) -> None:
         self.receivers = {}
         self._take_terms()
+        self.merging.begin()
         for feed in self.feeds:
             self._managed(feed.mapping_id, True, now)
         self.events.append(RoleTaken(self.configuration))
@@ -319,8 +375,11 @@ class Group:
             if feed in self.senders:
                 self.senders[feed].stop()
             term = state.next_term(self._nat_id)
-            self.senders[feed] = Sender(state, self._table, term, self._counters)
+            self.senders[feed] = sender = self._sender(state, term)
             self.events.append(TermTaken(feed, term))
+            for neighbor in self.neighbors:
+                if neighbor.outgoing is not None:
+                    neighbor.outgoing.put(encode(control(sender.begun)))
 
     def _leave(self, synchronised: bool, now: float) -> None:
         for feed, sender in self.senders.items():
@@ -331,12 +390,27 @@ class Group:
                 for feed in self.feeds:
                     neighbor.outgoing.dumps.pop(feed, None)
         self.senders = {}
-        self.receivers = {
-            feed: Receiver(state, self._table, self._counters, synchronised)
-            for feed, state in self.feeds.items()
-        }
+        self.merging.end()
+        self.receivers = self._listening(synchronised=synchronised, whole=True)
         self._unmanaged_since = now
         self.events.append(RoleLeft(self.configuration))
+
+    def _listening(self, *, synchronised: bool = False, whole: bool = False) -> dict[Feed, Receiver]:
+        interval = self.configuration.pull_interval
+        return {
+            feed: Receiver(state, self._table, self._counters, synchronised, whole, interval)
+            for feed, state in self.feeds.items()
+        }
+
+    def _sender(self, state: FeedState, term: Term) -> Sender:
+        return Sender(
+            state,
+            self._table,
+            term,
+            self._counters,
+            maximum_entries=self.configuration.maximum_entries,
+            maximum_bytes=self.configuration.maximum_bytes - SIZE,
+        )
 
     def _claim(self) -> None:
         out = self._manager.outgoing if self._manager is not None else None

@@ -3,19 +3,31 @@
 Entries flow from the dialler to the listener; everything else flows both ways.
 """
 
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Final
 
-from snat.replication.connection_queue import ConnectionQueue
+from snat.replication.connection_queue import ConnectionQueue, InboundQueue
 from snat.replication.dump import Dump
 from snat.session.session import Session
 from snat.session.states import State
-from snat.wire.actions import Authenticate, Role, RoleChange, Standing, Unit
-from snat.wire.header import Feed
+from snat.wire.actions import (
+    Applied,
+    Authenticate,
+    DumpRequest,
+    Role,
+    RoleChange,
+    Standing,
+    Unit,
+    UnitOption,
+)
+from snat.wire.header import Feed, Position
 
 AT_ONCE: Final = 1 << 16
 """Bytes handed to a transport at a time, and kept ready while a dump goes on."""
 
+_INCARNATIONS: Final = 1024
+"""Of one neighbor that are remembered."""
 _STANDINGS: Final = {standing.value: standing for standing in Standing}
 _ROLES: Final = {role.value: role for role in Role}
 
@@ -29,10 +41,15 @@ class Link:
     """We dialled: our entries leave on it."""
     session: Session
     queue: ConnectionQueue = field(default_factory=ConnectionQueue)
+    inbound: InboundQueue = field(default_factory=InboundQueue)
+    requests: dict[Feed, DumpRequest] = field(default_factory=dict)
+    """What the neighbor asked for last and was not begun yet; answered on the link that we dialled."""
     dumps: dict[Feed, Dump] = field(default_factory=dict)
     """Dumps under way, one for each feed, sent one after the other."""
     resumed: bool = False
     """The transport takes bytes again after the queue was dropped: the neighbor must learn of the gap."""
+    orderly: bool = False
+    """It ends, and nobody is at fault."""
     messages_out: int = 0
     bytes_out: int = 0
     local_address: str = ""
@@ -43,6 +60,11 @@ class Link:
     def established(self) -> bool:
         """Whether messages flow."""
         return self.session.state is State.ESTABLISH
+
+    @property
+    def choked(self) -> bool:
+        """Whether so much waits to be applied that nothing more should be read."""
+        return self.inbound.full
 
     def put(self, message: bytes) -> None:
         """Queue a message for the neighbor; nothing while the link is not established."""
@@ -60,6 +82,11 @@ class Link:
         self.bytes_out += len(data)
         return data
 
+    def last_words(self) -> bytes:
+        """What is to be said before the transport ends: in good order all that waits, else only why."""
+        messages = self.queue.take(self.queue.size) if self.orderly else []
+        return b"".join(messages) + self.session.data_to_send()
+
 
 @dataclass(slots=True, eq=False)
 class Neighbor:
@@ -75,6 +102,10 @@ class Neighbor:
     units: dict[Feed, Unit] = field(default_factory=dict)
     standings: dict[Feed, RoleChange] = field(default_factory=dict)
     """What it last said of itself."""
+    applied: dict[Feed, Position] = field(default_factory=dict)
+    """Where it said it stands, in feeds that it does not manage."""
+    incarnations: OrderedDict[int, int] = field(default_factory=OrderedDict)
+    """Its incarnations that were seen, each with its run; the last is the present one."""
     refusal: str = ""
     """Why its last link closed, if that was somebody's fault."""
 
@@ -96,6 +127,21 @@ class Neighbor:
         said = self.standings.get(feed)
         return _ROLES.get(said.role) if said is not None else None
 
+    def pulls(self, feed: Feed) -> bool:
+        """Whether it asks for changes now and then, and wants none in between."""
+        unit = self.units.get(feed)
+        return unit is not None and bool(unit.options & UnitOption.PERIODIC)
+
+    def reuses(self, hello: Authenticate) -> str:
+        """Why its incarnation cannot be: entries of another run have its numbers. Empty if it can."""
+        run = self.incarnations.get(hello.incarnation)
+        if run is None:
+            return ""
+        if run != hello.run:
+            return f"incarnation {hello.incarnation} was another run's"
+        present = next(reversed(self.incarnations))
+        return "" if hello.incarnation == present else f"incarnation {hello.incarnation} has ended"
+
     def present(self, hello: Authenticate, units: list[Unit]) -> None:
         """It has authenticated. What another incarnation said no longer counts.
 
@@ -103,7 +149,11 @@ class Neighbor:
         """
         if self.hello is None or self.hello.incarnation != hello.incarnation:
             self.standings = {}
+            self.applied = {}
         self.hello = hello
+        self.incarnations[hello.incarnation] = hello.run
+        if len(self.incarnations) > _INCARNATIONS:
+            self.incarnations.popitem(last=False)
         self.units = {unit.feed: unit for unit in units}
         for unit in units:
             said = RoleChange(unit.feed, unit.role, unit.standing, unit.applied.term)
@@ -113,8 +163,19 @@ class Neighbor:
         """It stops: whatever it managed, it manages no more, and nobody need wait for its silence."""
         self.standings = {}
 
+    def leaves(self, feed: Feed) -> None:
+        """It leaves a unit."""
+        self.standings.pop(feed, None)
+        self.applied.pop(feed, None)
+
+    def stands(self, said: Applied) -> None:
+        """It tells how far it is."""
+        self.applied[said.feed] = said.position
+
     def says(self, said: RoleChange) -> None:
         """It tells its standing; two links may swap what it said, and its term never goes back."""
         known = self.standings.get(said.feed)
         if known is None or said.term >= known.term:
             self.standings[said.feed] = said
+            if said.standing == Standing.MANAGE:
+                self.applied.pop(said.feed, None)

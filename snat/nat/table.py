@@ -14,9 +14,22 @@ a removal of the old record and an addition of the new one in the same batch.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import Final, Protocol
 
-from snat.nat.entry import ID, INSIDE_GLOBAL, INSIDE_LOCAL, OUTSIDE_GLOBAL, OUTSIDE_LOCAL, REFERENCE
+from snat.nat.entry import (
+    ID,
+    INSIDE_GLOBAL,
+    INSIDE_LOCAL,
+    LOCAL_NAT_ID,
+    MAPPING,
+    NAT_ID,
+    OUTSIDE_GLOBAL,
+    OUTSIDE_LOCAL,
+    REFERENCE,
+)
+
+COLLIDED: Final = 256
+"""Collisions that wait to be reported; more are only counted."""
 
 Chain = bytes | tuple[bytes, ...]
 """A record, or several of different devices for the same key."""
@@ -41,6 +54,8 @@ class NatTable:
         self.outside: Index = {}
         self.collisions = 0
         """Times that an entry met another device's entry for the same key, inside or outside."""
+        self.collided: list[bytes] = []
+        """Those entries, for whoever reports them and then clears the list; at most COLLIDED."""
         self._count = 0
         self._listeners: list[Listener] = []
 
@@ -59,6 +74,14 @@ class NatTable:
     def unlisten(self, listener: Listener) -> None:
         """Tell ``listener`` no more."""
         self._listeners.remove(listener)
+
+    def records(self) -> list[bytes]:
+        """All records, as of now; 30 ms for a million."""
+        slots = list(self.inside.values())
+        plain = [slot for slot in slots if isinstance(slot, bytes)]
+        if len(plain) < len(slots):
+            plain += [one for slot in slots if isinstance(slot, dict) for one in records_in(slot)]
+        return plain
 
     def endpoints(self) -> list[bytes]:
         """The inside-local endpoints, as of now: a walk over them in slices survives any change."""
@@ -129,10 +152,29 @@ class NatTable:
             self._tell(removed, [])
         return removed
 
+    def clear(self, mapping_id: int, owner: int = LOCAL_NAT_ID) -> list[bytes]:
+        """Remove all entries of a mapping, or those of it that ``owner`` made; one batch. The removed.
+
+        Local entries stay, whatever their mapping.
+        """
+        mapping, made_by = mapping_id.to_bytes(4, "big"), owner.to_bytes(4, "big")
+        if owner == LOCAL_NAT_ID:
+            chosen = [one for one in self.records() if one[MAPPING] == mapping and one[NAT_ID] != made_by]
+        else:
+            chosen = [one for one in self.records() if one[MAPPING] == mapping and one[NAT_ID] == made_by]
+        if len(chosen) < self._count:
+            return self.remove(chosen)
+        self.inside.clear()
+        self.outside.clear()
+        self._count = 0
+        if chosen:
+            self._tell(chosen, [])
+        return chosen
+
     def _crowd_inside(self, record: bytes, replaced: list[bytes]) -> None:
         old = _crowd(self.inside, INSIDE_LOCAL, OUTSIDE_LOCAL, record)
         if old is None:
-            self.collisions += _is_chain(self.inside[record[INSIDE_LOCAL]], record[OUTSIDE_LOCAL])
+            self._collide(record, _is_chain(self.inside[record[INSIDE_LOCAL]], record[OUTSIDE_LOCAL]))
             return
         replaced.append(old)
         if old[REFERENCE] != record[REFERENCE]:  # an id never changes its keys; if it does, leave no ghost
@@ -141,10 +183,15 @@ class NatTable:
     def _crowd_outside(self, record: bytes, replaced: list[bytes]) -> None:
         old = _crowd(self.outside, INSIDE_GLOBAL, OUTSIDE_GLOBAL, record)
         if old is None:
-            self.collisions += _is_chain(self.outside[record[INSIDE_GLOBAL]], record[OUTSIDE_GLOBAL])
+            self._collide(record, _is_chain(self.outside[record[INSIDE_GLOBAL]], record[OUTSIDE_GLOBAL]))
         elif old[REFERENCE] != record[REFERENCE]:
             replaced.append(old)
             _leave(self.inside, INSIDE_LOCAL, OUTSIDE_LOCAL, old)
+
+    def _collide(self, record: bytes, collides: bool) -> None:
+        self.collisions += collides
+        if collides and len(self.collided) < COLLIDED:
+            self.collided.append(record)
 
     def _tell(self, removed: list[bytes], added: list[bytes]) -> None:
         for listener in self._listeners:

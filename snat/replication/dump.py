@@ -1,4 +1,4 @@
-"""A dump: all entries of a feed, cut into slices while the feed goes on.
+"""A dump: all entries of a feed, or a selection of them, cut into slices while the feed goes on.
 
 The endpoints are listed once, at the beginning; each slice holds what their entries are *when it is cut*.
 The caller drains the SNAT queue before it cuts a slice, and before it begins and ends: so what a slice
@@ -10,16 +10,17 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from snat.nat.table import NatTable, Slot, records_in
+from snat.replication.digest import FeedDigest
 from snat.replication.feed import FeedState, belongs_to
-from snat.wire.actions import ITEM, Action, DumpBegin, DumpEnd, control
-from snat.wire.header import Feed, encode
+from snat.wire.actions import ITEM, Action, DumpBegin, DumpEnd, DumpKind, DumpRequest, control
+from snat.wire.header import encode
 
 
 @dataclass(slots=True)
 class Dump:
     """One dump on one link, on the side that has the entries."""
 
-    number: int
+    request: DumpRequest
     state: FeedState
     table: NatTable
     slice_size: int
@@ -29,32 +30,40 @@ class Dump:
     _rest: list[bytes] = field(default_factory=list)
     """Entries of the last endpoint that no slice has shown: it may have more than one holds."""
     _begun: bool = False
+    _shown: FeedDigest = field(default_factory=FeedDigest)
+    """Of a pull: what the slices held."""
     _belongs: Callable[[bytes], bool] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._belongs = belongs_to(self.state.feed)
+        self._belongs = selected(self.request) if self._pulled else belongs_to(self.state.feed)
 
     @property
-    def feed(self) -> Feed:
-        """What is dumped."""
-        return self.state.feed
+    def _pulled(self) -> bool:
+        return self.request.kind == DumpKind.PULL
 
     def next_message(self) -> tuple[bytes, bool]:
         """The next message, and whether it is the last. The feed's queue must be drained."""
         if not self._begun:
             self._begun = True
             self._endpoints = self.table.endpoints()
-            return encode(control(DumpBegin(self.number, self.feed, self.state.position))), False
-        body = self._cut()
-        if body:
-            return encode(body, self.feed, self.state.position.term), False
-        digest = self.state.digest
-        end = DumpEnd(self.number, self.feed, self.state.position, digest.count, digest.value)
+            kind = DumpKind.PULL if self._pulled else DumpKind.FEED
+            begin = DumpBegin(self.request.number, self.state.feed, kind, self.state.position)
+            return encode(control(begin)), False
+        records = self._cut()
+        if records:
+            if self._pulled:
+                self._shown.change([], records)
+            body = b"".join([_head(len(record)) + record for record in records])
+            return encode(body, self.state.feed, self.state.position.term), False
+        digest = self._shown if self._pulled else self.state.digest
+        end = DumpEnd(
+            self.request.number, self.state.feed, self.state.position, digest.count, digest.value
+        )
         return encode(control(end)), True
 
-    def _cut(self) -> bytes:
-        """The items of the next slice; empty when there are no more."""
-        parts: list[bytes] = []
+    def _cut(self) -> list[bytes]:
+        """The records of the next slice; none when there are no more."""
+        records: list[bytes] = []
         size, inside, belongs = 0, self.table.inside, self._belongs
         while size < self.slice_size:
             if self._rest:
@@ -67,9 +76,22 @@ class Dump:
             if isinstance(slot, dict):
                 self._rest = list(records_in(slot))
             elif slot is not None and belongs(slot):
-                parts.append(_head(len(slot)) + slot)
-                size += len(parts[-1])
-        return b"".join(parts)
+                records.append(slot)
+                size += len(slot) + ITEM.size
+        return records
+
+
+def selected(request: DumpRequest) -> Callable[[bytes], bool]:
+    """Whether a record is one that a pull asks for: of the feed, of an owner, of an inside network."""
+    belongs = belongs_to(request.feed)
+    owner = request.owner.to_bytes(4, "big") if request.owner else b""
+    shift = 32 - min(request.prefix_length, 32)
+    network = request.inside >> shift
+    return lambda record: (
+        belongs(record)
+        and record[:4].startswith(owner)
+        and int.from_bytes(record[16:20], "big") >> shift == network
+    )
 
 
 @cache

@@ -1,22 +1,39 @@
 """The SNAT process, receiving side (Fig. 13B): a member applies what the feed's manager sends.
 
-A member is *synchronised* when its digest agreed with the manager's at a sequence and every message since
-then was applied. Anything else (a gap, a mismatch, a term it does not stand at the base of) makes it ask for
-a dump, which is marked and swept: what the manager does not have, disappears.
+A member's table is *whole* when it is what the manager had at the member's position, and it is *synchronised*
+when it is whole, the digests agreed, and every message since then was applied. After a gap it is still whole
+and asks for what it missed; after a mismatch it asks for a dump, which is swept: what the manager does not
+have, disappears.
 """
 
 from dataclasses import dataclass, field
 from typing import Final
 
-from snat.nat.entry import ID
 from snat.nat.table import NatTable
-from snat.replication.feed import FeedCounters, FeedState, belongs_to
-from snat.wire.actions import Action, Digest, DumpBegin, DumpEnd, Released, changes
+from snat.replication.digest import FeedDigest
+from snat.replication.feed import FeedCounters, FeedState
+from snat.replication.sweep import Sweep
+from snat.wire.actions import (
+    Action,
+    Digest,
+    DumpBegin,
+    DumpEnd,
+    DumpKind,
+    DumpRequest,
+    Released,
+    TermBegin,
+    Unavailable,
+    changes,
+)
 from snat.wire.errors import ErrorCode
 from snat.wire.header import Message, Position
 
 REQUEST_TIME: Final = 3.0
-"""Seconds without a byte of the dump before it is asked for again."""
+"""Seconds without a byte of what was asked for before it is asked for again."""
+LONGEST_DELAY: Final = 300.0
+"""Seconds between two repairs that did not help, at most; and without a failure, until all are forgotten."""
+_DIVERGED: Final = 2
+"""Failed repairs after which it is an alarm."""
 
 
 @dataclass(slots=True)
@@ -27,35 +44,76 @@ class Receiver:
     table: NatTable
     counters: FeedCounters
     synchronised: bool = False
+    whole: bool = False
+    interval: float = 0.0
+    """Seconds between two requests of a member that does not listen; 0: it listens."""
+    failures: int = 0
+    """Digests that did not agree, lately."""
+    level_at: float = 0.0
+    """When this member was last where the manager said it was."""
+    stated: Position = field(default_factory=Position)
+    """Where the manager last said it was."""
     _request: int = 0
     """Number of the last dump asked for."""
     _asked: float | None = None
-    """When it was asked for or last progressed; None when none is under way."""
-    _unseen: dict[bytes, bytes] | None = field(default=None)
-    """Between begin and end: our records, by id, that no slice has shown yet."""
+    """When it was asked for or last progressed; None when nothing is under way."""
+    _next: float = 0.0
+    """Not before then anything is asked for: after failures, or because of the interval."""
+    _failed_at: float = 0.0
+    _sweep: Sweep | None = None
+    """From the begin of a dump to the end of its sweep."""
+    _expected: FeedDigest | None = None
+    """What the digest must be when the sweep is over; moves with live changes."""
+
+    def __post_init__(self) -> None:
+        untouched = self.state.position == Position() and not self.state.digest.count
+        self.whole = self.whole or self.synchronised or untouched
+
+    @property
+    def diverged(self) -> bool:
+        """Repairs did not help."""
+        return self.failures >= _DIVERGED and not self.synchronised
+
+    def lag(self, now: float) -> tuple[int, float]:
+        """Messages behind what the manager stated (as far as they can be counted), and seconds."""
+        position, stated = self.state.position, self.stated
+        if stated <= position:
+            return 0, 0.0
+        begun = position.sequence if position.term == stated.term else 0
+        return stated.sequence - begun, now - self.level_at
+
+    # What the manager says
 
     def apply(self, message: Message, now: float) -> ErrorCode | None:
-        """A numbered message, or a slice of a dump. The code to answer with, if it was refused.
+        """A numbered message, or a slice of a dump. Why it was not applied, if it was refused.
 
         Raises WireError for a malformed message, before anything of it is applied.
         """
-        position = self.state.position
-        if message.term < position.term:
+        runs = changes(message.body, self.state.feed.mapping_id)
+        position, at = self.state.position, Position(message.term, message.sequence)
+        if at <= position and message.sequence and self.state.has_been_at(at):
+            self.counters.past += 1
+            return ErrorCode.PAST
+        if at.term < position.term:
             self.counters.old_terms += 1
             return ErrorCode.OLD_TERM
-        runs = changes(message.body, self.state.feed.mapping_id)
         if message.sequence == 0:
             self._take_slice(message, runs, now)
-            return None
-        if message.term != position.term or message.sequence != position.sequence + 1:
-            # Not ours to apply: a gap while synchronised, expected while a dump is on its way.
-            self.counters.gaps += self.synchronised
-            self.synchronised = False
-            return None
-        self._change(runs)
-        self.state.position = Position(position.term, message.sequence)
-        self.counters.messages_applied += 1
+        elif at == (position.term, position.sequence + 1):
+            self._change(runs)
+            self.state.advance(message.body)
+            self.counters.messages_applied += 1
+            self._progress(now)
+        else:
+            self._gap()
         return None
+
+    def enter(self, begin: TermBegin) -> None:
+        """A term begins: for us too, if we stand where it does."""
+        self.state.heard(begin.term)
+        stands = self.state.position == begin.base and begin.term > begin.base.term
+        if stands and (self.whole or self._sweep is not None):
+            self.state.enter(begin.term)
 
     def compare(self, statement: Digest, now: float) -> ErrorCode | None:
         """The manager's statement; the code to answer with, if it was refused."""
@@ -64,91 +122,151 @@ class Receiver:
             self.counters.old_terms += 1
             return ErrorCode.OLD_TERM
         state.heard(statement.position.term)
-        if self._unseen is not None and statement.position == state.position:
-            return None  # the dump's end will tell
-        if statement.position == Position(statement.position.term, 0) and statement.base == state.position:
-            state.base, state.position = state.position, statement.position
-        if statement.position != state.position:
-            self.counters.gaps += self.synchronised
-            self.synchronised = False
-        elif (statement.count, statement.digest) == (state.digest.count, state.digest.value):
-            self._verified(now)
-        else:
-            self.counters.mismatches += 1
-            self.synchronised = False
-        return None
+        self.stated = max(self.stated, statement.position)
+        if statement.position > state.position:
+            self._gap()
+            return None
+        self.level_at = now
+        if self._sweep is None and statement.position == state.position:
+            if FeedDigest(statement.count, statement.digest) == state.digest:
+                self._verified(now)
+            elif self.whole:
+                self.counters.mismatches += 1
+                self._failed(now)
+        return None  # otherwise a repair is coming, or it is an old statement
 
-    def agrees(self, released: Released) -> bool:
+    def agrees(self, said: Released | Unavailable) -> bool:
         """Whether we are exactly where the manager stopped."""
-        state = self.state
-        return (released.position, released.count, released.digest) == (
-            state.position,
-            state.digest.count,
-            state.digest.value,
+        return said.position == self.state.position and self.state.digest == FeedDigest(
+            said.count, said.digest
         )
 
-    def wants_dump(self, now: float) -> bool:
-        """Whether a dump should be asked for now."""
-        return not self.synchronised and (self._asked is None or now - self._asked >= REQUEST_TIME)
+    # What we ask for
 
-    def request(self, now: float) -> int:
-        """A dump is being asked for; its number."""
+    def wanted(self, now: float) -> DumpKind | None:
+        """What should be asked for now."""
+        if now < self._next or (self._asked is not None and now - self._asked < REQUEST_TIME):
+            return None
+        if self.synchronised and not (self.interval and self.stated > self.state.position):
+            return None
+        return DumpKind.RESUME if self.whole else DumpKind.FEED
+
+    def request(self, kind: DumpKind, now: float) -> DumpRequest:
+        """What is asked for now."""
         self._request += 1
         self._asked = now
-        self._unseen = None
-        return self._request
+        self._next = now + self.interval
+        self._sweep = self._expected = None
+        return DumpRequest(self._request, self.state.feed, kind, self.state.position)
+
+    def refresh(self, now: float) -> None:
+        """Ask for a dump, whatever is known (an operator wants it so)."""
+        self.synchronised = self.whole = False
+        self._asked = None
+        self._next = now
+
+    # A dump
 
     def begin(self, dump: DumpBegin, now: float) -> None:
-        """The dump begins: from here on, what no slice shows is swept."""
-        if dump.number != self._request or dump.position.term < self.state.position.term:
+        """The dump begins: from here on, what it does not show is swept."""
+        if dump.number != self._request or dump.kind != DumpKind.FEED:
+            return
+        if dump.position.term < self.state.position.term:
             return
         self._asked = now
-        belongs = belongs_to(self.state.feed)
-        self._unseen = {record[ID]: record for record in self.table if belongs(record)}
-        self.state.position = dump.position
-        self.state.heard(dump.position.term)
-        self.synchronised = False
+        self._sweep = Sweep(self.table, self.state.feed)
+        self._expected = None
+        self.state.restart(dump.position)
+        self.synchronised = self.whole = False
 
     def end(self, dump: DumpEnd, now: float) -> None:
-        """The dump is complete: sweep, and prove that the tables are equal."""
-        if dump.number != self._request or self._unseen is None:
+        """The dump is complete; its sweep begins."""
+        if dump.number != self._request or self._sweep is None or self._expected is not None:
             return
-        removed = self.table.remove(self._unseen.values())
+        self._asked = now
+        if self.state.position == dump.position:
+            self._expected = FeedDigest(dump.count, dump.digest)
+            self.work(now)
+        else:
+            self._end_dump(now, proved=False)
+
+    @property
+    def works(self) -> bool:
+        """Whether :meth:`work` has something to do."""
+        return self._expected is not None
+
+    def work(self, now: float) -> None:
+        """A slice of the sweep; at its end the tables are proved equal."""
+        if self._sweep is None or self._expected is None:
+            return
+        removed = self._sweep.step()
         self.counters.swept += len(removed)
         self.state.digest.change(removed, [])
-        self._unseen = self._asked = None
-        ours = (self.state.position, self.state.digest.count, self.state.digest.value)
-        if ours == (dump.position, dump.count, dump.digest):
-            self.counters.dumps_received += 1
-            self._verified(now)
-        else:
-            self.counters.dumps_failed += 1
+        self._asked = now
+        if self._sweep.done:
+            self._end_dump(now, proved=self.state.digest == self._expected)
 
     def interrupted(self) -> None:
         """The link that brought the feed is gone, and a dump with it."""
         if self._asked is not None:
             self.counters.dumps_failed += 1
-        self._asked = self._unseen = None
+        self._asked = self._sweep = self._expected = None
+
+    # Inside
+
+    def _end_dump(self, now: float, *, proved: bool) -> None:
+        self._sweep = self._expected = None
+        if proved:
+            self.counters.dumps_received += 1
+            self._verified(now)
+        else:
+            self.counters.dumps_failed += 1
+            self._failed(now)
 
     def _verified(self, now: float) -> None:
-        self.synchronised = True
+        self.synchronised = self.whole = True
         self._asked = None
-        self.state.verified = now
+        self.state.verified = self.level_at = now
+        if now - self._failed_at >= LONGEST_DELAY:
+            self.failures = 0
+
+    def _failed(self, now: float) -> None:
+        """Not equal at the same position. The first repair begins at once, the next ones wait longer each."""
+        self.synchronised = self.whole = False
+        self.failures += 1
+        self._failed_at = now
+        self._asked = None
+        self._next = now + (min(2.0 ** (self.failures - 2), LONGEST_DELAY) if self.failures > 1 else 0.0)
+
+    def _gap(self) -> None:
+        if not self.interval:
+            self.counters.gaps += self.synchronised
+            self.synchronised = False
+
+    def _progress(self, now: float) -> None:
+        if self._asked is not None:
+            self._asked = now
 
     def _take_slice(self, message: Message, runs: list[tuple[Action, list[bytes]]], now: float) -> None:
-        if self._unseen is not None and message.term == self.state.position.term:
+        if self._sweep is not None and self._expected is None and message.term == self.state.position.term:
             self._asked = now
             self._change(runs)
 
     def _change(self, runs: list[tuple[Action, list[bytes]]]) -> None:
+        feed = self.state.feed
         for action, records in runs:
             self.counters.items_applied += len(records)
-            if action is Action.DELETE:
+            if action is Action.DELETE_ALL:
+                self.counters.cleared += 1
+                self._account(self.table.clear(feed.mapping_id, feed.process_id), [])
+            elif action is Action.DELETE:
                 removed = self.table.remove(records)
                 self.counters.deletes_unknown += len(records) - len(removed)
-                self.state.digest.change(removed, [])
+                self._account(removed, [])
             else:
-                self.state.digest.change(self.table.add(records), records)
-                if self._unseen:
-                    for record in records:
-                        self._unseen.pop(record[ID], None)
+                self._account(self.table.add(records), records)
+
+    def _account(self, removed: list[bytes], added: list[bytes]) -> None:
+        self.state.digest.change(removed, added)
+        if self._expected is not None:
+            self._expected.change(removed, added)

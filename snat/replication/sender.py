@@ -5,8 +5,8 @@ from typing import Final
 from snat.nat.table import NatTable
 from snat.replication.feed import FeedCounters, FeedState
 from snat.replication.snat_queue import SnatQueue
-from snat.wire.actions import Digest, Released, item
-from snat.wire.header import SIZE, Position, Term, encode
+from snat.wire.actions import Action, Digest, Released, TermBegin, Unavailable, item
+from snat.wire.header import SIZE, Term, encode
 
 MESSAGE_SIZE: Final = 16384 - SIZE
 """Bytes of items in a message when there is that much to say: one TLS record."""
@@ -21,9 +21,8 @@ class Sender:
         self._table = table
         self._counters = counters
         self._queue = SnatQueue(state.feed.mapping_id)
-        state.base = state.position
-        state.position = Position(term, 0)
-        state.heard(term)
+        self.begun = TermBegin(state.feed, term, state.enter(term))
+        """What members that stand at the base of the term are told."""
         table.listen(self._queue)
 
     @property
@@ -53,12 +52,28 @@ class Sender:
     def statement(self) -> Digest:
         """What members compare themselves with; true once everything is compiled."""
         state = self.state
-        return Digest(state.feed, state.position, state.digest.count, state.digest.value, state.base)
+        return Digest(state.feed, state.position, state.digest.count, state.digest.value)
 
     def released(self) -> Released:
         """The last word of a term that is handed over."""
         state = self.state
         return Released(state.feed, state.position, state.digest.count, state.digest.value)
+
+    def unavailable(self) -> Unavailable:
+        """The last word of a device that leaves; its entries go on under another manager."""
+        state = self.state
+        return Unavailable(state.feed, state.position, state.digest.count, state.digest.value, keep=1)
+
+    def clear(self) -> list[bytes]:
+        """Remove all entries of the feed; the messages, of which the last is one item for all of them."""
+        messages = self.compile()
+        feed = self.state.feed
+        self._table.unlisten(self._queue)
+        removed = self._table.clear(feed.mapping_id, feed.process_id)
+        self._table.listen(self._queue)
+        self.state.digest.change(removed, [])
+        self._counters.cleared += 1
+        return [*messages, self._number([item(Action.DELETE_ALL, b"")])]
 
     def stop(self) -> None:
         """This device no longer manages the feed."""
@@ -66,7 +81,8 @@ class Sender:
 
     def _number(self, parts: list[bytes]) -> bytes:
         state = self.state
-        state.position = Position(state.position.term, state.position.sequence + 1)
+        body = b"".join(parts)
+        state.advance(body)
         self._counters.messages_sent += 1
         self._counters.items_sent += len(parts)
-        return encode(b"".join(parts), state.feed, state.position.term, state.position.sequence)
+        return encode(body, state.feed, state.position.term, state.position.sequence)

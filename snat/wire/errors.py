@@ -35,8 +35,8 @@ class ErrorCode(IntEnum):
     """A length above the agreed limit."""
     COLLISION = 15
     """About an entry: another device's entry has its key. Both are kept; the lowest id leads."""
-    NO_RULE = 16
-    """About an entry: no rule of the receiver has its mapping and inside-global address. It is kept."""
+    PAST = 16
+    """A message that was applied already. Written to the log, never sent."""
 
 
 class WireError(Exception):

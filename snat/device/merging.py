@@ -1,0 +1,138 @@
+"""After a split: what others made while they managed is pulled from them, and merged, by who manages now.
+
+A neighbor is *forked* when it stands at a position that is not in our history: it has entries of a management
+that we were no part of. Until they are merged it gets no dump, which would sweep them.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from snat.device.events import DeviceEvent, Noted
+from snat.device.links import Neighbor
+from snat.nat.table import NatTable
+from snat.replication.feed import FeedCounters, FeedState
+from snat.replication.pull import TRIES, Pull
+from snat.wire.actions import DumpBegin, DumpEnd, Standing, control
+from snat.wire.header import Feed, Message, Position, encode
+
+Merged = Callable[[int, list[bytes], float], None]
+"""Mapping ID, losers, now: entries of others are in the table, the losers' ports are not to be used soon."""
+Restrain = Callable[[int, bool], None]
+"""Mapping ID: whether packets that may belong to an entry we do not have yet make none."""
+
+
+class Merging:
+    """The pulls of one group, while this device manages it."""
+
+    def __init__(
+        self,
+        feeds: Mapping[Feed, FeedState],
+        neighbors: Iterable[Neighbor],
+        table: NatTable,
+        counters: FeedCounters,
+        merged: Merged,
+        restrain: Restrain,
+    ) -> None:
+        self.events: list[DeviceEvent] = []
+        self._feeds = feeds
+        self._neighbors = {neighbor.nat_id: neighbor for neighbor in neighbors}
+        self._table = table
+        self._counters = counters
+        self._merged = merged
+        self._restrain = restrain
+        self._pulls: dict[tuple[int, Feed], Pull] = {}
+        self._rivals: set[int] = set()
+        """Neighbors that were seen to manage what we manage: whatever their term, it is not our history."""
+        self._given_up: set[tuple[int, Feed, Position]] = set()
+        self._number = 0
+
+    def begin(self) -> None:
+        """This device manages from now on."""
+        for neighbor in self._neighbors.values():
+            for feed in self._feeds:
+                self.consider(neighbor, feed)
+
+    def end(self) -> None:
+        """It manages no more."""
+        for _, feed in self._pulls:
+            self._restrain(feed.mapping_id, False)
+        self._pulls, self._rivals, self._given_up = {}, set(), set()
+
+    def consider(self, neighbor: Neighbor, feed: Feed) -> None:
+        """A neighbor told where it stands, or that it manages."""
+        if neighbor.standing(feed) is Standing.MANAGE:
+            self._rivals.add(neighbor.nat_id)
+        elif self._forked(neighbor, feed):
+            self._pulls.setdefault((neighbor.nat_id, feed), Pull(feed, self._table))
+            self._restrain(feed.mapping_id, True)
+        elif (neighbor.nat_id, feed) in self._pulls:
+            self._forget(neighbor, feed)
+
+    def holds(self, neighbor: Neighbor, feed: Feed) -> bool:
+        """Whether a neighbor has what we lack: it is not to be swept yet."""
+        return (neighbor.nat_id, feed) in self._pulls
+
+    def turn(self, now: float, hold_time: float) -> None:
+        """Ask, ask again, or give up."""
+        for (nat_id, feed), pull in list(self._pulls.items()):
+            neighbor = self._neighbors[nat_id]
+            link = neighbor.incoming
+            if neighbor.silent(now, hold_time):
+                self._forget(neighbor, feed)
+            elif link is not None and link.established and pull.due(now):
+                if pull.tries < TRIES:
+                    self._number += 1
+                    link.put(encode(control(pull.request(self._number, now))))
+                else:
+                    self.refused(neighbor, feed)
+
+    def refused(self, neighbor: Neighbor, feed: Feed) -> None:
+        """It does not vouch for what it has, or does not answer: what it made is given up."""
+        at = neighbor.applied.get(feed)
+        if self.holds(neighbor, feed) and at is not None:
+            self._given_up.add((neighbor.nat_id, feed, at))
+            self._note("mapping {mapping}: what {neighbor} made is given up", neighbor, feed)
+            self._forget(neighbor, feed)
+
+    # The answer
+
+    def pull_of(self, neighbor: Neighbor, feed: Feed) -> Pull | None:
+        """What was asked of a neighbor, if anything was."""
+        return self._pulls.get((neighbor.nat_id, feed))
+
+    def take(self, pull: Pull, message: Message, now: float) -> None:
+        """A slice. Raises WireError for a malformed one."""
+        losers = pull.take(message, now)
+        self._merged(pull.feed.mapping_id, losers, now)
+
+    def control(self, neighbor: Neighbor, pull: Pull, said: DumpBegin | DumpEnd, now: float) -> None:
+        """Its begin, or its end."""
+        if isinstance(said, DumpBegin):
+            pull.begin(said, now)
+        elif pull.end(said) and pull.at is not None:
+            self._counters.pulls += 1
+            self._counters.merged += pull.added
+            self._counters.merge_losers += pull.losers
+            self._feeds[pull.feed].has(pull.at)
+            text = "mapping {mapping}: {added} entries of {neighbor} merged, {losers} had keys of ours"
+            self._note(text, neighbor, pull.feed, added=pull.added, losers=pull.losers)
+            self._forget(neighbor, pull.feed)
+
+    # Inside
+
+    def _forked(self, neighbor: Neighbor, feed: Feed) -> bool:
+        at, state = neighbor.applied.get(feed), self._feeds[feed]
+        if at is None or at == Position() or (neighbor.nat_id, feed, at) in self._given_up:
+            return False
+        if neighbor.nat_id in self._rivals:
+            return not state.has_been_at(at) or not state.knows(at.term)
+        return not state.has_been_at(at)
+
+    def _forget(self, neighbor: Neighbor, feed: Feed) -> None:
+        self._pulls.pop((neighbor.nat_id, feed), None)
+        if not any(other == feed for _, other in self._pulls):
+            self._restrain(feed.mapping_id, False)
+
+    def _note(self, text: str, neighbor: Neighbor, feed: Feed, **fields: object) -> None:
+        self.events.append(
+            Noted(text, {"mapping": feed.mapping_id, "neighbor": neighbor.name, **fields}, repeats=True)
+        )

@@ -1,0 +1,81 @@
+"""A pull, on the side that asked for it: another device's entries are merged into our table, never swept."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from snat.nat.entry import INSIDE_GLOBAL, INSIDE_LOCAL, OUTSIDE_GLOBAL, OUTSIDE_LOCAL
+from snat.nat.table import NatTable
+from snat.replication.digest import FeedDigest
+from snat.replication.receiver import REQUEST_TIME
+from snat.wire.actions import Action, DumpBegin, DumpEnd, DumpKind, DumpRequest, changes
+from snat.wire.header import Feed, Message, Position
+
+_RECORDS: Final = (Action.ADD, Action.UPDATE)
+TRIES: Final = 2
+"""Requests that brought nothing before a pull is given up."""
+
+
+def merge(table: NatTable, records: list[bytes]) -> tuple[list[bytes], list[bytes]]:
+    """Add what has no entry of ours in its way: the added, and the losers, whose keys ours have.
+
+    An entry that is in the table already, in whatever state, is neither: ours stays.
+    """
+    added, losers = [], []
+    for record in records:
+        if table.current(record) is not None:
+            continue
+        inside = table.from_inside(record[INSIDE_LOCAL], record[OUTSIDE_LOCAL])
+        outside = table.from_outside(record[INSIDE_GLOBAL], record[OUTSIDE_GLOBAL])
+        (added if inside is None and outside is None else losers).append(record)
+    table.add(added)
+    return added, losers
+
+
+@dataclass(slots=True)
+class Pull:
+    """The entries of one feed that one neighbor was asked for."""
+
+    feed: Feed
+    table: NatTable
+    number: int = 0
+    tries: int = 0
+    added: int = 0
+    losers: int = 0
+    at: Position | None = None
+    """Where the neighbor stood when it began to answer."""
+    _asked: float | None = None
+    _shown: FeedDigest | None = None
+
+    def due(self, now: float) -> bool:
+        """Whether to ask, again if nothing came for REQUEST_TIME."""
+        return self._asked is None or now - self._asked >= REQUEST_TIME
+
+    def request(self, number: int, now: float) -> DumpRequest:
+        """What is asked for now: all there is."""
+        self.number = number
+        self.tries += 1
+        self._asked = now
+        self._shown = None
+        return DumpRequest(number, self.feed, DumpKind.PULL, Position())
+
+    def begin(self, dump: DumpBegin, now: float) -> None:
+        """The answer begins."""
+        if dump.number == self.number and dump.kind == DumpKind.PULL:
+            self.at, self._asked, self._shown = dump.position, now, FeedDigest()
+
+    def take(self, message: Message, now: float) -> list[bytes]:
+        """A slice; the losers in it. Raises WireError for a malformed message, before any of it is taken."""
+        runs = changes(message.body, self.feed.mapping_id)
+        if self._shown is None:
+            return []
+        self._asked = now
+        records = [record for action, listed in runs if action in _RECORDS for record in listed]
+        self._shown.change([], records)
+        added, losers = merge(self.table, records)
+        self.added += len(added)
+        self.losers += len(losers)
+        return losers
+
+    def end(self, dump: DumpEnd) -> bool:
+        """Whether all of it came."""
+        return dump.number == self.number and self._shown == FeedDigest(dump.count, dump.digest)
