@@ -20,8 +20,9 @@ from snat.redundancy.roles import ALONE_EXTRA, CLAIM_TIME
 from snat.replication.receiver import REQUEST_TIME
 from snat.session.session import AUTHENTICATE_TIME
 from snat.wire import actions, header
-from snat.wire.actions import LAYOUTS, Action, ItemFlag, Role, Standing
+from snat.wire.actions import Action, ItemFlag, Role, Standing
 from snat.wire.errors import ErrorCode
+from snat.wire.items import LAYOUTS
 from tests.session import diagram
 from tests.vectors import DIRECTORY, NAMES
 
