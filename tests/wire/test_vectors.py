@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-from snat.nat.entry import REFERENCE, Entry
+from snat.nat.entry import ID, REFERENCE, Entry
 from snat.replication.digest import total
 from snat.wire.actions import (
     Action,
@@ -36,8 +36,11 @@ from tests.vectors import NAMES, vector
 FEED: Final = Feed(0, 10)
 OTHER: Final = Feed(0, 20)
 TERM: Final = Term(3, 1)
+SPLIT_TERM: Final = Term(4, 2)
 DIGEST: Final = 0xDCFEAA19BC14405B
 """Of the entries in slice-feed."""
+BASE_DIGEST: Final = 0x40CF38FC862033CB
+"""Of DNS alone, which is there when the term begins."""
 SPLIT_DIGEST: Final = 0x5E2042111992115E
 """Of the entry in slice-pull."""
 
@@ -48,7 +51,7 @@ R2_UNITS: Final = [
     Unit(FEED, Position(Term(0, 0), 0), 2, 1, 0xAAAA, 0x1122334455667788),
     Unit(OTHER, Position(Term(9, 2), 256), 1, 4, 0xAAAA, 0x8877665544332211),
 ]
-R3: Final = Authenticate(3, 1, 0xFCDE2B2EDBA56BF4, 1000, 65536, 0, 1)
+R3: Final = Authenticate(3, 1, 0xFCDE2B2EDBA56BF4, 1000, 65536, Capability.RESUME, 1)
 R3_UNIT: Final = Unit(FEED, Position(TERM, 3), 2, 2, 0, 0x1122334455667788, UnitOption.PERIODIC)
 
 WEB: Final = Entry(
@@ -165,26 +168,26 @@ EXAMPLES: Final = {
     ),
     "delete-all": changed(6, (Action.DELETE_ALL, [b""])),
     "slice-feed": changed(0, (Action.ADD, [FTP_CLOSING.pack(), ECHO.pack()])),
-    "slice-pull": changed(0, (Action.ADD, [SPLIT.pack()]), term=Term(2, 2)),
+    "slice-pull": changed(0, (Action.ADD, [SPLIT.pack()]), term=SPLIT_TERM),
     "dump-request-feed": said(DumpRequest(1, FEED, DumpKind.FEED, Position())),
     "dump-request-resume": said(DumpRequest(2, FEED, DumpKind.RESUME, Position(TERM, 3))),
     "dump-request-pull": said(
         DumpRequest(3, FEED, DumpKind.PULL, Position(), owner=2, inside=0x0A000000, prefix_length=24)
     ),
     "dump-begin-feed": said(DumpBegin(1, FEED, DumpKind.FEED, Position(TERM, 5))),
-    "dump-begin-pull": said(DumpBegin(3, FEED, DumpKind.PULL, Position(Term(2, 2), 80))),
+    "dump-begin-pull": said(DumpBegin(3, FEED, DumpKind.PULL, Position(SPLIT_TERM, 3))),
     "dump-end-feed": said(DumpEnd(1, FEED, Position(TERM, 5), 2, DIGEST)),
-    "dump-end-pull": said(DumpEnd(3, FEED, Position(Term(2, 2), 80), 1, SPLIT_DIGEST)),
+    "dump-end-pull": said(DumpEnd(3, FEED, Position(SPLIT_TERM, 3), 1, SPLIT_DIGEST)),
     "keepalive": Example(
         keepalive([Applied(FEED, Position(TERM, 5)), Applied(OTHER, Position())]),
         [Applied(FEED, Position(TERM, 5)), Applied(OTHER, Position(Term(0, 0), 0))],
     ),
     "term": said(TermBegin(FEED, TERM, Position(Term(2, 2), 77))),
-    "digest": said(Digest(FEED, Position(TERM, 0), 2, DIGEST)),
+    "digest": said(Digest(FEED, Position(TERM, 0), 1, BASE_DIGEST)),
     "role": said(RoleChange(FEED, 1, 4, TERM)),
     "announcement": said(RoleChange(FEED, 1, 4, TERM), Digest(FEED, Position(TERM, 5), 2, DIGEST)),
     "claim": said(Claim(FEED, Position(Term(2, 2), 77))),
-    "released": said(Released(FEED, Position(Term(2, 2), 77), 2, DIGEST)),
+    "released": said(Released(FEED, Position(Term(2, 2), 77), 1, BASE_DIGEST)),
     "unavailable": said(Unavailable(FEED, Position(TERM, 5), 2, DIGEST, 1)),
     "error": refusal(Error(ErrorCode.OLD_TERM, FEED, TERM, "old term")),
     "error-entry": refusal(Error(ErrorCode.COLLISION, FEED, TERM, "collision", SPLIT.pack()[REFERENCE])),
@@ -299,6 +302,29 @@ def test_the_digest_at_the_end_of_a_dump_is_that_of_its_slice(name: str, count: 
     ((_, records),) = changes(vector(f"slice-{name}")[32:], FEED.mapping_id)
     assert (len(records), total(records) % 2**64) == (count, digest)
     assert EXAMPLES[f"dump-end-{name}"].decoded[0][-2:] == (count, digest)
+
+
+def test_the_numbered_vectors_lead_from_the_base_of_the_term_to_the_dump() -> None:
+    """A reader may apply them in order: the digests at sequences 0, 5 and 6 are those of its table."""
+    table = {DNS.pack()[ID]: DNS.pack()}
+    names = [name for name in NAMES if EXAMPLES[name].sequence]
+    digests = {0: total(table.values())}
+    for name in sorted(names, key=lambda name: EXAMPLES[name].sequence):
+        for action, datas in changes(vector(name)[32:], FEED.mapping_id):
+            for data in datas:
+                match action:
+                    case Action.DELETE_ALL:
+                        table.clear()
+                    case Action.DELETE:
+                        assert table.pop(data[ID])[REFERENCE] == data
+                    case _:
+                        assert (data[ID] in table) == (action is Action.UPDATE)
+                        table[data[ID]] = data
+        digests[EXAMPLES[name].sequence] = total(table.values())
+    assert sorted(digests) == list(range(7))
+    assert [digests[at] % 2**64 for at in (0, 5, 6)] == [BASE_DIGEST, DIGEST, 0]
+    (_, slices), *_ = changes(vector("slice-feed")[32:], FEED.mapping_id)
+    assert digests[5] == total(slices)
 
 
 def test_the_pull_selects_the_entry_that_answers_it() -> None:
