@@ -1,25 +1,15 @@
 """Whatever the wire can carry, for hypothesis."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from hypothesis import strategies as st
 
 from snat.nat.entry import REFERENCE, Entry
-from snat.wire.actions import (
-    LAYOUTS,
-    MAXIMUM_REASON,
-    Action,
-    Applied,
-    Authenticate,
-    Error,
-    Unit,
-    authenticate,
-    control,
-    error,
-    item,
-    keepalive,
-)
+from snat.wire.actions import MAXIMUM_REASON, Action, Applied, Authenticate, DumpKind, Error, Unit
 from snat.wire.header import Feed, Position, Term, encode
+from snat.wire.items import LAYOUTS, authenticate, control, error, item, keepalive
 
 MAPPING: Final = 10
 _U8, _U16, _U32, _U64 = (st.integers(0, 2**bits - 1) for bits in (8, 16, 32, 64))
@@ -51,11 +41,13 @@ entries = st.builds(
 """Entries of feed (0, MAPPING)."""
 
 records = entries.map(Entry.pack)
+references = records.map(lambda record: record[REFERENCE])
 
 changes = st.one_of(
     st.tuples(st.just(Action.ADD), records),
     st.tuples(st.just(Action.UPDATE), records),
-    st.tuples(st.just(Action.DELETE), records.map(lambda record: record[REFERENCE])),
+    st.tuples(st.just(Action.DELETE), references),
+    st.tuples(st.just(Action.DELETE_ALL), st.just(b"")),
 )
 """One change of feed (0, MAPPING): action and data."""
 
@@ -68,32 +60,48 @@ _FIELDS: Final = {"I": _U32, "Q": _U64, "B": _U8, "H": _U16}
 _NESTED: Final = {Feed: feeds, Term: terms, Position: positions}
 
 
-def fixed(kind: type[Any], layout: str) -> st.SearchStrategy[Any]:
-    """Values of a class whose plain fields, in order, have these struct codes."""
+def fixed(
+    kind: type[Any], layout: str, limited: Mapping[str, st.SearchStrategy[int]] = MappingProxyType({})
+) -> st.SearchStrategy[Any]:
+    """Values of a class whose plain fields, in order, have these struct codes; some are ``limited``."""
     codes = iter(layout)
-    fields = [_NESTED[of] if of in _NESTED else _FIELDS[next(codes)] for of in kind.__annotations__.values()]
+    fields = [
+        _NESTED[of] if of in _NESTED else limited.get(name, _FIELDS[next(codes)])
+        for name, of in kind.__annotations__.items()
+    ]
+    assert next(codes, None) is None, f"more codes than {kind.__name__} has plain fields"
     return st.tuples(*fields).map(lambda values: kind(*values))
 
 
 _PLAIN_CODES: Final = {
     Action.DIGEST: "IQ",
+    Action.TERM: "",
+    Action.UNAVAILABLE: "IQB",
     Action.ROLE: "BB",
     Action.CLAIM: "",
     Action.RELEASED: "IQ",
-    Action.DUMP_REQUEST: "I",
-    Action.DUMP_BEGIN: "I",
+    Action.DUMP_REQUEST: "IBIIB",
+    Action.DUMP_BEGIN: "IB",
     Action.DUMP_END: "IIQ",
 }
-"""Struct codes of what is neither feed, term nor position: number, count, digest, role, standing."""
+"""Struct codes of what is neither feed, term nor position: number, count, digest, role, standing ..."""
+_LIMITED: Final[dict[Action, dict[str, st.SearchStrategy[int]]]] = {
+    Action.UNAVAILABLE: {"keep": st.integers(0, 1)},
+    Action.DUMP_REQUEST: {"kind": st.sampled_from(DumpKind), "prefix_length": st.integers(0, 32)},
+    Action.DUMP_BEGIN: {"kind": st.sampled_from([DumpKind.FEED, DumpKind.PULL])},
+}
+"""Those of which not every number means something."""
 
-fixed_values = st.one_of(*(fixed(LAYOUTS[action][0], codes) for action, codes in _PLAIN_CODES.items()))
+fixed_values = st.one_of(
+    *(fixed(LAYOUTS[action][0], codes, _LIMITED.get(action, {})) for action, codes in _PLAIN_CODES.items())
+)
 applied = fixed(Applied, "")
-units = fixed(Unit, "BBHQ")
-hellos = fixed(Authenticate, "IIIIIH")
+units = fixed(Unit, "BBHQH")
+hellos = fixed(Authenticate, "IIQIIIH")
 _printable = st.text(
     st.characters(exclude_categories=["C", "Z"]) | st.just(" "), max_size=MAXIMUM_REASON // 4
 )
-errors = st.builds(Error, _U16, feeds, terms, _printable.filter(str.isprintable))
+errors = st.builds(Error, _U16, feeds, terms, _printable.filter(str.isprintable), st.just(b"") | references)
 
 control_items = st.one_of(
     fixed_values.map(control),

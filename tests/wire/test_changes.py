@@ -5,8 +5,9 @@ from typing import Final
 import pytest
 
 from snat.nat.entry import MAXIMUM_CONTEXT, MAXIMUM_SIZE, PLAIN_SIZE, REFERENCE, REFERENCE_SIZE, Entry
-from snat.wire.actions import ADD_PLAIN, Action, ItemFlag, changes, controls, item
+from snat.wire.actions import Action, ItemFlag
 from snat.wire.errors import ErrorCode, WireError
+from snat.wire.items import ADD_PLAIN, CHANGES, changes, controls, item
 
 MAPPING: Final = 10
 ENTRY: Final = Entry(
@@ -85,6 +86,22 @@ def test_a_reference_of_another_size_is_refused(size: int) -> None:
     assert refused(item(Action.DELETE, PLAIN[:size])) is ErrorCode.MALFORMED
 
 
+@pytest.mark.parametrize("size", [1, REFERENCE_SIZE, PLAIN_SIZE])
+@pytest.mark.parametrize("after", [0, 3])
+def test_a_delete_all_carries_nothing(size: int, after: int) -> None:
+    assert refused(ADD * after + item(Action.DELETE_ALL, PLAIN[:size])) is ErrorCode.MALFORMED
+
+
+def test_a_delete_all_stands_alone_or_in_its_place_among_others() -> None:
+    everything = item(Action.DELETE_ALL, b"")
+    assert changes(everything, MAPPING) == [(Action.DELETE_ALL, [b""])]
+    assert changes(ADD + everything + everything + ADD, MAPPING) == [
+        (Action.ADD, [PLAIN]),
+        (Action.DELETE_ALL, [b"", b""]),
+        (Action.ADD, [PLAIN]),
+    ]
+
+
 @pytest.mark.parametrize("size", [1, MAXIMUM_CONTEXT - 1, MAXIMUM_CONTEXT])
 @pytest.mark.parametrize("action", [Action.ADD, Action.UPDATE])
 def test_a_context_up_to_the_limit_is_taken(action: Action, size: int) -> None:
@@ -101,9 +118,9 @@ def test_a_context_over_the_limit_is_neither_made_nor_taken() -> None:
 
 
 @pytest.mark.parametrize("record_format", range(1, 16))
-@pytest.mark.parametrize("action", [Action.ADD, Action.UPDATE, Action.DELETE])
+@pytest.mark.parametrize("action", sorted(CHANGES))
 def test_a_record_format_other_than_ipv4_is_refused(action: Action, record_format: int) -> None:
-    data = REFERENCED if action is Action.DELETE else PLAIN
+    data = {Action.DELETE: REFERENCED, Action.DELETE_ALL: b""}.get(action, PLAIN)
     assert refused(item(action, data, record_format)) is ErrorCode.MALFORMED
 
 
@@ -128,7 +145,7 @@ def test_an_entry_of_another_mapping_is_refused_wherever_it_stands(action: Actio
     assert refused(ADD * after + item(action, data) + ADD) is ErrorCode.MALFORMED
 
 
-@pytest.mark.parametrize("code", [0, 5, 6, Action.KEEPALIVE, Action.AUTHENTICATE, 16, 17, 255])
+@pytest.mark.parametrize("code", [0, *sorted(set(Action) - CHANGES), 16, 18, 255])
 @pytest.mark.parametrize("after", [0, 1])
 def test_anything_else_among_changes_is_refused_unless_optional(code: int, after: int) -> None:
     foreign = bytes((code, 0, 0, 3)) + b"abc"
@@ -137,7 +154,7 @@ def test_anything_else_among_changes_is_refused_unless_optional(code: int, after
     assert changes(ADD * after + optional + ADD, MAPPING) == [(Action.ADD, [PLAIN] * (after + 1))]
 
 
-@pytest.mark.parametrize("code", [Action.ADD, Action.UPDATE, Action.DELETE])
+@pytest.mark.parametrize("code", sorted(CHANGES))
 def test_a_change_among_controls_is_refused(code: int) -> None:
     """The other way round: an unnumbered message is a slice by its first item, or has no change."""
     with pytest.raises(WireError) as caught:

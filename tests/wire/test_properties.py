@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snat.nat.entry import Entry
-from snat.wire import actions
-from snat.wire.actions import Action, Authenticate, Error, Run, Unit, changes, controls, item, items
+from snat.wire.actions import Action, Authenticate, Error, Unit
 from snat.wire.errors import WireError
 from snat.wire.framing import Framing
 from snat.wire.header import MAXIMUM_MESSAGE, SIZE, Feed, Message, Term, encode
+from snat.wire.items import Run, authenticate, changes, control, controls, error, item, items, keepalive
 from tests.vectors import NAMES, vector
 from tests.wire import strategies
 
@@ -48,7 +48,7 @@ def test_any_entry_comes_back(entry: Entry) -> None:
 @quick
 @given(st.lists(strategies.fixed_values, max_size=6))
 def test_any_values_of_fixed_layouts_come_back(values: list[Any]) -> None:
-    decoded = controls(b"".join(map(actions.control, values)))
+    decoded = controls(b"".join(map(control, values)))
     assert decoded == values
     assert list(map(type, decoded)) == list(map(type, values))
 
@@ -56,19 +56,19 @@ def test_any_values_of_fixed_layouts_come_back(values: list[Any]) -> None:
 @quick
 @given(strategies.hellos, st.lists(strategies.units, max_size=20))
 def test_any_authenticate_comes_back(hello: Authenticate, units: list[Unit]) -> None:
-    assert controls(actions.authenticate(hello, units)) == [(hello, units)]
+    assert controls(authenticate(hello, units)) == [(hello, units)]
 
 
 @quick
 @given(st.lists(strategies.applied, max_size=20))
 def test_any_keepalive_comes_back(applied: list[Any]) -> None:
-    assert controls(actions.keepalive(applied)) == applied
+    assert controls(keepalive(applied)) == applied
 
 
 @quick
 @given(strategies.errors)
 def test_any_error_comes_back(said: Error) -> None:
-    assert controls(actions.error(said)) == [said]
+    assert controls(error(said)) == [said]
 
 
 @quick

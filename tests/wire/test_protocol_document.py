@@ -19,9 +19,10 @@ from snat.pki import NAT_ID_URN
 from snat.redundancy.roles import ALONE_EXTRA, CLAIM_TIME
 from snat.replication.receiver import REQUEST_TIME
 from snat.session.session import AUTHENTICATE_TIME
-from snat.wire import actions, header
-from snat.wire.actions import LAYOUTS, Action, ItemFlag, Role, Standing
+from snat.wire import actions, header, items
+from snat.wire.actions import Action, Capability, DumpKind, ItemFlag, Role, Standing, UnitOption
 from snat.wire.errors import ErrorCode
+from snat.wire.items import LAYOUTS
 from tests.session import diagram
 from tests.vectors import DIRECTORY, NAMES
 
@@ -98,7 +99,7 @@ def test_the_header_is_as_described() -> None:
 
 
 def test_the_item_is_as_described() -> None:
-    assert layouts("Items") == [described(("action", "flags", "data_length"), actions.ITEM)]
+    assert layouts("Items") == [described(("action", "flags", "data_length"), items.ITEM)]
     assert (ItemFlag.FORMAT, ItemFlag.OPTIONAL) == (0b1111, 1 << 7)
 
 
@@ -111,20 +112,23 @@ def test_a_fixed_layout_is_as_described(action: Action) -> None:
 
 def test_authenticate_and_its_units_are_as_described() -> None:
     assert layouts("authenticate (1)") == [
-        described(names_of(actions.Authenticate), actions.AUTHENTICATE),
-        described(names_of(actions.Unit), actions.UNIT),
+        described(names_of(actions.Authenticate), items.AUTHENTICATE),
+        described(names_of(actions.Unit), items.UNIT),
     ]
 
 
 def test_keepalive_is_as_described() -> None:
-    assert layouts("keepalive (11)") == [described(names_of(actions.Applied), actions.APPLIED)]
+    assert layouts("keepalive (11)") == [described(names_of(actions.Applied), items.APPLIED)]
 
 
 def test_error_is_as_described() -> None:
     (rows,) = layouts("error (7)")
-    *names, reason = names_of(actions.Error)
-    assert rows[:-1] == described(tuple(names), actions.ERROR)
-    assert rows[-1] == (str(actions.ERROR.size), f"0 to {actions.MAXIMUM_REASON}", reason)
+    *names, reason, about = names_of(actions.Error)
+    assert rows[:-2] == described((*names, f"{about}_length"), items.ERROR)
+    assert rows[-2:] == [
+        (str(items.ERROR.size), f"0 or {entry.REFERENCE_SIZE}", about),
+        (f"{items.ERROR.size} + {about}", f"0 to {actions.MAXIMUM_REASON}", reason),
+    ]
 
 
 def test_the_record_is_as_described() -> None:
@@ -152,6 +156,10 @@ def test_the_error_codes_are_as_described() -> None:
     [
         ("role (13)", "role", {one.value: one.name for one in Role}),
         ("role (13)", "standing", {one.value: one.name for one in Standing}),
+        ("authenticate (1)", "capabilities", {one.value: one.name for one in Capability}),
+        ("authenticate (1)", "options", {one.value: one.name for one in UnitOption}),
+        ("dump-request (8)", "kind", {one.value: one.name for one in DumpKind}),
+        ("dump-begin (9)", "kind", {one.value: one.name for one in DumpKind if one is not DumpKind.RESUME}),
         ("Entries", "flags", {one.value: one.name for one in Flag}),
         ("Entries", "state", {one.value: one.name for one in entry.State}),
         ("Entries", "timeout class", {one.value: one.name for one in TimeoutClass}),
@@ -167,12 +175,23 @@ def test_the_values_of_a_field_are_as_described(
     assert {int(value): name.upper() for value, name in said} == values
 
 
+def test_every_kind_of_dump_is_described() -> None:
+    ((_, rows),) = tables(section("Dumps"))
+    assert [kind for kind, *_ in rows] == [kind.name for kind in DumpKind]
+
+
+def test_the_actions_that_share_no_message_with_others_are_as_described() -> None:
+    assert set(range(2, 6)) == items.CHANGES
+    assert "Changes (2 to 5) and other items never share a message." in FLAT
+
+
 def test_the_bounds_are_as_described() -> None:
     ((_, rows),) = tables(section("Bounds"))
     bounds = {what: bound for what, bound, _ in rows}
     assert bounds["message"] == f"{header.MAXIMUM_MESSAGE} bytes"
     assert bounds["header"] == f"{header.SIZE} to {header.MAXIMUM_HEADER} bytes"
     assert bounds["application context"] == f"{entry.MAXIMUM_CONTEXT} bytes"
+    assert bounds["entry in an error"] == f"0 or {entry.REFERENCE_SIZE} bytes"
     assert bounds["reason of an error"] == f"{actions.MAXIMUM_REASON} bytes"
     assert bounds["time from an open link to authenticate"] == f"{AUTHENTICATE_TIME:g} s"
 
@@ -191,7 +210,7 @@ def test_the_bounds_are_as_described() -> None:
         f"The hold time ({DEFAULT_HOLD_TIME:g} s unless configured)",
         f"carry a record, {entry.PLAIN_SIZE} bytes and the context",
         f"carries a reference, {entry.REFERENCE_SIZE} bytes",
-        f"brings no slice, for {REQUEST_TIME:g} s, it asks again",
+        f"brings nothing for {REQUEST_TIME:g} s, it asks again",
         f"the hold time and {ALONE_EXTRA:g} s must have passed",
         f"has waited {CLAIM_TIME:g} s in vain",
         f"{entry.INCARNATION_BITS} bits incarnation, {entry.COUNTER_BITS} bits counter",

@@ -4,16 +4,29 @@ from typing import Any, Final, NamedTuple, cast
 
 import pytest
 
+from snat.nat.entry import REFERENCE_SIZE
 from snat.wire.actions import (
-    APPLIED,
-    AUTHENTICATE,
-    ERROR,
-    LAYOUTS,
     MAXIMUM_REASON,
-    UNIT,
     Action,
+    Authenticate,
+    DumpBegin,
+    DumpKind,
+    DumpRequest,
     Error,
     ItemFlag,
+    Unavailable,
+    Unit,
+)
+from snat.wire.errors import ErrorCode, WireError
+from snat.wire.header import NO_FEED, NO_TERM, Position
+from snat.wire.items import (
+    APPLIED,
+    AUTHENTICATE,
+    CHANGES,
+    ERROR,
+    LAYOUTS,
+    UNIT,
+    authenticate,
     control,
     controls,
     error,
@@ -22,8 +35,6 @@ from snat.wire.actions import (
     items,
     keepalive,
 )
-from snat.wire.errors import ErrorCode, WireError
-from snat.wire.header import NO_FEED, NO_TERM
 
 KNOWN: Final = {*LAYOUTS, Action.KEEPALIVE, Action.AUTHENTICATE, Action.ERROR}
 UNKNOWN: Final = [code for code in range(256) if code not in KNOWN]
@@ -37,24 +48,60 @@ def refused(body: bytes) -> ErrorCode:
     return caught.value.code
 
 
+def ones(action: Action) -> bytes:
+    """Data of a fixed layout whose fields are all 1, which every field may be."""
+    layout = LAYOUTS[action][1]
+    return layout.pack(*[1] * len(layout.unpack(bytes(layout.size))))
+
+
 def test_every_action_is_a_change_or_decoded_here() -> None:
-    assert {Action.ADD, Action.UPDATE, Action.DELETE} | KNOWN == set(Action)
-    assert not {5, 6, 16} & set(Action), "reserved numbers"
+    assert set(Action) == KNOWN | CHANGES
+    assert not KNOWN & CHANGES
+    assert 16 not in set(Action), "a reserved number"
 
 
 @pytest.mark.parametrize("action", LAYOUTS)
 def test_a_layout_has_a_field_for_each_of_its_values(action: Action) -> None:
-    kind, layout = LAYOUTS[action]
-    (value,) = controls(item(action, bytes(layout.size)))
-    assert type(value) is kind
-    assert control(cast("NamedTuple", value)) == item(action, bytes(layout.size))
+    (value,) = controls(item(action, ones(action)))
+    assert type(value) is LAYOUTS[action][0]
+    assert control(cast("NamedTuple", value)) == item(action, ones(action))
+
+
+@pytest.mark.parametrize("value", [0, 4, 255])
+def test_a_request_for_nothing_known_is_refused(value: int) -> None:
+    assert refused(control(DumpRequest(1, NO_FEED, value, Position()))) is ErrorCode.MALFORMED
+
+
+@pytest.mark.parametrize("kind", DumpKind)
+@pytest.mark.parametrize("length", [33, 255])
+def test_an_impossible_prefix_is_refused_whatever_the_kind(kind: DumpKind, length: int) -> None:
+    request = DumpRequest(1, NO_FEED, kind, Position(), prefix_length=length)
+    assert refused(control(request)) is ErrorCode.MALFORMED
+    assert controls(control(request._replace(prefix_length=32))) == [request._replace(prefix_length=32)]
+
+
+@pytest.mark.parametrize("value", [0, DumpKind.RESUME, 4, 255])
+def test_a_dump_of_no_kind_does_not_begin(value: int) -> None:
+    assert refused(control(DumpBegin(1, NO_FEED, value, Position()))) is ErrorCode.MALFORMED
+
+
+@pytest.mark.parametrize("keep", [2, 255])
+def test_entries_are_kept_or_not(keep: int) -> None:
+    assert refused(control(Unavailable(NO_FEED, Position(), 0, 0, keep))) is ErrorCode.MALFORMED
+
+
+def test_bits_of_a_later_version_are_read_and_mean_nothing() -> None:
+    """A receiver uses what both have: a capability or option that it does not know is none of its affair."""
+    hello = Authenticate(1, 2, 3, 4, 5, 0xFFFFFFFF, 0xFFFF)
+    unit = Unit(NO_FEED, Position(), 1, 1, 0, 0, 0xFFFF)
+    assert controls(authenticate(hello, [unit])) == [(hello, [unit])]
 
 
 @pytest.mark.parametrize("action", LAYOUTS)
 @pytest.mark.parametrize("difference", [-1, 1])
 def test_a_fixed_layout_of_another_size_is_refused(action: Action, difference: int) -> None:
-    size = LAYOUTS[action][1].size + difference
-    assert refused(item(action, bytes(size))) is ErrorCode.MALFORMED
+    data = ones(action)
+    assert refused(item(action, (data + b"x")[: len(data) + difference])) is ErrorCode.MALFORMED
     assert refused(item(action, b"")) is ErrorCode.MALFORMED
 
 
@@ -85,9 +132,28 @@ def test_an_error_of_another_size_is_refused(size: int) -> None:
     assert refused(item(Action.ERROR, bytes(size))) is ErrorCode.MALFORMED
 
 
+@pytest.mark.parametrize("size", [*range(1, REFERENCE_SIZE), REFERENCE_SIZE + 1, 255])
+def test_an_entry_in_an_error_that_is_no_reference_is_refused(size: int) -> None:
+    about = ERROR.pack(ErrorCode.COLLISION, 0, 10, 0, 0, size)
+    assert refused(item(Action.ERROR, about + bytes(size))) is ErrorCode.MALFORMED
+
+
+@pytest.mark.parametrize("missing", [1, REFERENCE_SIZE])
+def test_an_error_without_the_entry_that_it_promises_is_refused(missing: int) -> None:
+    about = ERROR.pack(ErrorCode.COLLISION, 0, 10, 0, 0, REFERENCE_SIZE)
+    assert refused(item(Action.ERROR, about + bytes(REFERENCE_SIZE - missing))) is ErrorCode.MALFORMED
+
+
+def test_an_entry_leaves_the_reason_its_length() -> None:
+    about = ERROR.pack(ErrorCode.COLLISION, 0, 10, 0, 0, REFERENCE_SIZE) + bytes(REFERENCE_SIZE)
+    assert len(controls(item(Action.ERROR, about + b"x" * MAXIMUM_REASON))) == 1
+    assert refused(item(Action.ERROR, about + b"x" * (MAXIMUM_REASON + 1))) is ErrorCode.MALFORMED
+
+
 @pytest.mark.parametrize("length", [0, 1, MAXIMUM_REASON])
-def test_an_error_without_or_with_text_comes_back(length: int) -> None:
-    said = Error(1, NO_FEED, NO_TERM, "x" * length)
+@pytest.mark.parametrize("entry", [b"", b"\xff" * REFERENCE_SIZE])
+def test_an_error_comes_back_with_its_text_and_entry(length: int, entry: bytes) -> None:
+    said = Error(1, NO_FEED, NO_TERM, "x" * length, entry)
     assert controls(error(said)) == [said]
 
 
@@ -116,7 +182,7 @@ def test_an_unknown_mandatory_item_is_refused_and_an_optional_one_ignored(code: 
 
 @pytest.mark.parametrize("action", LAYOUTS)
 def test_a_known_item_counts_whether_optional_or_not(action: Action) -> None:
-    data = bytes(LAYOUTS[action][1].size)
+    data = ones(action)
     assert controls(item(action, data, ItemFlag.OPTIONAL)) == controls(item(action, data))
     with pytest.raises(WireError):
         controls(item(action, data + b"x", ItemFlag.OPTIONAL))
