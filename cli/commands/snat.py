@@ -97,7 +97,7 @@ def _place_of_group(values: Values) -> Place:
     return Place(PRIMARY if subject[0] is ConfiguredRole.PRIMARY else BACKUP, subject)
 
 
-def _in_group(
+def in_group(
     pattern: tuple[Element, ...],
     values: Callable[[Group], Iterator[Values]],
     change: Callable[[Group, Values], Group],
@@ -261,7 +261,7 @@ IN_STATEFUL: tuple[Command, ...] = (
 )
 
 IN_GROUP: tuple[Command, ...] = (
-    _in_group(
+    in_group(
         (
             Keyword(text="peer", help="A neighbor that shares the table"),
             HostAddress(key="address", help="Address of the neighbor"),
@@ -277,13 +277,13 @@ IN_GROUP: tuple[Command, ...] = (
         _add_peer,
         _drop_peer,
     ),
-    _in_group(
+    in_group(
         (Keyword(text="mapping-id", help="Share the entries of rules with this mapping ID"), MAPPING_ID),
         _mapping_values,
         _add_mapping,
         _drop_mapping,
     ),
-    _in_group(
+    in_group(
         (
             Keyword(text="virtual-address", help="Gateway address that follows the role"),
             HostAddress(key="address", help="Address that inside hosts have as gateway"),
@@ -300,7 +300,7 @@ IN_GROUP: tuple[Command, ...] = (
         _add_virtual,
         _drop_virtual,
     ),
-    _in_group(
+    in_group(
         (
             Keyword(text="timers", help="When a silent neighbor is lost"),
             Tail(_time("keepalive", "Keepalive interval", 254), _time("hold", "Hold time", 255)),
