@@ -7,7 +7,15 @@ from cli.configuration_file import read_configuration
 from cli.router import ConfigurationRefused
 from cli.shell import Shell
 from snat.config.model import Configuration
-from snat.device.status import Endpoint, FeedStatus, GroupStatus, LinkStatus, Statistics, Translation
+from snat.device.status import (
+    Endpoint,
+    FeedStatus,
+    GroupStatus,
+    LinkStatus,
+    MemberStatus,
+    Statistics,
+    Translation,
+)
 
 CONFIGURATION = """\
 hostname R1
@@ -79,6 +87,20 @@ LINK = LinkStatus(
     state="Establish",
     messages_in=7,
     messages_out=9,
+    bytes_in=700,
+    bytes_out=900,
+    queued_bytes=52,
+    inbound_bytes=16384,
+    incarnation=5,
+)
+MEMBER = MemberStatus(
+    neighbor="r2.snat.example",
+    nat_id=2,
+    standing="LISTEN",
+    term=3,
+    sequence=41,
+    lag_messages=3,
+    lag_seconds=0.28,
 )
 FEED = FeedStatus(
     process_id=0,
@@ -87,9 +109,12 @@ FEED = FeedStatus(
     term=3,
     sequence=44,
     entries=120,
-    digest=1,
+    digest=255,
     synchronised=True,
     verified_age=2.2,
+    journal_messages=7,
+    journal_bytes=1234,
+    members=(MEMBER,),
 )
 GROUP = GroupStatus(
     mode="PRIMARY",
