@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 
 from cli.configuration_file import read_configuration
-from cli.router import ConfigurationRefused
+from cli.router import CommandRefused, ConfigurationRefused
 from cli.shell import Shell
 from snat.config.model import Configuration
 from snat.device.status import (
@@ -137,7 +138,10 @@ class FakeRouter:
     rows: Iterator[Translation] = field(default_factory=lambda: iter([translation(0)]))
     groups: tuple[GroupStatus, ...] = (GROUP,)
     refusal: str = ""
+    """Why it refuses configurations and orders; empty: it does not."""
     applied: list[Configuration] = field(default_factory=list)
+    ordered: list[str] = field(default_factory=list)
+    """What operators ordered, as calls."""
 
     def running_configuration(self) -> Configuration:
         return self.running
@@ -156,6 +160,20 @@ class FakeRouter:
 
     def statistics(self) -> Statistics:
         return Statistics(counters={"translate": {"hits": 47, "new_flows": 3}})
+
+    def clear_translations(self) -> None:
+        self._order("clear_translations()")
+
+    def clear_sessions(self, address: IPv4Address | None) -> None:
+        self._order(f"clear_sessions({address})")
+
+    def refresh(self, address: IPv4Address | None, *, forget: bool) -> None:
+        self._order(f"refresh({address}, forget={forget})")
+
+    def _order(self, call: str) -> None:
+        if self.refusal:
+            raise CommandRefused(self.refusal)
+        self.ordered.append(call)
 
 
 def output(shell: Shell, *lines: str) -> str:

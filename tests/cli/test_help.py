@@ -55,6 +55,12 @@ def test_help_on_nonsense(router: FakeRouter) -> None:
         ("trustpoint", "certificate ", ["WORD"]),
         ("config", "do show ip nat ", ["statistics", "translations"]),
         ("exec", "show run | include ", ["LINE"]),
+        ("exec", "clear ip ", ["nat", "snat"]),
+        ("exec", "clear ip nat translation ", ["*"]),
+        ("exec", "clear ip snat ", ["sessions", "translation"]),
+        ("exec", "clear ip snat sessions ", ["*", "A.B.C.D"]),
+        ("exec", "clear ip snat translation ", ["distributed", "peer"]),
+        ("exec", "clear ip snat translation peer 1.2.3.4 ", ["refresh", "<cr>"]),
     ],
 )
 def test_the_tokens_that_may_follow(mode: str, line: str, names: list[str]) -> None:
@@ -65,7 +71,10 @@ def test_the_tokens_that_may_follow(mode: str, line: str, names: list[str]) -> N
     ("mode", "line", "words"),
     [
         ("exec", "sh", ("show",)),
-        ("exec", "", ("configure", "disable", "enable", "exit", "show")),
+        ("exec", "", ("clear", "configure", "disable", "enable", "exit", "show")),
+        ("exec", "clear ip snat sessions ", ("*", "192.168.77.2")),
+        ("exec", "clear ip snat translation peer 1", ("192.168.77.2",)),
+        ("exec", "clear ip snat translation peer 192.168.77.2 ", ("refresh",)),
         ("exec", "show ip n", ("nat",)),
         ("exec", "nonsense ", ()),
         ("exec", "show run | ", ("begin", "count", "exclude", "include", "json", "section")),
