@@ -226,7 +226,8 @@ class RouterService(Service):
         """Ask managers for all entries anew; see :class:`cli.router.Router`."""
         nat_ids = self._nat_ids(address)
         if address is not None and not any(group.manager in nat_ids for group in self.device.groups):
-            raise CommandRefused(f"{address} manages nothing that this router receives: ask who does")
+            what = f"{address} manages nothing that this router receives"
+            raise CommandRefused(f"{what}: see show ip snat distributed")
         self.device.refresh(nat_ids, self._now(), forget=forget)
         self.pump()
 
