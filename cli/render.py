@@ -10,7 +10,7 @@ from typing import Any
 from cli.grammar import Fault, LineError
 from cli.tree import Help
 from snat.config.model import Interface, Side
-from snat.device.status import Endpoint, FeedStatus, GroupStatus, LinkStatus, Translation
+from snat.device.status import Endpoint, FeedStatus, GroupStatus, LinkStatus, MemberStatus, Translation
 
 PROTOCOLS = {1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp"}
 """Names that IOS prints; others are printed as numbers."""
@@ -102,21 +102,43 @@ def _group(group: GroupStatus, verbose: bool) -> Iterator[str]:
     yield f"Mapping List {' '.join(map(str, group.mapping_ids))}".rstrip()
     yield f"Standing {group.standing}{': ' if group.why else ''}{group.why}"
     for feed in group.feeds:
-        yield _feed(feed, group.local_nat_id)
+        yield from _feed(feed, group.local_nat_id, verbose)
     for link in group.links:
         yield from _link_verbose(link) if verbose else _link(link)
     yield from (f"Alarm {alarm}" for alarm in group.alarms)
 
 
-def _feed(feed: FeedStatus, local_nat_id: int) -> str:
+def _feed(feed: FeedStatus, local_nat_id: int, verbose: bool) -> Iterator[str]:
     managers = {0: "nobody", local_nat_id: f"{local_nat_id} (this router)"}
     manager = managers.get(feed.manager_nat_id, feed.manager_nat_id)
     age = "never" if feed.verified_age is None else f"{feed.verified_age:.0f} s ago"
-    unsynchronised = "" if feed.synchronised else ", not synchronised"
-    return (
+    yield (
         f"Feed process {feed.process_id} mapping {feed.mapping_id}: manager {manager}, term {feed.term}, "
-        f"sequence {feed.sequence}, entries {feed.entries}, verified equal {age}{unsynchronised}"
+        f"sequence {feed.sequence}, entries {feed.entries}, {_lag(feed)}, verified equal {age}{_unwell(feed)}"
     )
+    if verbose:
+        yield (
+            f"  Digest {feed.digest:016x}, journal {feed.journal_messages} messages, "
+            f"{feed.journal_bytes} bytes"
+        )
+    yield from map(_member, feed.members)
+
+
+def _unwell(feed: FeedStatus) -> str:
+    said = ", diverged" if feed.diverged else "" if feed.synchronised else ", not synchronised"
+    return said + (f", repairs {feed.repairs}" if feed.repairs else "")
+
+
+def _member(member: MemberStatus) -> str:
+    pulls = ", pulls" if member.pulls else ""
+    return (
+        f"  Member {member.nat_id} {member.neighbor}: {member.standing or 'unknown'}, term {member.term}, "
+        f"sequence {member.sequence}, {_lag(member)}{pulls}"
+    )
+
+
+def _lag(behind: FeedStatus | MemberStatus) -> str:
+    return f"lag {behind.lag_messages} messages, {behind.lag_seconds:.1f} s"
 
 
 def _link(link: LinkStatus) -> Iterator[str]:
@@ -130,11 +152,14 @@ def _link_verbose(link: LinkStatus) -> Iterator[str]:
     """The Connection Management structure (Fig. 7)."""
     yield from _link(link)
     yield f"  InMsgs {link.messages_in}, OutMsgs {link.messages_out}"
-    yield f"  InBytes {link.bytes_in}, OutBytes {link.bytes_out}, queued {link.queued_bytes}"
+    yield (
+        f"  InBytes {link.bytes_in}, OutBytes {link.bytes_out}, queued {link.queued_bytes}, "
+        f"inbound {link.inbound_bytes}"
+    )
     yield f"  Local Address {link.local_address}, Local NAT id {link.local_nat_id}"
     yield (
         f"  Destination Address {link.destination_address}, port {link.destination_port}, "
-        f"NAT id {link.destination_nat_id}"
+        f"NAT id {link.destination_nat_id}, incarnation {link.incarnation}"
     )
     mapping_ids = " ".join(map(str, link.mapping_ids))
     yield f"  Process id {link.process_id}, Mapping ids {mapping_ids}"

@@ -1,13 +1,15 @@
 """All that commands read of a router, or do to it. ``snat.net.service`` satisfies it; tests fake it."""
 
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 from typing import Protocol
 
 from snat.config.model import Configuration
 from snat.config.refused import ConfigurationRefused
+from snat.device.refused import CommandRefused
 from snat.device.status import GroupStatus, Statistics, Translation
 
-__all__ = ["ConfigurationRefused", "Router"]
+__all__ = ["CommandRefused", "ConfigurationRefused", "Router"]
 
 
 class Router(Protocol):
@@ -34,4 +36,27 @@ class Router(Protocol):
 
     def statistics(self) -> Statistics:
         """All counters."""
+        ...
+
+    def clear_translations(self) -> None:
+        """Forget the entries that this router manages, the local ones included; members follow.
+
+        Raises :class:`CommandRefused`, naming who manages, if there are shared entries and this router
+        manages none of their mappings. Local entries are gone then too.
+        """
+        ...
+
+    def clear_sessions(self, address: IPv4Address | None) -> None:
+        """Close the links to the peer with this address, or to all (None); they are dialled anew.
+
+        Raises :class:`CommandRefused` if no peer has the address.
+        """
+        ...
+
+    def refresh(self, address: IPv4Address | None, *, forget: bool) -> None:
+        """Ask the peer with this address for all entries of what it manages; None: whoever manages.
+
+        With ``forget`` the entries that this router has of it go first. Raises :class:`CommandRefused`
+        if no peer has the address, or that peer manages nothing that this router receives.
+        """
         ...

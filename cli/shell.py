@@ -16,8 +16,9 @@ from cli.configuration_file import MAX_LINE
 from cli.grammar import Fault, LineError
 from cli.modes import PRIVILEGED, USER
 from cli.pipes import Pipe, RegexError, pipe
-from cli.router import ConfigurationRefused, Router
+from cli.router import CommandRefused, ConfigurationRefused, Router
 from cli.tree import (
+    Acts,
     Configures,
     Does,
     Match,
@@ -101,7 +102,7 @@ class Shell:
             yield from self._execute(self._tree.match(self._path, line))
         except LineError as fault:
             yield render.fault(fault, line, prompt)
-        except (Rejected, ConfigurationRefused) as rejected:
+        except (Rejected, ConfigurationRefused, CommandRefused) as rejected:
             yield _percent(str(rejected))
         except RegexError as reason:
             yield f"% Failed to compile regular expression: {reason}\n"
@@ -112,6 +113,8 @@ class Shell:
         match found.command:
             case Shows() as command:
                 yield from self._show(command, found)
+            case Acts() as command:
+                command.act(self._router, found.values)
             case Configures():
                 yield from self._configure(found)
             case Moves() as command:

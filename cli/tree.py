@@ -91,6 +91,14 @@ class Shows(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Acts(Command):
+    """A command that makes the router do something; it prints nothing, or why it was refused."""
+
+    act: Callable[[Router, Values], None]
+    """May raise :class:`snat.device.refused.CommandRefused`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Moves(Command):
     """A command that goes to another mode, and does nothing else."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from cli.commands import access_list, interface, pki, session, snat, system, translation
+from cli.commands import access_list, interface, pki, replication, session, snat, system, translation
 from cli.modes import BACKUP, CONFIG, INTERFACE, PRIMARY, STATEFUL, TRUSTPOINT
 from cli.tree import Command, Mode, Place, lines_below
 from snat.config.model import Configuration
@@ -20,8 +20,8 @@ MODES: Mapping[Mode, Sequence[Command]] = {
     ),
     TRUSTPOINT: (*pki.IN_TRUSTPOINT, *session.CONFIGURATION),
     STATEFUL: (*snat.IN_STATEFUL, *session.CONFIGURATION),
-    PRIMARY: (*snat.IN_GROUP, *session.CONFIGURATION),
-    BACKUP: (*snat.IN_GROUP, *session.CONFIGURATION),
+    PRIMARY: (*snat.IN_GROUP, *replication.IN_GROUP, *session.CONFIGURATION),
+    BACKUP: (*snat.IN_GROUP, *replication.IN_GROUP, *session.CONFIGURATION),
     INTERFACE: (*interface.IN_INTERFACE, *session.CONFIGURATION),
 }
 

@@ -2,7 +2,7 @@
 
 from cli import render
 from cli.commands.configuration import configuration_lines
-from cli.commands.snat import IP_NAT
+from cli.commands.snat import IP_NAT, IP_SNAT
 from cli.grammar import Element, Optional
 from cli.pipes import PIPE
 from cli.tokens import Keyword
@@ -31,8 +31,7 @@ ANYBODY: tuple[Command, ...] = (
     ),
     Shows(
         pattern=_pattern(
-            IP_NAT[0],
-            Keyword(text="snat", help="Stateful NAT"),
+            *IP_SNAT,
             Keyword(text="distributed", help="Redundancy groups, neighbors and feeds"),
             Optional(Keyword(text="verbose", key="verbose", help="Every link with its counters")),
         ),

@@ -29,6 +29,7 @@ IP_NAT = (
     Keyword(text="ip", help="Internet Protocol"),
     Keyword(text="nat", help="Network address translation"),
 )
+IP_SNAT = (IP_NAT[0], Keyword(text="snat", help="Stateful NAT"))
 MAPPING_ID = Number(key="mapping_id", low=1, high=HIGHEST_ID, help="Mapping ID, the same on all members")
 
 Subject = tuple[ConfiguredRole, IPv4Address]
@@ -53,7 +54,8 @@ def _unset_stateful(configuration: Configuration, _subject: Any, _values: Values
     return replace(configuration, stateful=None)
 
 
-def _groups(configuration: Configuration) -> tuple[Group, ...]:
+def groups_of(configuration: Configuration) -> tuple[Group, ...]:
+    """The ``primary`` and ``backup`` blocks."""
     return configuration.stateful.groups if configuration.stateful else ()
 
 
@@ -73,7 +75,7 @@ def _group_named(values: Values) -> Subject:
 
 
 def _find(configuration: Configuration, subject: Subject) -> Group | None:
-    return next((group for group in _groups(configuration) if _group_key(group) == subject), None)
+    return next((group for group in groups_of(configuration) if _group_key(group) == subject), None)
 
 
 def _group_values(group: Group) -> Values:
@@ -84,12 +86,12 @@ def _set_group(configuration: Configuration, _subject: Any, values: Values) -> C
     role, address = _group_named(values)
     group = _find(configuration, (role, address)) or Group(role=role, address=address)
     group = replace(group, port=values.get("port", group.port))
-    return _with_groups(configuration, put(_groups(configuration), group, _group_key))
+    return _with_groups(configuration, put(groups_of(configuration), group, _group_key))
 
 
 def _unset_group(configuration: Configuration, _subject: Any, values: Values) -> Configuration:
     subject = _group_named(values)
-    return _with_groups(configuration, drop(_groups(configuration), lambda g: _group_key(g) == subject))
+    return _with_groups(configuration, drop(groups_of(configuration), lambda g: _group_key(g) == subject))
 
 
 def _place_of_group(values: Values) -> Place:
@@ -97,7 +99,7 @@ def _place_of_group(values: Values) -> Place:
     return Place(PRIMARY if subject[0] is ConfiguredRole.PRIMARY else BACKUP, subject)
 
 
-def _in_group(
+def in_group(
     pattern: tuple[Element, ...],
     values: Callable[[Group], Iterator[Values]],
     change: Callable[[Group, Values], Group],
@@ -117,7 +119,7 @@ def _in_group(
             group = _find(configuration, subject)
             if group is None:
                 raise Rejected(f"% {subject[0]} {subject[1]} has been removed. Enter it again")
-            return _with_groups(configuration, put(_groups(configuration), by(group, typed), _group_key))
+            return _with_groups(configuration, put(groups_of(configuration), by(group, typed), _group_key))
 
         return edit
 
@@ -253,7 +255,7 @@ IN_STATEFUL: tuple[Command, ...] = (
             HostAddress(key="address", help="Address of this router for its neighbors"),
             _port("TCP port on which this router listens"),
         ),
-        stored=lambda configuration, _subject: (_group_values(group) for group in _groups(configuration)),
+        stored=lambda configuration, _subject: (_group_values(group) for group in groups_of(configuration)),
         set=_set_group,
         unset=_unset_group,
         enters=_place_of_group,
@@ -261,7 +263,7 @@ IN_STATEFUL: tuple[Command, ...] = (
 )
 
 IN_GROUP: tuple[Command, ...] = (
-    _in_group(
+    in_group(
         (
             Keyword(text="peer", help="A neighbor that shares the table"),
             HostAddress(key="address", help="Address of the neighbor"),
@@ -277,13 +279,13 @@ IN_GROUP: tuple[Command, ...] = (
         _add_peer,
         _drop_peer,
     ),
-    _in_group(
+    in_group(
         (Keyword(text="mapping-id", help="Share the entries of rules with this mapping ID"), MAPPING_ID),
         _mapping_values,
         _add_mapping,
         _drop_mapping,
     ),
-    _in_group(
+    in_group(
         (
             Keyword(text="virtual-address", help="Gateway address that follows the role"),
             HostAddress(key="address", help="Address that inside hosts have as gateway"),
@@ -300,7 +302,7 @@ IN_GROUP: tuple[Command, ...] = (
         _add_virtual,
         _drop_virtual,
     ),
-    _in_group(
+    in_group(
         (
             Keyword(text="timers", help="When a silent neighbor is lost"),
             Tail(_time("keepalive", "Keepalive interval", 254), _time("hold", "Hold time", 255)),

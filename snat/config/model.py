@@ -16,6 +16,9 @@ DEFAULT_KEEPALIVE = 1.0
 DEFAULT_HOLD_TIME = 3.0
 """Seconds of silence after which a neighbor is lost."""
 
+DEFAULT_MAXIMUM_BYTES = 16384
+"""Bytes of a message of changes, header included: one TLS record."""
+
 
 class Side(StrEnum):
     """Which realm an interface faces (``ip nat inside|outside``)."""
@@ -113,6 +116,14 @@ class Group:
     """Seconds between two keepalives."""
     hold_time: float = DEFAULT_HOLD_TIME
     """Seconds of silence after which a neighbor is lost."""
+    maximum_entries: int = 0
+    """Entries of a message of changes, at most; 0: as many as fit. (Fig. 6 has 10.)"""
+    maximum_bytes: int = DEFAULT_MAXIMUM_BYTES
+    """Bytes of a message of changes, header included; one entry leaves whole even if it alone is longer."""
+    update_interval: float = 0.0
+    """Seconds between two messages of changes; 0: each change leaves at once (``triggered``)."""
+    pull_interval: float = 0.0
+    """Seconds after which a backup asks for changes; 0: it does not ask, it listens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from ipaddress import IPv4Network
 from snat.config.model import (
     DEFAULT_PORT,
     Configuration,
+    ConfiguredRole,
     Group,
     InsideSource,
     Peer,
@@ -21,9 +22,9 @@ from snat.config.model import (
 )
 
 MAX_POOL = 65536
+"""Addresses of one pool."""
 MAX_MAPPING_IDS = 256
 """What two members say of each of them must fit into one message, several times over."""
-"""Addresses of one pool."""
 SHORTEST_HOLD = 0.1
 """Seconds (design section 6: the hold time goes down to 100 ms)."""
 
@@ -128,6 +129,7 @@ def _groups(configuration: Configuration) -> Iterator[Problem]:
         yield from _trust(configuration, group)
         yield from _peers(configuration, group)
         yield from _timers(group)
+        yield from _intervals(group)
         for virtual in group.virtual_addresses:
             if virtual.interface not in inside:
                 what = f"interface {virtual.interface} is not an inside interface"
@@ -182,6 +184,22 @@ def _timers(group: Group) -> Iterator[Problem]:
             what=f"the hold time {group.hold_time:g} s is less than {SHORTEST_HOLD:g} s",
             where=_timers_line(group),
             remedy=f"use at least msec {SHORTEST_HOLD * 1000:g}",
+        )
+
+
+def _intervals(group: Group) -> Iterator[Problem]:
+    if group.update_interval >= group.keepalive:
+        interval, keepalive = round(group.update_interval * 1000), round(group.keepalive * 1000)
+        yield Problem(
+            what=f"the update interval {interval} ms is not less than the keepalive {keepalive} ms",
+            where=f"update-interval msec {interval}",
+            remedy="use a shorter interval, or longer timers",
+        )
+    if group.pull_interval and group.role is ConfiguredRole.PRIMARY:
+        yield Problem(
+            what=f"{_group_line(group)} is a primary, which has the changes that others ask for",
+            where=f"pull interval {group.pull_interval:.0f}",
+            remedy="write it into the backup block of the router that is to ask",
         )
 
 

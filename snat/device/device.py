@@ -5,6 +5,7 @@ drains :meth:`Device.events` (a term is stored before it is announced), then sen
 """
 
 import random
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,11 +16,12 @@ from snat.device.events import DeviceEvent, LinkClosed, Noted
 from snat.device.exchange import Exchange
 from snat.device.group import Group
 from snat.device.links import AT_ONCE, Link, Neighbor
+from snat.device.refused import CommandRefused
 from snat.device.translation import Pools, rules_of, timeouts_of
-from snat.nat.entry import entry_number
+from snat.nat.entry import MAPPING, entry_number
 from snat.nat.pool import member_slots
 from snat.nat.table import NatTable
-from snat.replication.feed import FeedCounters
+from snat.replication.feed import FeedCounters, belongs_to
 from snat.session.events import Closed, Established, Received
 from snat.session.session import Session
 from snat.translate.translator import Translator, Verdict
@@ -156,6 +158,48 @@ class Device:
             for link in neighbor.links():
                 link.session.stop()
                 self._drain(link, now)
+
+    # An operator's orders
+
+    def clear(self, now: float) -> None:
+        """Forget every entry that this device manages, its own local ones included.
+
+        Raises CommandRefused if it manages no group while there are shared entries: those stay.
+        """
+        self.translator.flows.expire(now)  # so that it dates the quarantine of ports
+        managed = {
+            0,
+            *(one for group in self.groups if group.manages for one in group.configuration.mapping_ids),
+        }
+        self.table.remove([one for one in self.table if int.from_bytes(one[MAPPING], "big") in managed])
+        kept = sum(state.digest.count for group in self.groups for state in group.feeds.values())
+        if kept and not any(group.manages for group in self.groups):
+            managers = {group.manager for group in self.groups} & self.neighbors.keys()
+            names = " and ".join(f"{self.neighbors[one].name} (NAT ID {one})" for one in sorted(managers))
+            who = f"are managed by {names}: clear them there" if names else "have no manager now: try later"
+            raise CommandRefused(f"the {kept} shared entries {who}")
+
+    def drop(self, nat_ids: Collection[int], now: float) -> None:
+        """Close the links to these neighbors that are established; whoever dialled dials anew."""
+        for nat_id in nat_ids:
+            for link in self.neighbors[nat_id].links():
+                if link.established:
+                    link.session.stop("an operator closed it", ErrorCode.REPLACED)
+                    self._drain(link, now)
+
+    def refresh(self, nat_ids: Collection[int], now: float, *, forget: bool) -> None:
+        """Ask for a dump of every feed that one of these neighbors manages, perhaps forgetting it first."""
+        for group in self.groups:
+            if not group.manages and group.manager in nat_ids:
+                for receiver in group.receivers.values():
+                    if forget:
+                        belongs = belongs_to(receiver.state.feed)
+                        removed = self.table.remove([one for one in self.table if belongs(one)])
+                        receiver.state.digest.change(removed, [])
+                    receiver.interrupted()
+                    receiver.synchronised = False
+                group.turn(now)
+                group.request_dumps(now)
 
     # Packets
 

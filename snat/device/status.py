@@ -45,6 +45,8 @@ class LinkStatus:
     destination_port: int
     local_nat_id: int
     destination_nat_id: int
+    incarnation: int = 0
+    """Of the neighbor, as it last authenticated; 0: it never did."""
     process_id: int
     mapping_ids: tuple[int, ...]
     state: str
@@ -54,8 +56,31 @@ class LinkStatus:
     bytes_in: int = 0
     bytes_out: int = 0
     queued_bytes: int = 0
+    """Compiled, and not yet handed to the transport."""
+    inbound_bytes: int = 0
+    """Received, and not yet applied."""
     needs_resync: bool = False
     last_refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberStatus:
+    """Another member of a feed, as its manager knows it."""
+
+    neighbor: str
+    """The member's configured name."""
+    nat_id: int
+    standing: str
+    """As in :class:`GroupStatus`; empty: it has not said."""
+    term: int
+    sequence: int
+    """With ``term``: the last message that it told us it had applied."""
+    lag_messages: int = 0
+    """Messages of ours that it has not applied; after another term than ours, all of this term."""
+    lag_seconds: float = 0.0
+    """Since it last had applied all of ours; 0: it has."""
+    pulls: bool = False
+    """It asks for changes at intervals, instead of getting each at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +98,19 @@ class FeedStatus:
     synchronised: bool
     verified_age: float | None
     """Seconds since the digest last agreed with the manager's (or a member's, if we manage); None: never."""
+    lag_messages: int = 0
+    """Messages of the manager that are not applied here; 0 if we manage: ``members`` have theirs."""
+    lag_seconds: float = 0.0
+    """Since all that the manager told of was last applied here; 0: it is."""
+    diverged: bool = False
+    """Repairs have failed again and again: an operator should look (design section 7)."""
+    repairs: int = 0
+    """Attempts in a row to make the table equal again; 0 once it is proved equal."""
+    journal_messages: int = 0
+    """Recent messages kept for members that missed them."""
+    journal_bytes: int = 0
+    members: tuple[MemberStatus, ...] = ()
+    """If we manage: the others, in the order of the configuration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ are claimed or withdrawn, and only then do bytes leave. There is one alarm, for 
 
 import random
 from collections.abc import Callable, Iterator
+from ipaddress import IPv4Address
 from typing import Any
 
 from twisted.application.service import Service
@@ -24,6 +25,7 @@ from snat.device import report
 from snat.device.device import Device
 from snat.device.events import LinkClosed, Noted, RoleLeft, RoleTaken, TermTaken
 from snat.device.links import Link
+from snat.device.refused import CommandRefused
 from snat.device.status import GroupStatus, Statistics, Translation
 from snat.net.credentials import Credentials, utc_now
 from snat.net.datapath import DataPath
@@ -210,6 +212,25 @@ class RouterService(Service):
         counters["log"] = {"suppressed": self._repeating.suppressed}
         return Statistics(counters=counters)
 
+    def clear_translations(self) -> None:
+        """Forget the entries that this router manages; see :class:`cli.router.Router`."""
+        self.device.clear(self._now())
+        self.pump()
+
+    def clear_sessions(self, address: IPv4Address | None) -> None:
+        """Close links, which are dialled anew; see :class:`cli.router.Router`."""
+        self.device.drop(self._nat_ids(address), self._now())
+        self.pump()
+
+    def refresh(self, address: IPv4Address | None, *, forget: bool) -> None:
+        """Ask managers for all entries anew; see :class:`cli.router.Router`."""
+        nat_ids = self._nat_ids(address)
+        if address is not None and not any(group.manager in nat_ids for group in self.device.groups):
+            what = f"{address} manages nothing that this router receives"
+            raise CommandRefused(f"{what}: see show ip snat distributed")
+        self.device.refresh(nat_ids, self._now(), forget=forget)
+        self.pump()
+
     # Inside
 
     def _now(self) -> float:
@@ -218,6 +239,15 @@ class RouterService(Service):
     def _groups(self) -> tuple[Group, ...]:
         stateful = self._configuration.stateful
         return stateful.groups if stateful is not None else ()
+
+    def _nat_ids(self, address: IPv4Address | None) -> set[int]:
+        """Of the peer with an address, or of all. Raises CommandRefused if there is none with it."""
+        peers = [peer for group in self._groups() for peer in group.peers]
+        found = {peer.nat_id for peer in peers if address in (None, peer.address)}
+        if address is not None and not found:
+            known = ", ".join(sorted({str(peer.address) for peer in peers})) or "it has none"
+            raise CommandRefused(f"{address} is no peer of this router; its peers: {known}")
+        return found
 
     def _take_turns(self) -> float:
         """Turns, as long as there is something to say; when the next is due."""

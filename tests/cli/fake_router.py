@@ -2,12 +2,21 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address
 
 from cli.configuration_file import read_configuration
-from cli.router import ConfigurationRefused
+from cli.router import CommandRefused, ConfigurationRefused
 from cli.shell import Shell
 from snat.config.model import Configuration
-from snat.device.status import Endpoint, FeedStatus, GroupStatus, LinkStatus, Statistics, Translation
+from snat.device.status import (
+    Endpoint,
+    FeedStatus,
+    GroupStatus,
+    LinkStatus,
+    MemberStatus,
+    Statistics,
+    Translation,
+)
 
 CONFIGURATION = """\
 hostname R1
@@ -79,6 +88,20 @@ LINK = LinkStatus(
     state="Establish",
     messages_in=7,
     messages_out=9,
+    bytes_in=700,
+    bytes_out=900,
+    queued_bytes=52,
+    inbound_bytes=16384,
+    incarnation=5,
+)
+MEMBER = MemberStatus(
+    neighbor="r2.snat.example",
+    nat_id=2,
+    standing="LISTEN",
+    term=3,
+    sequence=41,
+    lag_messages=3,
+    lag_seconds=0.28,
 )
 FEED = FeedStatus(
     process_id=0,
@@ -87,9 +110,12 @@ FEED = FeedStatus(
     term=3,
     sequence=44,
     entries=120,
-    digest=1,
+    digest=255,
     synchronised=True,
     verified_age=2.2,
+    journal_messages=7,
+    journal_bytes=1234,
+    members=(MEMBER,),
 )
 GROUP = GroupStatus(
     mode="PRIMARY",
@@ -112,7 +138,10 @@ class FakeRouter:
     rows: Iterator[Translation] = field(default_factory=lambda: iter([translation(0)]))
     groups: tuple[GroupStatus, ...] = (GROUP,)
     refusal: str = ""
+    """Why it refuses configurations and orders; empty: it does not."""
     applied: list[Configuration] = field(default_factory=list)
+    ordered: list[str] = field(default_factory=list)
+    """What operators ordered, as calls."""
 
     def running_configuration(self) -> Configuration:
         return self.running
@@ -131,6 +160,20 @@ class FakeRouter:
 
     def statistics(self) -> Statistics:
         return Statistics(counters={"translate": {"hits": 47, "new_flows": 3}})
+
+    def clear_translations(self) -> None:
+        self._order("clear_translations()")
+
+    def clear_sessions(self, address: IPv4Address | None) -> None:
+        self._order(f"clear_sessions({address})")
+
+    def refresh(self, address: IPv4Address | None, *, forget: bool) -> None:
+        self._order(f"refresh({address}, forget={forget})")
+
+    def _order(self, call: str) -> None:
+        if self.refusal:
+            raise CommandRefused(self.refusal)
+        self.ordered.append(call)
 
 
 def output(shell: Shell, *lines: str) -> str:

@@ -6,9 +6,10 @@ import pytest
 
 from cli.commands import TREE
 from cli.commands.configuration import configuration_lines
+from cli.configuration_file import read_configuration
 from cli.grammar import Fault, LineError
 from cli.modes import BACKUP, CONFIG, INTERFACE, PRIMARY, PRIVILEGED, STATEFUL, TRUSTPOINT, USER
-from cli.tree import Configures, Path, Place, canonical, destination
+from cli.tree import Configures, Path, Place, Rejected, canonical, destination
 from snat.config.model import ConfiguredRole
 from tests.cli.fake_router import configuration
 
@@ -49,11 +50,16 @@ CONFIGURES = [
         "pe 192.168.77.2 nat 2 na r2.snat.example",
     ),
     ("primary", "peer 192.168.77.2 nat-id 2 name r2 port 1", "pe 192.168.77.2 na 2 n r2 p 1"),
-    ("backup", "mapping-id 10", "m 10"),
+    ("backup", "mapping-id 10", "map 10"),
     ("primary", "virtual-address 10.0.0.1 interface in0", "v 10.0.0.1 i in0"),
     ("primary", "timers 2 6", "t 2 6"),
     ("primary", "timers msec 100 msec 350", "t m 100 m 350"),
     ("primary", "timers msec 500 2", "ti ms 500 2"),
+    ("primary", "maximum entries 10", "max e 10"),
+    ("backup", "maximum bytes 1024", "max b 1024"),
+    ("primary", "update-interval msec 20", "u m 20"),
+    ("backup", "update-interval triggered", "up t"),
+    ("backup", "pull interval 60", "pu i 60"),
     ("config", "interface in0", "int in0"),
     ("interface", "ip nat inside", "ip nat ins"),
     ("interface", "ip nat outside", "i n o"),
@@ -102,6 +108,12 @@ OTHERS = [
     ("user", "show ip snat distributed verbose", "sh ip sn d v"),
     ("exec", "show running-config | include ip nat | pool", "sh run | i ip nat | pool"),
     ("exec", "show running-config | json", "sh run | j"),
+    ("exec", "clear ip nat translation *", "cl ip nat tr *"),
+    ("exec", "clear ip snat sessions *", "cle ip snat s *"),
+    ("exec", "clear ip snat sessions 192.168.77.2", "clear ip sn s 192.168.77.2"),
+    ("exec", "clear ip snat translation distributed *", "cl ip snat tr d *"),
+    ("exec", "clear ip snat translation peer 192.168.77.2", "cl ip snat tr p 192.168.77.2"),
+    ("exec", "clear ip snat translation peer 192.168.77.2 refresh", "cl ip snat t p 192.168.77.2 r"),
     ("config", "do show running-config", "do show running-config"),
     ("config", "end", "en"),
     ("interface", "exit", "ex"),
@@ -131,6 +143,12 @@ def test_another_command_means_the_same_abbreviated(mode: str, line: str, abbrev
         ("exec", "sh ip nat"),
         ("user", "show ip snat"),
         ("exec", "show running-config |"),
+        ("exec", "clear"),
+        ("exec", "clear ip nat translation"),
+        ("exec", "clear ip snat sessions"),
+        ("exec", "clear ip snat translation"),
+        ("exec", "clear ip snat translation distributed"),
+        ("exec", "clear ip snat translation peer"),
         ("exec", "show run | include"),
         ("config", "hostname"),
         ("config", "crypto pki trustpoint"),
@@ -148,6 +166,12 @@ def test_another_command_means_the_same_abbreviated(mode: str, line: str, abbrev
         ("primary", "virtual-address 10.0.0.1"),
         ("primary", "timers 1"),
         ("primary", "timers 1 msec"),
+        ("primary", "maximum"),
+        ("primary", "maximum entries"),
+        ("primary", "maximum bytes"),
+        ("primary", "update-interval"),
+        ("primary", "update-interval msec"),
+        ("backup", "pull interval"),
         ("config", "interface"),
         ("interface", "ip nat"),
         ("config", "ip nat translation udp-timeout"),
@@ -188,6 +212,15 @@ def test_incomplete(mode: str, line: str) -> None:
         ("exec", "interface in0", "interface"),
         ("exec", "disable all", "all"),
         ("exec", "exit now", "now"),
+        ("exec", "clear ip nat translation forced", "forced"),
+        ("exec", "clear ip nat translation * *", "*"),
+        ("exec", "clear ip snat sessions r2", "r2"),
+        ("exec", "clear ip snat sessions 224.0.0.1", "224.0.0.1"),
+        ("exec", "clear ip snat translation *", "*"),
+        ("exec", "clear ip snat translation peer *", "*"),
+        ("exec", "clear ip snat translation peer 192.168.77.2 now", "now"),
+        ("user", "clear ip nat translation *", "clear"),
+        ("config", "clear ip nat translation *", "clear"),
         ("user", "show running-config", "running-config"),
         ("user", "configure terminal", "configure"),
         ("config", "show run", "show"),
@@ -217,6 +250,17 @@ def test_incomplete(mode: str, line: str) -> None:
         ("primary", "timers msec 9 1", "9"),
         ("primary", "timers 0 3", "0"),
         ("primary", "timers 1 msec 60001", "60001"),
+        ("primary", "maximum entries 0", "0"),
+        ("primary", "maximum entries 1001", "1001"),
+        ("primary", "maximum bytes 1023", "1023"),
+        ("primary", "maximum bytes 32769", "32769"),
+        ("primary", "maximum seconds 5", "seconds"),
+        ("primary", "update-interval msec 4", "4"),
+        ("primary", "update-interval msec 101", "101"),
+        ("primary", "update-interval 20", "20"),
+        ("backup", "pull interval 0", "0"),
+        ("backup", "pull interval 3601", "3601"),
+        ("backup", "pull 60", "60"),
         ("config", "interface abcdefghijklmnop", "abcdefghijklmnop"),
         ("config", "interface ..", ".."),
         ("interface", "ip nat sideways", "sideways"),
@@ -255,11 +299,13 @@ def test_invalid_with_the_column_of_the_bad_word(mode: str, line: str, bad: str)
     ("mode", "line", "column", "meant"),
     [
         ("exec", "e", 0, "'e' may be enable or exit"),
+        ("exec", "c", 0, "'c' may be clear or configure"),
         ("user", "  e", 2, "'e' may be enable or exit"),
         ("config", "e", 0, "'e' may be end or exit"),
         ("stateful", "e", 0, "'e' may be end or exit"),
         ("trustpoint", "c /a", 0, "'c' may be ca-certificate or certificate or crl"),
         ("trustpoint", "no c", 3, "'c' may be ca-certificate or certificate or crl"),
+        ("primary", "ma 10", 0, "'ma' may be mapping-id or maximum"),
     ],
 )
 def test_ambiguous(mode: str, line: str, column: int, meant: str) -> None:
@@ -267,6 +313,40 @@ def test_ambiguous(mode: str, line: str, column: int, meant: str) -> None:
         TREE.match(PATHS[mode], line)
     assert caught.value.fault is Fault.AMBIGUOUS
     assert (caught.value.column, caught.value.reason) == (column, meant)
+
+
+# the line, its value in the block, the same default in words
+REPLICATION = [
+    ("maximum entries 10", ("maximum_entries", 10), None),
+    ("maximum bytes 1024", ("maximum_bytes", 1024), "maximum bytes 16384"),
+    ("update-interval msec 20", ("update_interval", 0.02), "update-interval triggered"),
+    ("pull interval 60", ("pull_interval", 60.0), None),
+]
+SHARED = "ip nat stateful id 1\n backup 192.168.77.1\n"
+
+
+@pytest.mark.parametrize(("line", "value", "default"), REPLICATION)
+def test_a_line_about_replication_is_kept_printed_and_taken_back(
+    line: str, value: tuple[str, float], default: str | None
+) -> None:
+    before, _ = read_configuration(SHARED, "test")
+    wanted = TREE.edit(TREE.match(PATHS["backup"], line), before)
+    assert wanted.stateful is not None
+    assert getattr(wanted.stateful.groups[0], value[0]) == value[1]
+    assert [one.strip() for one in set(configuration_lines(wanted)) - set(configuration_lines(before))] == [
+        line
+    ]
+    words = line.split()
+    short = " ".join(words[: 1 if "-" in words[0] else 2])
+    for taken_back in (f"no {short}", f"no {line}", default):
+        if taken_back is not None:
+            assert TREE.edit(TREE.match(PATHS["backup"], taken_back), wanted) == before
+
+
+def test_the_no_form_with_another_value_is_refused() -> None:
+    before, _ = read_configuration(f"{SHARED}  maximum entries 10\n", "test")
+    with pytest.raises(Rejected, match="% The configured line differs: maximum entries 10"):
+        TREE.edit(TREE.match(PATHS["backup"], "no maximum entries 11"), before)
 
 
 NO_FORMS = [

@@ -71,6 +71,10 @@ GROUPS = st.builds(
     ),
     keepalive=TIMES,
     hold_time=TIMES,
+    maximum_entries=st.just(0) | st.integers(1, 1000),
+    maximum_bytes=st.just(16384) | st.integers(1024, 32768),
+    update_interval=st.just(0.0) | st.integers(5, 100).map(lambda ms: ms / 1000),
+    pull_interval=st.just(0.0) | st.integers(1, 3600).map(float),
 )
 
 

@@ -281,3 +281,34 @@ def test_a_regular_expression_that_cannot_be_used_is_refused(router: FakeRouter,
     answer = output(shell, f"show running-config | include {regex}")
     assert answer.startswith("% Failed to compile regular expression: ")
     assert not shell.ok
+
+
+ORDERS = pytest.mark.parametrize(
+    ("line", "call"),
+    [
+        ("clear ip nat translation *", "clear_translations()"),
+        ("clear ip snat sessions *", "clear_sessions(None)"),
+        ("clear ip snat sessions 192.168.77.2", "clear_sessions(192.168.77.2)"),
+        ("clear ip snat translation distributed *", "refresh(None, forget=True)"),
+        ("clear ip snat translation peer 192.168.77.2", "refresh(192.168.77.2, forget=True)"),
+        ("clear ip snat translation peer 192.168.77.2 refresh", "refresh(192.168.77.2, forget=False)"),
+    ],
+)
+
+
+@ORDERS
+def test_an_order_is_obeyed_without_a_word(router: FakeRouter, line: str, call: str) -> None:
+    shell = privileged(router)
+    assert output(shell, line) == ""
+    assert output(shell, "conf t", f"do {line}") == ""
+    assert shell.ok
+    assert router.ordered == [call, call]
+
+
+@ORDERS
+def test_an_order_is_refused_with_the_reason(router: FakeRouter, line: str, call: str) -> None:
+    router.refusal = "R2 manages them: clear them there"
+    shell = privileged(router)
+    assert output(shell, line) == "% R2 manages them: clear them there\n"
+    assert not shell.ok
+    assert call not in router.ordered

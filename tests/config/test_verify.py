@@ -134,6 +134,18 @@ CASES = [
     (with_group(keepalive=2.0, hold_time=2.0), "hold time 2 s is not greater", "timers 2 2", False),
     (with_group(keepalive=0.01, hold_time=0.05), "hold time 0.05 s is less", "timers msec 10 msec 50", False),
     (
+        with_group(keepalive=0.05, hold_time=0.15, update_interval=0.05),
+        "the update interval 50 ms is not less than the keepalive 50 ms",
+        "update-interval msec 50",
+        False,
+    ),
+    (
+        with_group(pull_interval=60.0),
+        "primary 192.168.77.1 is a primary, which has the changes that others ask for",
+        "pull interval 60",
+        False,
+    ),
+    (
         replace(GOOD, inside_sources=(RULE, InsideSource(access_list="2", pool="POOL1"))),
         "pool POOL1 serves mapping-id 10 already, in the rule of list 1",
         "ip nat inside source list 2 pool POOL1 overload",
@@ -160,6 +172,8 @@ def test_a_good_configuration_has_no_problems() -> None:
         replace(GOOD, inside_sources=(RULE, replace(RULE, access_list="2"))),
         with_group(peers=(replace(PEER, address=OURS, port=15556),)),
         with_group(keepalive=0.03, hold_time=0.1),
+        with_group(keepalive=0.051, hold_time=0.15, update_interval=0.05),
+        with_group(role=ConfiguredRole.BACKUP, pull_interval=3600.0),
         with_groups(GROUP, BACKUP),
         with_pool(start=IPv4Address("203.0.0.0"), end=IPv4Address("203.0.255.255"), prefix_length=16),
     ],
