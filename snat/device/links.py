@@ -33,6 +33,8 @@ class Link:
     """Dumps under way, one for each feed, sent one after the other."""
     resumed: bool = False
     """The transport takes bytes again after the queue was dropped: the neighbor must learn of the gap."""
+    choked: bool = False
+    """More of what it brought waits than should: no more is to be read off its transport."""
     messages_out: int = 0
     bytes_out: int = 0
     local_address: str = ""
