@@ -349,7 +349,7 @@ class FullState(StateDirectory):
 
     def take_term(self, feed: Feed, term: Term) -> None:
         if self.full:
-            raise StateError("state.json: No space left on device; a term that is not stored is not taken")
+            raise StateError("state.json: No space left on device; what is not stored is not used")
         super().take_term(feed, term)
 
 
@@ -400,6 +400,7 @@ def test_a_term_that_cannot_be_stored_is_not_announced_until_it_can(
     reactor: Reactor, members: tuple[Member, Member], log: Log
 ) -> None:
     first, second = members
+    second.state.close()
     state = FullState(second.directory)
     second = Member(reactor, second.directory, second.configuration, state)
     become_pair(reactor, first, second)
@@ -508,6 +509,7 @@ def test_a_router_without_groups_listens_to_nobody(reactor: Reactor, tmp_path: P
     assert member.service.distributed() == ()
     assert next(member.service.translations()).protocol == 17
     member.service.stopService()
+    reactor.settle()
     assert reactor.waiting == []
 
 
@@ -605,6 +607,7 @@ def test_a_difference_between_two_configurations_is_an_alarm_and_the_link_stays(
 ) -> None:
     first, second = pair(reactor, tmp_path, authority)
     other = replace(second.configuration, timeouts=Timeouts(udp=30))
+    second.state.close()
     second = Member(reactor, second.directory, other)
     become_pair(reactor, first, second)
     alarm = f"mapping {MAPPING} is configured differently on r2.example"
