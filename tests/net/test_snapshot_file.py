@@ -11,7 +11,7 @@ from twisted.internet.task import Clock
 
 from snat.config.model import ConfiguredRole
 from snat.device.device import Device
-from snat.device.snapshot import MAXIMUM_BYTES, decode
+from snat.device.snapshot import MAXIMUM_BYTES, SnapshotEncoder, decode
 from snat.net import snapshot_file
 from snat.net.log import RepeatingLog
 from snat.net.snapshot_file import PAUSE, SLICE, SNAPSHOT_INTERVAL, SnapshotWriter, load
@@ -34,7 +34,7 @@ class Scene:
         self.device = Device(
             made, incarnation=1, terms={}, ports=random.Random(1), ttl_step=1, now=self.clock.seconds()
         )
-        self.threads: list[Callable[[], None]] = []
+        self.threads: list[Callable[[], object]] = []
         """What waits to be run in one; run at once as long as ``held`` is False."""
         self.held = False
         self.writer = SnapshotWriter(
@@ -252,13 +252,13 @@ def test_the_end_has_a_bound(scene: Scene, monkeypatch: pytest.MonkeyPatch, log:
     scene.add(1)
     scene.clock.advance(SNAPSHOT_INTERVAL)
     scene.add(*range(10 * SLICE))
-    step = snapshot_file.SnapshotEncoder.step
+    step = SnapshotEncoder.step
 
-    def slow(encoder: snapshot_file.SnapshotEncoder, most: int) -> bool:
+    def slow(encoder: SnapshotEncoder, most: int) -> bool:
         scene.clock.rightNow += 3.0
         return step(encoder, most)
 
-    monkeypatch.setattr(snapshot_file.SnapshotEncoder, "step", slow)
+    monkeypatch.setattr(SnapshotEncoder, "step", slow)
     assert stopped(scene)
     assert scene.saved() == {1}
     assert log.lines("no time is left")
