@@ -141,6 +141,20 @@ def test_a_walk_survives_changes_and_every_entry_that_stays_is_in_it_once() -> N
     assert len(taken) == len(set(taken))
 
 
+def test_a_walk_survives_changes_in_the_middle_of_an_endpoint() -> None:
+    near: dict[str, object] = {"inside_local": ("10.0.0.2", 5000), "inside_global": ("203.0.113.1", 5000)}
+    records = [flow(n, outside=(f"198.51.100.{n}", 53), **near) for n in range(1, 9)]
+    table = NatTable()
+    table.add(records)
+    encoder = SnapshotEncoder(table, {}, own_tail, date=DATE, now=0.0)
+    encoder.step(2)
+    table.remove(records[4:])
+    table.add([flow(20, outside=("198.51.100.20", 53), **near)])
+    while encoder.step(2):
+        pass
+    assert set(records[:4]) <= set(decode(b"".join(encoder.parts())).records)
+
+
 def damaged(data: bytes) -> str:
     with pytest.raises(SnapshotDamagedError) as caught:
         decode(data)
@@ -317,10 +331,12 @@ def test_two_devices_entries_for_one_flow_are_both_kept() -> None:
 
 
 def test_an_entry_that_comes_twice_is_there_once() -> None:
+    port = ("203.0.113.1", 7000)
+    collide = [flow(2, inside_global=port), flow(3, nat_id=2, inside_global=port)]
     table = NatTable()
-    fill(table, Snapshot(records=[flow(1), flow(1)]), {MAPPING})
-    assert list(table) == [flow(1)]
-    assert len(table) == 1
+    fill(table, Snapshot(records=[flow(1), flow(1), *collide]), {MAPPING})
+    assert set(table) == {flow(1), *collide}
+    assert len(table) == 3
 
 
 # A device

@@ -1,6 +1,7 @@
 """The router as a service: pairs in one process, over real TLS in memory."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address
@@ -34,6 +35,7 @@ from snat.wire.framing import Framing
 from snat.wire.header import Feed, Position, Term, encode
 from tests.net.memory import (
     BUFFER,
+    PORT,
     Cable,
     Log,
     Member,
@@ -295,6 +297,21 @@ def test_a_newer_link_takes_the_place_of_a_dead_one_whose_end_comes_soon(
     assert first.standing == "MANAGE"
 
 
+def test_a_link_that_cannot_be_had_is_dialled_with_a_back_off_though_the_other_is_up(
+    reactor: Reactor, ready: tuple[Member, Member]
+) -> None:
+    first, _ = ready
+    del reactor.listening[address(2), PORT]
+    cable_of(first).cut()
+    reactor.settle()
+    dials = len(reactor.dials)
+    reactor.elapse(3.0)
+    incoming = first.device.neighbors[2].incoming
+    assert incoming is not None
+    assert incoming.established
+    assert 2 <= len(reactor.dials) - dials <= 8
+
+
 def test_one_dead_link_is_an_alarm_and_comes_back_without_a_takeover(
     reactor: Reactor, ready: tuple[Member, Member], log: Log
 ) -> None:
@@ -417,7 +434,7 @@ def test_the_loss_of_a_link_that_was_choked_is_noticed_when_it_is_not(
 
 
 def test_a_router_that_was_killed_goes_on_with_the_flows_of_its_last_snapshot(
-    reactor: Reactor, members: tuple[Member, Member], log: Log
+    reactor: Reactor, members: tuple[Member, Member]
 ) -> None:
     first, _ = members
     first.service.startService()
@@ -505,6 +522,14 @@ def test_without_a_state_directory_nothing_is_saved(
     member.service.stopService()
     reactor.settle()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_process_that_starts_signs_the_lock(members: tuple[Member, Member]) -> None:
+    """Which is not the one that made the service, where twistd forks."""
+    first, _ = members
+    (first.directory / "lock").write_text("1234\n")
+    first.service.startService()
+    assert (first.directory / "lock").read_text() == f"{os.getpid()}\n"
 
 
 def test_a_stop_gives_the_state_directory_back(reactor: Reactor, ready: tuple[Member, Member]) -> None:
