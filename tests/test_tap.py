@@ -1,10 +1,12 @@
 """``twistd snat``: its options, and one sentence for whatever keeps it from starting."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from twisted.python.usage import UsageError
 from snat import pki, tap
 from snat.lab.capture import bundled_capture
 from snat.net.control import ControlSocketError
-from snat.net.files import StateError
+from snat.net.files import StateDirectory, StateError
 from snat.net.refused import KernelRefused
 from snat.tap import Options, SnatService
 
@@ -151,6 +153,18 @@ def test_a_certificate_of_another_router_is_one_sentence(tmp_path: Path) -> None
 def test_a_state_directory_that_cannot_be_is_one_sentence(tmp_path: Path) -> None:
     said = refused(twistd(tmp_path, *configured(tmp_path, LOCAL), "--state-dir", "r1.conf/state"))
     assert said == "r1.conf/state: Not a directory; give another --state-dir\n"
+
+
+def test_a_state_directory_that_another_daemon_has_is_one_sentence(tmp_path: Path) -> None:
+    with closing(StateDirectory(tmp_path / "state")) as other:
+        other.open()
+        before = (tmp_path / "state" / "state.json").read_bytes()
+        said = refused(twistd(tmp_path, *configured(tmp_path, LOCAL), "--state-dir", "state"))
+        assert said == (
+            f"state: another snat daemon uses it (process {os.getpid()}); "
+            "stop that one or give another --state-dir\n"
+        )
+        assert (tmp_path / "state" / "state.json").read_bytes() == before
 
 
 def test_a_control_socket_without_its_directory_is_one_sentence(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from snat.device.exchange import Exchange
 from snat.device.group import Group
 from snat.device.links import AT_ONCE, Link, Neighbor
 from snat.device.refused import CommandRefused
+from snat.device.snapshot import Snapshot, account, fill
 from snat.device.translation import Pools, rules_of, timeouts_of
 from snat.nat.entry import MAPPING, entry_number
 from snat.nat.pool import member_slots
@@ -28,7 +29,7 @@ from snat.translate.translator import Translator, Verdict
 from snat.wire import actions
 from snat.wire.actions import Authenticate, Unit
 from snat.wire.errors import ErrorCode
-from snat.wire.header import MAXIMUM_MESSAGE, Feed, Term, encode
+from snat.wire.header import MAXIMUM_MESSAGE, Feed, Position, Term, encode
 
 _IPV4_RECORDS: Final = 1
 
@@ -59,7 +60,9 @@ class Device:
         ports: random.Random,
         ttl_step: int,
         now: float,
+        snapshot: Snapshot | None = None,
     ) -> None:
+        """A ``snapshot`` counts only where nobody better is there: the device is unsynchronised still."""
         self.configuration = configuration
         self.incarnation = incarnation
         self.nat_id = configuration.stateful.nat_id if configuration.stateful else 0
@@ -76,6 +79,8 @@ class Device:
         for group in groups:
             for peer in group.peers:
                 self.neighbors.setdefault(peer.nat_id, Neighbor(peer.nat_id, peer.name))
+        if snapshot is not None:
+            self._fill(snapshot)
         self.slots = member_slots(self.nat_id, [*self.neighbors, self.nat_id])
         self.translator = Translator(
             self.table,
@@ -100,6 +105,8 @@ class Device:
             for group in groups
             if group.mapping_ids
         ]
+        if snapshot is not None:
+            account(snapshot, self.table, (state for group in self.groups for state in group.feeds.values()))
         self.translator.flows.manage(0, True, now)
         self._group_of = {feed: group for group in self.groups for feed in group.feeds}
         self._exchange = Exchange(self._group_of, self.table, self.feed_counters)
@@ -249,6 +256,14 @@ class Device:
         self._exchange.events = []
         return drained
 
+    def positions(self) -> dict[Feed, Position]:
+        """Of each feed, the position at which the table was last proved whole: now, or before this run."""
+        return {
+            feed: state.position if group.manages or group.receivers[feed].synchronised else state.kept
+            for group in self.groups
+            for feed, state in group.feeds.items()
+        }
+
     def counters(self) -> dict[str, dict[str, int]]:
         """All counters, by subject."""
         return {
@@ -259,6 +274,23 @@ class Device:
         }
 
     # Inside
+
+    def _fill(self, snapshot: Snapshot) -> None:
+        stateful = self.configuration.stateful
+        mapping_ids = {one for group in stateful.groups for one in group.mapping_ids} if stateful else set()
+        foreign = fill(self.table, snapshot, mapping_ids)
+        self._events.append(
+            Noted(
+                "table of {entries} entries loaded from {age} s ago, {expired} expired, "
+                "{foreign} of mappings that are not configured",
+                {
+                    "entries": len(self.table),
+                    "age": snapshot.age,
+                    "expired": snapshot.expired,
+                    "foreign": foreign,
+                },
+            )
+        )
 
     def _identity(self) -> tuple[int, int]:
         """NAT ID and number for a new entry."""

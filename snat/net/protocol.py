@@ -55,12 +55,15 @@ class LinkProtocol(Protocol):
         self.link: Link | None = None
         self.identity: Identity | None = None
         """Who is at the other end, once that was proved."""
+        self.established = False
+        """Whether the router knows that the link's session came up."""
         self._refusal = ""
         self._links = links
         self._choose = choose
         self._clock = clock
         self._ended = ended
         self._paused = False
+        self._held_back = False
         self._limit: Any = None
 
     def connectionMade(self) -> None:
@@ -106,8 +109,22 @@ class LinkProtocol(Protocol):
             sent = True
         return sent
 
+    def hold_back(self, choked: bool) -> None:
+        """Read no more while the device has too much to look at: TCP then makes the neighbor wait.
+
+        Its end of the connection is not noticed meanwhile; it is when reading goes on.
+        """
+        if choked != self._held_back:
+            self._held_back = choked
+            transport: Any = self.transport
+            if choked:
+                transport.pauseProducing()
+            else:
+                transport.resumeProducing()
+
     def close(self, *, last_word: bool) -> None:
         """End the connection, with or without the session's last word, behind what was written already."""
+        self.hold_back(False)  # TLS ends well only if the neighbor's last record is read
         transport: Any = self.transport
         if last_word and self.link is not None and (data := self.link.session.data_to_send()):
             transport.write(data)

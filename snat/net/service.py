@@ -1,10 +1,12 @@
 """The router: one device with its files, its neighbors, its packets and its clock.
 
 Whatever happens ends in :meth:`RouterService.pump`: the device takes its turn, terms are stored, addresses
-are claimed or withdrawn, and only then do bytes leave. There is one alarm, for the device's next deadline.
+are claimed or withdrawn, and only then do bytes leave. There is one alarm, for the device's next deadline;
+bytes that come move it to the end of the reactor's turn, so that all of them make one pump.
 """
 
 import random
+import time
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address
 from typing import Any
@@ -14,6 +16,7 @@ from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.ssl import CertificateOptions
 from twisted.internet.task import LoopingCall
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -35,6 +38,7 @@ from snat.net.log import RepeatingLog
 from snat.net.neighbor import Address, Dialler, DiallerCounters, ReactorTCPTime
 from snat.net.protocol import LinkProtocol
 from snat.net.refused import KernelRefused
+from snat.net.snapshot_file import SNAPSHOT_INTERVAL, InThread, SnapshotWriter, load
 from snat.net.tls import Identity, TrustpointError
 
 _DAY = 86400.0
@@ -55,7 +59,14 @@ class RouterService(Service):
         *,
         ttl_step: int,
         datapath: Callable[[Device, Callable[[], None]], DataPath],
+        snapshot_interval: float = SNAPSHOT_INTERVAL,
+        wall: Callable[[], float] = time.time,
+        in_thread: InThread | None = None,
     ) -> None:
+        """``in_thread`` writes large files, in the reactor's thread pool unless told otherwise.
+
+        Raises StateError and TrustpointError.
+        """
         self._configuration = configuration
         self._reactor = reactor
         self._state = state
@@ -67,12 +78,24 @@ class RouterService(Service):
             ports=random.SystemRandom(),
             ttl_step=ttl_step,
             now=reactor.seconds(),
+            snapshot=load(state.snapshot, int(wall())) if state.snapshot is not None else None,
         )
         self._datapath = datapath(self.device, self.pump)
         self._credentials: Credentials | None = None
         if configuration.trustpoint is not None and configuration.stateful is not None:
             self._credentials = Credentials.load(configuration.trustpoint, configuration.stateful.nat_id)
         self._repeating = RepeatingLog(reactor)
+        self._snapshots: SnapshotWriter | None = None
+        if state.snapshot is not None:
+            self._snapshots = SnapshotWriter(
+                self.device,
+                state.snapshot,
+                reactor,
+                self._repeating,
+                interval=snapshot_interval,
+                wall=wall,
+                in_thread=in_thread or self._in_thread,
+            )
         self._gates: list[Gate] = []
         self._ports: list[IListeningPort] = []
         self._diallers: dict[int, Dialler] = {}
@@ -91,12 +114,15 @@ class RouterService(Service):
     def startService(self) -> None:
         """Take packets, listen, dial. Raises what cannot be had: addresses, ports, TUNs."""
         super().startService()
+        self._state.sign()
         self._datapath.start()
         self._listen()
         for nat_id in self.device.neighbors:
             self._diallers[nat_id] = dialler = self._dialler(nat_id)
             dialler.start()
         self._daily.start(_DAY).addErrback(self._failed)
+        if self._snapshots is not None:
+            self._snapshots.start()
         self.pump()
 
     def stopService(self) -> Deferred[Any]:
@@ -118,7 +144,10 @@ class RouterService(Service):
         self._undone = []
         self.device.stop(self._now())
         self._do_as_asked()
-        return gatherResults([maybeDeferred(port.stopListening) for port in self._ports])
+        ended: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in self._ports]
+        if self._snapshots is not None:
+            ended.append(self._snapshots.stop())
+        return gatherResults(ended).addCallback(lambda _: self._state.close())
 
     def pump(self) -> None:
         """Let the device take its turns, act on what it asks for, send what it says, set the alarm."""
@@ -127,6 +156,8 @@ class RouterService(Service):
         self._pumping = True
         try:
             self._set_alarm(self._take_turns())
+            for link, connection in list(self._connections.items()):
+                connection.hold_back(link.choked)
         finally:
             self._pumping = False
 
@@ -159,11 +190,8 @@ class RouterService(Service):
 
     def received(self, link: Link, data: bytes) -> None:
         """Bytes off a link."""
-        before = link.established
         self.device.received(link, data, self._now())
-        if link.established and not before:
-            self._diallers[link.neighbor.nat_id].established()
-        self.pump()
+        self._pump_soon()
 
     def ended(self, link: Link, reason: str) -> None:
         """A connection is over, or never came up."""
@@ -253,12 +281,20 @@ class RouterService(Service):
         """Turns, as long as there is something to say; when the next is due."""
         for _ in range(_ROUNDS):
             self.device.turn(self._now())
+            self._greet()
             if not self._do_as_asked():
                 return self.device.next_deadline()
             sent = [connection.flush() for connection in list(self._connections.values())]
             if not any(sent):
                 return self.device.next_deadline()
         return self._now()
+
+    def _greet(self) -> None:
+        """A session that came up ends the back-off of its neighbor."""
+        for link, connection in list(self._connections.items()):
+            if link.established and not connection.established:
+                connection.established = True
+                self._diallers[link.neighbor.nat_id].established()
 
     def _do_as_asked(self) -> bool:
         """Act on what the device asks for; False if something must wait, and with it all that we say.
@@ -294,6 +330,10 @@ class RouterService(Service):
             case Noted():
                 (self.log.warn if event.alarm else self.log.info)(event.text, **event.fields)
 
+    def _in_thread(self, work: Callable[[], None]) -> "Deferred[None]":
+        threads: Any = self._reactor
+        return deferToThreadPool(threads, threads.getThreadPool(), work)
+
     def _claim(self, managing: list[Group]) -> None:
         self._datapath.claim(managing)
         self._managing = managing
@@ -305,6 +345,11 @@ class RouterService(Service):
         if self._alarm is not None:
             self._alarm.cancel()
         self._alarm = self._reactor.callLater(max(0.001, deadline - self._now()), self._ring)
+
+    def _pump_soon(self) -> None:
+        """Once, after everything that comes in this turn of the reactor."""
+        if self._alarm is not None and self._alarm.getTime() > self._now():
+            self._alarm.reset(0)
 
     def _ring(self) -> None:
         self._alarm = None

@@ -30,6 +30,8 @@ class FeedState:
     digest: FeedDigest = field(default_factory=FeedDigest)
     highest: Term = Term(0, 0)
     """The highest term heard of, stored ones included; the next is above it."""
+    kept: Position = field(default_factory=Position)
+    """Where the table was last proved whole before this run, as its snapshot tells; zeros: never."""
     verified: float | None = None
     """When the digest last agreed with another device's."""
     kept: Position = field(default_factory=Position)

@@ -6,6 +6,7 @@ by its flags; what was not used for its time-out goes.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil
 from typing import Final
 
 from snat.nat.ageing import Wheel
@@ -17,6 +18,7 @@ from snat.nat.entry import (
     OUTSIDE_GLOBAL,
     OUTSIDE_LOCAL,
     STATE,
+    TAIL,
     TIMEOUT_CLASS,
     Entry,
     Flag,
@@ -31,6 +33,7 @@ from snat.translate.packet import ECHO_REQUEST, TCP_FLAGS, TRANSPORT
 
 _MOST_DUE: Final = 2000
 """Entries looked at in one turn: a few milliseconds."""
+_NEVER: Final = float("inf")
 
 
 @dataclass(slots=True)
@@ -274,6 +277,16 @@ class Flows:
         """When :meth:`expire` has something to do."""
         return self._now if self._unaged else self._wheel.next_deadline()
 
+    def remaining(self, record: bytes, now: float) -> int:
+        """Seconds that an entry has left if it is used no more; 0: it is due, NEVER: it does not age.
+
+        Of an entry that another device ages, what its record says: as of when that was made.
+        """
+        deadline = self._deadline(record)
+        if deadline == _NEVER:
+            return int(TAIL.unpack_from(record, len(record) - TAIL.size)[0])
+        return max(0, ceil(deadline - now))
+
     def changed(self, removed: list[bytes], added: list[bytes]) -> None:  # noqa: ARG002  Listener's shape
         """Entries went: their ports are free if nothing else has them."""
         for record in removed:
@@ -308,7 +321,7 @@ class Flows:
         """
         since = self._managed.get(int.from_bytes(record[MAPPING], "big"))
         if since is None:
-            return float("inf")
+            return _NEVER
         timeout = self.timeouts.of(record[TIMEOUT_CLASS], record[STATE])
         path = self._cache.of(record)
         if path is None:

@@ -15,8 +15,11 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def reactor() -> Reactor:
-    return Reactor()
+def reactor() -> Iterator[Reactor]:
+    made = Reactor()
+    yield made
+    for state in made.states:
+        state.close()
 
 
 @pytest.fixture

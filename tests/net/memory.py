@@ -11,6 +11,7 @@ from typing import Any
 
 from twisted.internet import error
 from twisted.internet.address import IPv4Address
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.error import CannotListenError, ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IReactorFDSet, IReactorTCP, IReactorTime
 from twisted.internet.testing import MemoryReactorClock
@@ -29,6 +30,8 @@ from tests import packets
 from tests.simulation.network import configuration
 
 PORT = 15555
+EPOCH = 1_700_000_000.0
+"""What the wall clock says when the reactor's says 0."""
 BUFFER = 65536
 """Bytes a transport holds before it pauses its producer, as Twisted's own."""
 
@@ -63,6 +66,8 @@ class End(FakeTransport):
         self.aborted = False
         self.most = 0
         """The most bytes it ever held."""
+        self.reading = True
+        """Its protocol takes what comes; otherwise that stays with the other end."""
         self._full = False
 
     @property
@@ -79,6 +84,12 @@ class End(FakeTransport):
 
     def loseConnection(self) -> None:
         self.disconnecting = 1
+
+    def pauseProducing(self) -> None:
+        self.reading = False
+
+    def resumeProducing(self) -> None:
+        self.reading = True
 
     def abortConnection(self) -> None:
         self.stream = []
@@ -135,7 +146,7 @@ class Cable:
             return self._part()
         moved = False
         for end, other in ((self.client, self.server), (self.server, self.client)):
-            if data := end.take():
+            if other.reading and (data := end.take()):
                 moved = True
                 if end is self.client:
                     self.carried += data
@@ -146,6 +157,8 @@ class Cable:
     def _part(self) -> bool:
         """Tell the ends what came of it; on a stalled cable only whoever aborted learns anything."""
         for end, other in ((self.client, self.server), (self.server, self.client)):
+            if not (other.reading or end.aborted):
+                continue  # who does not read does not learn that nothing more comes
             if end.disconnecting and not end.told and (end.aborted or not self.stalled):
                 end.end(ConnectionAborted() if end.aborted else ConnectionDone())
                 if not self.stalled:
@@ -175,6 +188,8 @@ class Reactor(MemoryReactorClock):
         self.cables: list[Cable] = []
         self.dials: list[tuple[float, str]] = []
         """When and to which host somebody dialled."""
+        self.states: list[StateDirectory] = []
+        """Those of its members."""
         self.unanswered: set[str] = set()
         """Hosts that do not answer when they are dialled."""
         self.advance(1000.0)
@@ -324,9 +339,18 @@ class Member:
         self.configuration = configuration
         self.nat_id = configuration.stateful.nat_id if configuration.stateful else 0
         self.state = state or StateDirectory(directory)
+        reactor.states.append(self.state)
         self.paths: list[RecordedPath] = []
         live: Any = reactor
-        self.service = RouterService(configuration, live, self.state, ttl_step=1, datapath=self._datapath)
+        self.service = RouterService(
+            configuration,
+            live,
+            self.state,
+            ttl_step=1,
+            datapath=self._datapath,
+            wall=lambda: EPOCH + reactor.seconds(),
+            in_thread=maybeDeferred,
+        )
 
     def _datapath(self, device: Device, batch_done: Callable[[], None]) -> RecordedPath:
         self.paths.append(RecordedPath(device, batch_done))
@@ -387,8 +411,11 @@ class Member:
         for port in self.service._ports:
             port.stopListening()
         self.service._daily.stop()
-        if self.service._alarm is not None:
-            self.service._alarm.cancel()
+        snapshots = self.service._snapshots
+        for call in (self.service._alarm, snapshots._next if snapshots is not None else None):
+            if call is not None:
+                call.cancel()
+        self.state.close()
         for cable in self.reactor.cables:
             if address(self.nat_id) in (cable.client.getHost().host, cable.server.getHost().host):
                 cable.stalled = True

@@ -77,6 +77,7 @@ def members(reactor: Reactor, tmp_path: Path, own: Path) -> Iterator[tuple[Membe
     pki.issue(own, "r4.example", 4)
     pki.revoke(own, "r4.example")  # so that there is a list
     first, second = pair(reactor, tmp_path, own)
+    first.state.close()
     first.configuration = replace(first.configuration, trustpoint=listed(own))
     first = first.again()
     become_pair(reactor, first, second)

@@ -173,6 +173,23 @@ def test_a_transport_that_is_gone_is_given_nothing(scene: Scene) -> None:
     assert not scene.connection.flush()
 
 
+def test_a_link_that_is_choked_is_read_no_more_until_it_is_not(scene: Scene) -> None:
+    scene.establish()
+    states = []
+    for choked in (False, True, True, False, False, True):
+        scene.connection.hold_back(choked)
+        states.append(scene.transport.producerState)
+    assert states == ["producing", "paused", "paused", "producing", "producing", "paused"]
+
+
+def test_reading_resumes_for_the_end_of_tls(scene: Scene) -> None:
+    scene.establish()
+    scene.connection.hold_back(True)
+    scene.connection.close(last_word=True)
+    assert scene.transport.producerState == "producing"
+    assert scene.transport.disconnecting
+
+
 @pytest.mark.parametrize("last_word", [True, False])
 def test_the_end_has_a_last_word_and_a_bounded_time(scene: Scene, last_word: bool) -> None:
     scene.establish()

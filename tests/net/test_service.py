@@ -1,6 +1,7 @@
 """The router as a service: pairs in one process, over real TLS in memory."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address
@@ -21,17 +22,20 @@ from snat.config.model import (
     Timeouts,
 )
 from snat.config.refused import ConfigurationRefused
+from snat.device.events import Noted
 from snat.device.links import Link
 from snat.net.files import StateDirectory, StateError
 from snat.net.protocol import LAST_WORD_TIME
 from snat.net.refused import KernelRefused
+from snat.net.snapshot_file import SNAPSHOT_INTERVAL
 from snat.net.tls import TrustpointError
 from snat.wire import actions
 from snat.wire.actions import Digest, RoleChange, Standing
 from snat.wire.framing import Framing
-from snat.wire.header import Feed, Term
+from snat.wire.header import Feed, Position, Term, encode
 from tests.net.memory import (
     BUFFER,
+    PORT,
     Cable,
     Log,
     Member,
@@ -293,6 +297,21 @@ def test_a_newer_link_takes_the_place_of_a_dead_one_whose_end_comes_soon(
     assert first.standing == "MANAGE"
 
 
+def test_a_link_that_cannot_be_had_is_dialled_with_a_back_off_though_the_other_is_up(
+    reactor: Reactor, ready: tuple[Member, Member]
+) -> None:
+    first, _ = ready
+    del reactor.listening[address(2), PORT]
+    cable_of(first).cut()
+    reactor.settle()
+    dials = len(reactor.dials)
+    reactor.elapse(3.0)
+    incoming = first.device.neighbors[2].incoming
+    assert incoming is not None
+    assert incoming.established
+    assert 2 <= len(reactor.dials) - dials <= 8
+
+
 def test_one_dead_link_is_an_alarm_and_comes_back_without_a_takeover(
     reactor: Reactor, ready: tuple[Member, Member], log: Log
 ) -> None:
@@ -339,6 +358,192 @@ def test_a_pump_within_a_pump_does_nothing(reactor: Reactor, ready: tuple[Member
     assert len(ready[1].table) == 1
 
 
+def test_what_comes_in_one_turn_of_the_reactor_makes_one_pump(
+    reactor: Reactor, ready: tuple[Member, Member], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, second = ready
+    reactor.elapse(0.05)
+    turns: list[float] = []
+    turn = second.device.turn
+
+    def count(now: float) -> None:
+        turns.append(now)
+        turn(now)
+
+    monkeypatch.setattr(second.device, "turn", count)
+    link = second.device.neighbors[1].incoming
+    assert link is not None
+    for _ in range(5):
+        second.service.received(link, encode(b""))
+    assert turns == []
+    reactor.advance(0)
+    assert turns == [reactor.seconds()]
+    assert sum(call.func == second.service._ring for call in reactor.pending) == 1
+
+
+def test_bytes_after_a_stop_make_no_pump(reactor: Reactor, ready: tuple[Member, Member]) -> None:
+    first, _ = ready
+    link = first.device.neighbors[2].incoming
+    assert link is not None
+    first.service.stopService()
+    first.service.received(link, b"late")
+    assert not [call for call in reactor.pending if call.func == first.service._ring]
+
+
+def test_a_choked_link_stops_the_neighbor_and_nothing_is_lost(
+    reactor: Reactor, tmp_path: Path, authority: Path
+) -> None:
+    first, second = pair(reactor, tmp_path, authority, hold_time=30.0)
+    become_pair(reactor, first, second)
+    cable = cable_of(first)
+    link = second.device.neighbors[1].incoming
+    assert link is not None
+    link.choked = True
+    second.service.pump()
+    assert not cable.server.reading
+    first.traffic(20_000)
+    reactor.elapse(0.1)
+    assert len(second.table) == 0
+    assert BUFFER < cable.client.held < 3 * BUFFER  # and what is beyond waits in the neighbor's queue
+    link.choked = False
+    second.service.pump()
+    reactor.elapse(0.1)
+    assert second.table == first.table
+    assert second.counters("feeds")["gaps"] == 0
+
+
+def test_the_loss_of_a_link_that_was_choked_is_noticed_when_it_is_not(
+    reactor: Reactor, tmp_path: Path, authority: Path
+) -> None:
+    first, second = pair(reactor, tmp_path, authority, hold_time=30.0)
+    become_pair(reactor, first, second)
+    link = second.device.neighbors[1].incoming
+    assert link is not None
+    link.choked = True
+    second.service.pump()
+    first.service.stopService()
+    reactor.elapse(0.2)
+    assert second.device.neighbors[1].incoming is link
+    link.choked = False
+    second.service.pump()
+    reactor.settle()
+    assert second.device.neighbors[1].incoming is None
+
+
+# Snapshots
+
+
+def test_a_router_that_was_killed_goes_on_with_the_flows_of_its_last_snapshot(
+    reactor: Reactor, members: tuple[Member, Member]
+) -> None:
+    first, _ = members
+    first.service.startService()
+    reactor.run_until(lambda: first.standing == "MANAGE")
+    first.traffic(10)
+    before = {(row.inside_local, row.inside_global) for row in first.service.translations()}
+    reactor.elapse(SNAPSHOT_INTERVAL + 1, step=0.5)
+    first.die()
+    reactor.advance(100.0)
+    first = first.again()
+    (line,) = [line for line in lines_of(first) if "entries loaded" in line]
+    assert line.startswith(
+        "table of 10 entries loaded from 10"
+    )  # ago: what was left of the minute, and 100 s
+    assert line.endswith(" s ago, 0 expired, 0 of mappings that are not configured")
+    assert first.standing == "START"
+    first.service.startService()
+    reactor.run_until(lambda: first.standing == "MANAGE")
+    first.traffic(10)
+    assert {(row.inside_local, row.inside_global) for row in first.service.translations()} == before
+    assert first.counters("translate")["created"] == 0
+
+
+def lines_of(member: Member) -> list[str]:
+    """What the device has for the log; it says it once."""
+    return [event.text.format(**event.fields) for event in member.device.events() if isinstance(event, Noted)]
+
+
+def test_a_router_that_stops_saves_its_table_and_the_position_it_is_whole_at(
+    reactor: Reactor, ready: tuple[Member, Member]
+) -> None:
+    first, second = ready
+    first.traffic(10)
+    reactor.elapse(0.5)
+    position = second.device.groups[0].feeds[Feed(0, MAPPING)].position
+    second.service.stopService()
+    reactor.settle()
+    again = second.again()
+    assert again.device.groups[0].feeds[Feed(0, MAPPING)].kept == position != Position()
+    assert {entry[:41] for entry in again.table} == {entry[:41] for entry in first.table}
+
+
+def test_a_neighbor_that_has_the_table_is_believed_and_not_the_snapshot(
+    reactor: Reactor, ready: tuple[Member, Member]
+) -> None:
+    first, second = ready
+    first.traffic(10)
+    reactor.elapse(0.5)
+    second.service.stopService()
+    reactor.settle()
+    first.device.table.remove(list(first.device.table)[:4])
+    first.traffic(3, first=9000)
+    second = second.again()
+    assert len(second.table) == 10
+    second.service.startService()
+    reactor.run_until(lambda: first.ready and second.ready)
+    assert second.table == first.table
+    assert len(first.table) == 9
+    assert second.counters("feeds")["swept"] == 4
+
+
+def test_a_damaged_snapshot_keeps_no_router_from_starting(
+    reactor: Reactor, members: tuple[Member, Member], log: Log
+) -> None:
+    first, _ = members
+    first.state.close()
+    (first.directory / "table.snapshot").write_bytes(b"garbage")
+    first = first.again()
+    assert log.lines("table.snapshot is damaged (7 bytes are no snapshot); set aside as")
+    first.service.startService()
+    reactor.run_until(lambda: first.standing == "MANAGE")
+    assert (first.directory / "table.snapshot.damaged").read_bytes() == b"garbage"
+
+
+def test_without_a_state_directory_nothing_is_saved(
+    reactor: Reactor, tmp_path: Path, authority: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = configured(1, ConfiguredRole.PRIMARY, (2,), authority)
+    member = Member(reactor, tmp_path, made, StateDirectory(None))
+    member.service.startService()
+    reactor.run_until(lambda: member.standing == "MANAGE")
+    member.traffic(3)
+    reactor.elapse(SNAPSHOT_INTERVAL + 1, step=0.5)
+    member.service.stopService()
+    reactor.settle()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_process_that_starts_signs_the_lock(members: tuple[Member, Member]) -> None:
+    """Which is not the one that made the service, where twistd forks."""
+    first, _ = members
+    (first.directory / "lock").write_text("1234\n")
+    first.service.startService()
+    assert (first.directory / "lock").read_text() == f"{os.getpid()}\n"
+
+
+def test_a_stop_gives_the_state_directory_back(reactor: Reactor, ready: tuple[Member, Member]) -> None:
+    first, _ = ready
+    first.traffic(1)
+    with pytest.raises(StateError, match="another snat daemon"):
+        first.again()
+    first.service.stopService()
+    with pytest.raises(StateError, match="another snat daemon"):
+        first.again()  # its table is not saved yet
+    reactor.settle()
+    first.again()
+
+
 # Terms and roles reach the world before the neighbors
 
 
@@ -349,7 +554,7 @@ class FullState(StateDirectory):
 
     def take_term(self, feed: Feed, term: Term) -> None:
         if self.full:
-            raise StateError("state.json: No space left on device; a term that is not stored is not taken")
+            raise StateError("state.json: No space left on device; what is not stored is not used")
         super().take_term(feed, term)
 
 
@@ -400,6 +605,7 @@ def test_a_term_that_cannot_be_stored_is_not_announced_until_it_can(
     reactor: Reactor, members: tuple[Member, Member], log: Log
 ) -> None:
     first, second = members
+    second.state.close()
     state = FullState(second.directory)
     second = Member(reactor, second.directory, second.configuration, state)
     become_pair(reactor, first, second)
@@ -508,6 +714,7 @@ def test_a_router_without_groups_listens_to_nobody(reactor: Reactor, tmp_path: P
     assert member.service.distributed() == ()
     assert next(member.service.translations()).protocol == 17
     member.service.stopService()
+    reactor.settle()
     assert reactor.waiting == []
 
 
@@ -605,6 +812,7 @@ def test_a_difference_between_two_configurations_is_an_alarm_and_the_link_stays(
 ) -> None:
     first, second = pair(reactor, tmp_path, authority)
     other = replace(second.configuration, timeouts=Timeouts(udp=30))
+    second.state.close()
     second = Member(reactor, second.directory, other)
     become_pair(reactor, first, second)
     alarm = f"mapping {MAPPING} is configured differently on r2.example"

@@ -74,12 +74,18 @@ def running(*daemons: Daemon) -> Iterator[None]:
         yield
 
 
-def made(member: Member, others: Sequence[Member], certificates: Path, directory: Path) -> Daemon:
+def made(
+    member: Member,
+    others: Sequence[Member],
+    certificates: Path,
+    directory: Path,
+    kind: type[Daemon] = Daemon,
+) -> Daemon:
     """A daemon of a member that knows the others; it replays the bundled capture while it manages."""
     text = router_text(member, [member, *others], certificates=certificates, virtual_address=False)
     inside = directory / f"{member.host}-{member.nat_id}-in.pcap"
     inside.write_bytes(bundled_capture())
-    return Daemon(
+    return kind(
         member.host, text, directory=directory, captures=(inside, inside.with_name(f"{inside.stem}-out.pcap"))
     )
 

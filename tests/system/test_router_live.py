@@ -181,6 +181,7 @@ def test_a_second_daemon_in_the_namespace_is_refused_with_a_sentence(hosts: Host
     other.mkdir()
     command = [*hosts.router._command]
     command[command.index("--control") + 1] = str(other / "control.sock")
+    command[command.index("--state-dir") + 1] = str(other)
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30, env=os.environ)
     assert done.returncode == 1
     assert "snat-i" in done.stdout + done.stderr
