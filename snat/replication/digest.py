@@ -6,6 +6,7 @@ swapped ports would cancel out.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final
 
 from xxhash import xxh3_64_intdigest
@@ -13,12 +14,12 @@ from xxhash import xxh3_64_intdigest
 from snat.nat.entry import TAIL
 
 _MODULUS: Final = 1 << 64
-_TAIL: Final = TAIL.size
+_covered: Final = itemgetter(slice(-TAIL.size))
 
 
 def total(records: Iterable[bytes]) -> int:
     """The sum of the hashes, not yet reduced."""
-    return sum(map(xxh3_64_intdigest, [record[:-_TAIL] for record in records]))
+    return sum(map(xxh3_64_intdigest, map(_covered, records)))
 
 
 @dataclass(slots=True)
