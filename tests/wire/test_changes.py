@@ -3,9 +3,11 @@
 from typing import Final
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from snat.nat.entry import MAXIMUM_CONTEXT, MAXIMUM_SIZE, PLAIN_SIZE, REFERENCE, REFERENCE_SIZE, Entry
-from snat.wire.actions import ADD_PLAIN, Action, ItemFlag, changes, controls, item
+from snat.wire.actions import ADD_PLAIN, ITEM, Action, ItemFlag, changes, controls, item
 from snat.wire.errors import ErrorCode, WireError
 
 MAPPING: Final = 10
@@ -169,3 +171,33 @@ def test_two_items_whose_lengths_make_up_for_each_other_are_read_by_their_length
 
 def test_the_head_of_a_plain_add_is_that_of_its_item() -> None:
     assert ADD.startswith(ADD_PLAIN)
+
+
+def judged(body: bytes) -> list[bytes] | ErrorCode:
+    """The records of adds, or why they are refused."""
+    try:
+        return [record for _, records in changes(body, MAPPING) for record in records]
+    except WireError as error:
+        return error.code
+
+
+@pytest.mark.parametrize("at", range(20))
+@given(
+    changed=st.integers(0, 4), byte=st.integers(0, 255), nat_id=st.sampled_from([1, 256, 1 << 16, 1 << 24])
+)
+def test_an_add_among_others_is_judged_as_it_is_alone(at: int, changed: int, byte: int, nat_id: int) -> None:
+    """Its head, NAT ID and mapping are compared in bulk: any byte of any of them, in any place, must count.
+
+    Lengths are left out: items after a length that lies are others.
+    """
+    if at in (2, 3):
+        byte = ADD[at]
+    others = [item(Action.ADD, ENTRY._replace(nat_id=nat_id, number=number).pack()) for number in range(4)]
+    spoilt = bytearray(item(Action.ADD, ENTRY._replace(nat_id=nat_id).pack()))
+    spoilt[at] = byte
+    alone, together = judged(bytes(spoilt)), judged(b"".join([*others[:changed], spoilt, *others[changed:]]))
+    if isinstance(alone, ErrorCode):
+        assert together is alone
+    else:
+        records = [one[ITEM.size :] for one in others]
+        assert together == [*records[:changed], *alone, *records[changed:]]
