@@ -32,4 +32,5 @@ class FeedDigest:
     def change(self, removed: list[bytes], added: list[bytes]) -> None:
         """Account for one batch."""
         self.count += len(added) - len(removed)
-        self.value = (self.value + total(added) - total(removed)) % _MODULUS
+        less = total(removed) if removed else 0
+        self.value = (self.value + total(added) - less) % _MODULUS

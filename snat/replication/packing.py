@@ -9,9 +9,15 @@ from snat.nat.entry import PLAIN_SIZE, REFERENCE_SIZE
 from snat.replication.snat_queue import Run
 from snat.wire.actions import ITEM, Action, item
 
-_SHORTEST: Final = {Action.ADD: PLAIN_SIZE, Action.UPDATE: PLAIN_SIZE, Action.DELETE: REFERENCE_SIZE}
-"""The least data of an action; nearly always that is its length."""
-_HEADS: Final = {action: ITEM.pack(action, 0, size) for action, size in _SHORTEST.items()}
+_HEADS: Final = {
+    action: (ITEM.pack(action, 0, size), ITEM.size + size)
+    for action, size in (
+        (Action.ADD, PLAIN_SIZE),
+        (Action.UPDATE, PLAIN_SIZE),
+        (Action.DELETE, REFERENCE_SIZE),
+    )
+}
+"""Header and length of the shortest item of an action: nearly all are the shortest."""
 
 
 def pack(runs: Iterable[Run], maximum_entries: int, maximum_bytes: int) -> Iterator[tuple[bytes, int]]:
@@ -25,12 +31,12 @@ def pack(runs: Iterable[Run], maximum_entries: int, maximum_bytes: int) -> Itera
     for action, data, _, _ in runs:
         at = 0
         while at < len(data):
-            taken = _fitting(action, data, at, entries - count, maximum_bytes - size)
+            taken, items = _fill(action, data, at, entries - count, maximum_bytes - size)
             if not taken and not count:
-                taken = data[at : at + 1]
+                taken, items = 1, item(action, data[at])
             if taken:
-                parts.append(_items(action, taken))
-                at, count, size = at + len(taken), count + len(taken), size + len(parts[-1])
+                parts.append(items)
+                at, count, size = at + taken, count + taken, size + len(items)
             else:
                 yield b"".join(parts), count
                 parts, count, size = [], 0, 0
@@ -38,19 +44,16 @@ def pack(runs: Iterable[Run], maximum_entries: int, maximum_bytes: int) -> Itera
         yield b"".join(parts), count
 
 
-def _fitting(action: Action, data: list[bytes], at: int, entries: int, room: int) -> list[bytes]:
-    """As many from ``at`` on as fit into so many entries and bytes."""
-    most = min(entries, room // (ITEM.size + _SHORTEST[action]))
-    taken = data[at : at + max(most, 0)]
-    if sum(map(len, taken)) + len(taken) * ITEM.size <= room:
-        return taken
-    return taken[: sum(end <= room for end in accumulate(ITEM.size + len(one) for one in taken))]
-
-
-def _items(action: Action, data: list[bytes]) -> bytes:
-    """The items of one action, by one join if all have the one length."""
-    head = _HEADS[action]
-    items = head + head.join(data)
-    if len(items) == len(data) * (ITEM.size + _SHORTEST[action]):
-        return items
-    return b"".join([item(action, one) for one in data])
+def _fill(action: Action, data: list[bytes], at: int, entries: int, room: int) -> tuple[int, bytes]:
+    """As many items from ``at`` on as fit into so many entries and bytes; how many, and their bytes."""
+    head, shortest = _HEADS[action]
+    most = min(entries, room // shortest)
+    if most <= 0:
+        return 0, b""
+    taken = data[at : at + most]
+    items = head + head.join(taken)
+    if len(items) == len(taken) * shortest:
+        return len(taken), items
+    ends = accumulate(ITEM.size + len(one) for one in taken)
+    fitting = taken[: sum(end <= room for end in ends)]
+    return len(fitting), b"".join([item(action, one) for one in fitting])

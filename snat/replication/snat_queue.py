@@ -49,7 +49,7 @@ class SnatQueue:
     def changed(self, removed: list[bytes], added: list[bytes]) -> None:
         """The table changed (see :class:`snat.nat.table.Listener`)."""
         mapping, wanted = self._mapping, self._wanted
-        unheard = self._remove([record for record in removed if record[MAPPING] == mapping])
+        unheard = self._remove(removed) if removed else ()
         ours = [record for record in added if record[MAPPING] == mapping]
         wanted.update(zip([record[ID] for record in ours], ours, strict=True))
         for entry in unheard:
@@ -83,9 +83,10 @@ class SnatQueue:
             self._adds = cast("Iterator[bytes]", iter(wanted.values()))  # what is None was sent
         self._wanted, self._sent = {}, {}
 
-    def _remove(self, records: list[bytes]) -> set[bytes]:
-        """Want them no more; the ids of those that members never heard of."""
+    def _remove(self, removed: list[bytes]) -> set[bytes]:
+        """Want these no more; the ids of those that members never heard of."""
         wanted, sent = self._wanted, self._sent
+        records = [record for record in removed if record[MAPPING] == self._mapping]
         ids = [record[ID] for record in records]
         unheard = {entry for entry in ids if entry in wanted and entry not in sent}
         sent.update(

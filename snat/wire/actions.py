@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from enum import IntEnum, IntFlag
 from functools import reduce
 from operator import or_
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeVar
 
 from snat.nat.entry import LOCAL_NAT_ID, MAPPING, MAXIMUM_SIZE, NAT_ID, PLAIN_SIZE, REFERENCE_SIZE
 from snat.wire.errors import ErrorCode, WireError
@@ -209,11 +209,16 @@ ADD_PLAIN: Final = ITEM.pack(Action.ADD, 0, PLAIN_SIZE)
 """The item header of an entry without context."""
 _PLAIN_ITEM: Final = ITEM.size + PLAIN_SIZE
 _PLAIN_RECORD: Final = f"{ITEM.size}x{PLAIN_SIZE}s"
-_CHANGE_SIZES: Final = {
-    Action.ADD: range(PLAIN_SIZE, MAXIMUM_SIZE + 1),
-    Action.UPDATE: range(PLAIN_SIZE, MAXIMUM_SIZE + 1),
-    Action.DELETE: range(REFERENCE_SIZE, REFERENCE_SIZE + 1),
+_MANY: Final = 16
+"""Items from which on it is faster to check them in bulk than one by one."""
+_KINDS: Final[dict[int, tuple[Action, range]]] = {
+    int(Action.ADD): (Action.ADD, range(PLAIN_SIZE, MAXIMUM_SIZE + 1)),
+    int(Action.UPDATE): (Action.UPDATE, range(PLAIN_SIZE, MAXIMUM_SIZE + 1)),
+    int(Action.DELETE): (Action.DELETE, range(REFERENCE_SIZE, REFERENCE_SIZE + 1)),
 }
+"""The changes, and how long their data may be. Numbers: an enum's operators are slow."""
+_FORMAT: Final = int(ItemFlag.FORMAT)
+_LOCAL: Final = LOCAL_NAT_ID.to_bytes(4, "big")
 
 Run = tuple[Action, list[bytes]]
 """Consecutive items of one action, with their records or references."""
@@ -275,7 +280,7 @@ def changes(body: bytes, mapping_id: int) -> list[Run]:
         action = _check_change(code, flags, data)
         if action is None:
             continue
-        _check_owner(data[NAT_ID], data[MAPPING], mapping)
+        _check_owner(data, mapping)
         if not runs or runs[-1][0] is not action:
             runs.append((action, []))
         runs[-1][1].append(data)
@@ -285,13 +290,13 @@ def changes(body: bytes, mapping_id: int) -> list[Run]:
 def _are_plain_adds(body: bytes, mapping: bytes) -> bool:
     """Whether all items are good adds of one length, by comparing byte k of all of them at once."""
     count, rest = divmod(len(body), _PLAIN_ITEM)
-    if rest or not body.startswith(ADD_PLAIN):
+    if rest or count < _MANY:
         return False
     fixed = [*enumerate(ADD_PLAIN), *enumerate(mapping, ITEM.size + MAPPING.start)]
     if any(body[at::_PLAIN_ITEM] != bytes((byte,)) * count for at, byte in fixed):
         return False
     nat_id = (int.from_bytes(body[ITEM.size + at :: _PLAIN_ITEM], "big") for at in range(4))
-    return bytes(1) not in reduce(or_, nat_id).to_bytes(count, "big")  # a local entry has four zeros
+    return 0 not in reduce(or_, nat_id).to_bytes(count, "big")  # a local entry has four zeros
 
 
 def controls(body: bytes) -> list[Control | tuple[Authenticate, list[Unit]]]:
@@ -323,25 +328,24 @@ def first_action(body: bytes) -> int:
 
 def _check_change(code: int, flags: int, data: bytes) -> Action | None:
     """The action of a change; None for an unknown optional item."""
-    sizes = _CHANGE_SIZES.get(cast("Action", code))
-    if sizes is None:
+    action, sizes = _KINDS.get(code, (None, range(0)))
+    if action is None:
         if flags & ItemFlag.OPTIONAL:
             return None
         raise WireError(ErrorCode.UNKNOWN_ACTION, f"action {code} among changes")
-    if flags & ItemFlag.FORMAT:
-        raise WireError(ErrorCode.MALFORMED, f"record format {flags & ItemFlag.FORMAT} was not agreed")
+    if flags & _FORMAT:
+        raise WireError(ErrorCode.MALFORMED, f"record format {flags & _FORMAT} was not agreed")
     if len(data) not in sizes:
-        raise WireError(ErrorCode.MALFORMED, f"{Action(code).name.lower()} of {len(data)} bytes")
-    return Action(code)
+        raise WireError(ErrorCode.MALFORMED, f"{action.name.lower()} of {len(data)} bytes")
+    return action
 
 
-def _check_owner(nat_id: bytes, mapping: bytes, wanted: bytes) -> None:
-    if int.from_bytes(nat_id, "big") == LOCAL_NAT_ID:
+def _check_owner(data: bytes, wanted: bytes) -> None:
+    if data[NAT_ID] == _LOCAL:
         raise WireError(ErrorCode.MALFORMED, "an entry without NAT ID is local and never sent")
-    if mapping != wanted:
-        raise WireError(
-            ErrorCode.MALFORMED, f"entry of mapping {int.from_bytes(mapping, 'big')} in another feed"
-        )
+    if data[MAPPING] != wanted:
+        mapping_id = int.from_bytes(data[MAPPING], "big")
+        raise WireError(ErrorCode.MALFORMED, f"entry of mapping {mapping_id} in another feed")
 
 
 def _flat(value: tuple[Any, ...]) -> Iterator[Any]:
