@@ -12,8 +12,9 @@ Listeners hear of every batch of changes once, after it was made: ``changed(remo
 a removal of the old record and an addition of the new one in the same batch.
 """
 
+import struct
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Protocol
 
 from snat.nat.entry import (
@@ -25,6 +26,7 @@ from snat.nat.entry import (
     NAT_ID,
     OUTSIDE_GLOBAL,
     OUTSIDE_LOCAL,
+    PLAIN_SIZE,
     REFERENCE,
 )
 
@@ -36,6 +38,8 @@ Chain = bytes | tuple[bytes, ...]
 Slot = bytes | dict[bytes, Chain]
 """A record, or chains by outside endpoint."""
 Index = dict[bytes, Slot]
+_MANY: Final = 32
+"""Records from which on it is faster to add them in bulk than one by one."""
 
 
 class Listener(Protocol):
@@ -119,18 +123,8 @@ class NatTable:
         """
         added = records if isinstance(records, list) else list(records)
         replaced: list[bytes] = []
-        inside, outside = self.inside, self.outside
-        for record in added:  # the slices are INSIDE_LOCAL and INSIDE_GLOBAL, written out: 0.1 us an entry
-            key = record[16:23]
-            if key in inside:
-                self._crowd_inside(record, replaced)
-            else:
-                inside[key] = record
-            key = record[22:29]
-            if key in outside:
-                self._crowd_outside(record, replaced)
-            else:
-                outside[key] = record
+        if len(added) < _MANY or not self._add_strangers(added):
+            self._add_each(added, replaced)
         self._count += len(added) - len(replaced)
         if not replaced or set(replaced).isdisjoint(added):
             self._tell(replaced, added)
@@ -170,6 +164,34 @@ class NatTable:
         if chosen:
             self._tell(chosen, [])
         return chosen
+    def _add_strangers(self, added: list[bytes]) -> bool:
+        """Add records of which none meets another one; False, and nothing done, if one does."""
+        places = [(self.inside, _cut(added, INSIDE_LOCAL)), (self.outside, _cut(added, INSIDE_GLOBAL))]
+        if not all(index.keys().isdisjoint(keys) for index, keys in places):
+            return False
+        sizes = [len(index) + len(added) for index, _ in places]
+        for index, keys in places:
+            index.update(zip(keys, added, strict=True))
+        if [len(index) for index, _ in places] == sizes:
+            return True
+        for index, keys in places:  # two of them met: take all of them back
+            for key in set(keys):
+                del index[key]
+        return False
+
+    def _add_each(self, added: list[bytes], replaced: list[bytes]) -> None:
+        inside, outside = self.inside, self.outside
+        for record in added:  # the slices are INSIDE_LOCAL and INSIDE_GLOBAL, written out: 0.1 us an entry
+            key = record[16:23]
+            if key in inside:
+                self._crowd_inside(record, replaced)
+            else:
+                inside[key] = record
+            key = record[22:29]
+            if key in outside:
+                self._crowd_outside(record, replaced)
+            else:
+                outside[key] = record
 
     def _crowd_inside(self, record: bytes, replaced: list[bytes]) -> None:
         old = _crowd(self.inside, INSIDE_LOCAL, OUTSIDE_LOCAL, record)
@@ -205,6 +227,15 @@ def records_in(slot: Slot) -> Iterator[bytes]:
             yield chain
         else:
             yield from chain
+
+
+def _cut(records: list[bytes], part: slice) -> Sequence[bytes]:
+    """A part of each; records without context, all of one length then, are cut in one go."""
+    whole = b"".join(records)
+    if len(whole) == len(records) * PLAIN_SIZE:
+        layout = f"{part.start}x{part.stop - part.start}s{PLAIN_SIZE - part.stop}x"
+        return struct.unpack(layout * len(records), whole)
+    return [record[part] for record in records]
 
 
 def _less(records: list[bytes], others: list[bytes]) -> list[bytes]:

@@ -6,6 +6,7 @@ swapped ports would cancel out.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final
 
 from xxhash import xxh3_64_intdigest
@@ -13,12 +14,12 @@ from xxhash import xxh3_64_intdigest
 from snat.nat.entry import TAIL
 
 _MODULUS: Final = 1 << 64
-_TAIL: Final = TAIL.size
+_covered: Final = itemgetter(slice(-TAIL.size))
 
 
 def total(records: Iterable[bytes]) -> int:
     """The sum of the hashes, not yet reduced."""
-    return sum(map(xxh3_64_intdigest, [record[:-_TAIL] for record in records]))
+    return sum(map(xxh3_64_intdigest, map(_covered, records)))
 
 
 @dataclass(slots=True)
@@ -31,4 +32,5 @@ class FeedDigest:
     def change(self, removed: list[bytes], added: list[bytes]) -> None:
         """Account for one batch."""
         self.count += len(added) - len(removed)
-        self.value = (self.value + total(added) - total(removed)) % _MODULUS
+        less = total(removed) if removed else 0
+        self.value = (self.value + total(added) - less) % _MODULUS

@@ -1,23 +1,38 @@
 """The SNAT process, sending side (Fig. 13A): a feed's changes become messages, once for all members."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from snat.nat.table import NatTable
 from snat.replication.feed import FeedCounters, FeedState
-from snat.replication.snat_queue import SnatQueue
-from snat.wire.actions import Action, Digest, Released, TermBegin, Unavailable, item
+from snat.replication.packing import pack
+from snat.replication.snat_queue import Run, SnatQueue
+from snat.wire.actions import Action, Digest, Released, TermBegin, Unavailable
 from snat.wire.header import SIZE, Term, encode
+from snat.wire.items import item
 
 MESSAGE_SIZE: Final = 16384 - SIZE
 """Bytes of items in a message when there is that much to say: one TLS record."""
-_CHANGES_AT_ONCE: Final = 512
+_CHANGES_AT_ONCE: Final = 4096
 
 
 class Sender:
     """The manager's side of one feed, for as long as the term lasts."""
 
-    def __init__(self, state: FeedState, table: NatTable, term: Term, counters: FeedCounters) -> None:
+    def __init__(
+        self,
+        state: FeedState,
+        table: NatTable,
+        term: Term,
+        counters: FeedCounters,
+        *,
+        maximum_entries: int = 0,
+        maximum_bytes: int = MESSAGE_SIZE,
+    ) -> None:
+        """Messages hold at most ``maximum_entries`` items (0: any number), in ``maximum_bytes``."""
         self.state = state
+        self._maximum_entries = maximum_entries
+        self._maximum_bytes = maximum_bytes
         self._table = table
         self._counters = counters
         self._queue = SnatQueue(state.feed.mapping_id)
@@ -32,22 +47,8 @@ class Sender:
 
     def compile(self) -> list[bytes]:
         """Messages for everything in the SNAT queue. The digest advances here: it is "at sequence s"."""
-        messages: list[bytes] = []
-        parts: list[bytes] = []
-        size = 0
-        while changes := self._queue.drain(_CHANGES_AT_ONCE):
-            self.state.digest.change(
-                [old for *_, old, _ in changes if old], [new for *_, new in changes if new]
-            )
-            for action, data, _, _ in changes:
-                if size and size + len(data) + 4 > MESSAGE_SIZE:
-                    messages.append(self._number(parts))
-                    parts, size = [], 0
-                parts.append(item(action, data))
-                size += len(parts[-1])
-        if parts:
-            messages.append(self._number(parts))
-        return messages
+        packed = pack(self._runs(), self._maximum_entries, self._maximum_bytes)
+        return [self._number(body, count) for body, count in packed]
 
     def statement(self) -> Digest:
         """What members compare themselves with; true once everything is compiled."""
@@ -73,16 +74,22 @@ class Sender:
         self._table.listen(self._queue)
         self.state.digest.change(removed, [])
         self._counters.cleared += 1
-        return [*messages, self._number([item(Action.DELETE_ALL, b"")])]
+        return [*messages, self._number(item(Action.DELETE_ALL, b""), 1)]
 
     def stop(self) -> None:
         """This device no longer manages the feed."""
         self._table.unlisten(self._queue)
 
-    def _number(self, parts: list[bytes]) -> bytes:
+    def _runs(self) -> Iterator[Run]:
+        while runs := self._queue.drain(_CHANGES_AT_ONCE):
+            for run in runs:
+                self.state.digest.change(run.removed, run.added)
+                yield run
+
+    def _number(self, body: bytes, count: int) -> bytes:
+        """The next message of the feed, of ``count`` items."""
         state = self.state
-        body = b"".join(parts)
         state.advance(body)
         self._counters.messages_sent += 1
-        self._counters.items_sent += len(parts)
+        self._counters.items_sent += count
         return encode(body, state.feed, state.position.term, state.position.sequence)

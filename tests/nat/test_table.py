@@ -4,7 +4,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -293,3 +293,35 @@ def test_who_does_not_listen_any_more_hears_nothing() -> None:
     table.unlisten(listener)
     table.add([record(1)])
     assert not listener.records
+
+
+STRANGERS = [
+    record(100 + n, inside_local=("10.0.1.2", 1000 + n), inside_global=("203.0.113.9", 1000 + n))
+    for n in range(50)
+]
+CONTEXT = STRANGERS[0][:-4] + b"x" * len(STRANGERS[0]) + STRANGERS[0][-4:]
+
+
+def indexes(table: NatTable) -> tuple[dict[bytes, Any], dict[bytes, Any], int, int]:
+    return table.inside, table.outside, table.collisions, len(table)
+
+
+@given(
+    before=st.lists(RECORDS | st.sampled_from(STRANGERS), max_size=3),
+    among=st.lists(
+        st.tuples(st.integers(0, 50), RECORDS | st.sampled_from([*STRANGERS, CONTEXT])), max_size=3
+    ),
+)
+def test_a_large_batch_is_added_as_its_records_are_one_by_one(
+    before: list[bytes], among: list[tuple[int, bytes]]
+) -> None:
+    """Large batches of strangers go in bulk: any that meets another, in the table or the batch, must show."""
+    batch = list(STRANGERS)
+    for place, one in among:
+        batch.insert(place, one)
+    whole, listener = table_of(*before)
+    single, told = table_of(*before)
+    replaced = whole.add(batch)
+    assert Counter(replaced) == Counter(old for one in batch for old in single.add([one]))
+    assert indexes(whole) == indexes(single)
+    assert listener.records == told.records == set(whole)

@@ -1,13 +1,21 @@
 """The SNAT queue (Fig. 4A) and the connection queue (Fig. 5A)."""
 
+from itertools import pairwise
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snat.nat.entry import ID, REFERENCE
+from snat.nat.entry import ID, PLAIN_SIZE, REFERENCE, TAIL
 from snat.nat.table import NatTable
 from snat.replication.connection_queue import ConnectionQueue
-from snat.replication.snat_queue import SnatQueue
-from snat.wire.actions import Action
+from snat.replication.feed import FeedCounters, FeedState
+from snat.replication.packing import pack
+from snat.replication.sender import Sender
+from snat.replication.snat_queue import Run, SnatQueue
+from snat.wire.actions import ITEM, Action, changes, item
+from snat.wire.framing import Framing
+from snat.wire.header import SIZE, Feed, Message, Term
 from tests.records import MAPPING, changed, record
 
 
@@ -17,8 +25,27 @@ def queue_and_table() -> tuple[SnatQueue, NatTable]:
     return queue, table
 
 
+Change = tuple[Action, bytes, bytes | None, bytes | None]
+"""Action, the data of its item, the record last sent, the record now."""
+
+
+def drained(queue: SnatQueue, limit: int = 100) -> list[Change]:
+    """One drain, change by change."""
+    runs = queue.drain(limit)
+    for run, after in pairwise(runs):
+        assert run.action is not after.action, "runs are as long as they can be"
+    found: list[Change] = []
+    for action, data, removed, added in runs:
+        sent = removed if action is not Action.ADD else [None] * len(data)
+        now = added if action is not Action.DELETE else [None] * len(data)
+        found += [(action, *change) for change in zip(data, sent, now, strict=True)]
+        assert (removed, added) == ([one for one in sent if one], [one for one in now if one])
+    assert len(found) <= limit
+    return found
+
+
 def actions(queue: SnatQueue) -> list[Action]:
-    return [action for action, *_ in queue.drain(100)]
+    return [action for action, *_ in drained(queue)]
 
 
 def test_an_add_and_its_delete_cancel_out() -> None:
@@ -32,7 +59,7 @@ def test_updates_collapse_into_the_add() -> None:
     queue, table = queue_and_table()
     table.add([record()])
     table.add([changed(record())])
-    assert queue.drain(100) == [(Action.ADD, changed(record()), None, changed(record()))]
+    assert drained(queue) == [(Action.ADD, changed(record()), None, changed(record()))]
 
 
 def test_updates_of_a_known_entry_collapse_into_one() -> None:
@@ -42,7 +69,7 @@ def test_updates_of_a_known_entry_collapse_into_one() -> None:
     table.add([changed(record())])
     table.add([record()])
     table.add([changed(record())])
-    assert queue.drain(100) == [(Action.UPDATE, changed(record()), record(), changed(record()))]
+    assert drained(queue) == [(Action.UPDATE, changed(record()), record(), changed(record()))]
 
 
 def test_a_change_that_was_taken_back_is_not_sent() -> None:
@@ -60,7 +87,7 @@ def test_a_delete_carries_the_reference_of_what_was_sent() -> None:
     queue.drain(100)
     table.add([changed(record())])
     table.remove([record()])
-    assert queue.drain(100) == [(Action.DELETE, record()[REFERENCE], record(), None)]
+    assert drained(queue) == [(Action.DELETE, record()[REFERENCE], record(), None)]
 
 
 def test_a_short_connection_costs_at_most_four_items() -> None:
@@ -82,38 +109,173 @@ def test_other_mappings_are_not_this_feeds() -> None:
     assert actions(queue) == []
 
 
+def test_an_add_that_was_drained_and_is_deleted_then_costs_a_delete() -> None:
+    """What is being drained counts as sent, though it has not left the queue yet."""
+    queue, table = queue_and_table()
+    table.add([record(1), record(2)])
+    assert drained(queue, 1) == [(Action.ADD, record(1), None, record(1))]
+    table.remove([record(2)])
+    assert drained(queue) == [(Action.ADD, record(2), None, record(2))]
+    assert drained(queue) == [(Action.DELETE, record(2)[REFERENCE], record(2), None)]
+
+
+def test_an_update_of_an_add_keeps_its_place() -> None:
+    queue, table = queue_and_table()
+    table.add([record(1), record(2)])
+    table.add([changed(record(1))])
+    assert [data for _, data, _, _ in drained(queue)] == [changed(record(1)), record(2)]
+
+
+def test_changes_of_different_entries_stay_in_order() -> None:
+    """A delete and the add that takes its endpoint: the other way round members would see a collision."""
+    queue, table = queue_and_table()
+    table.add([record(1), record(3)])
+    drained(queue)
+    table.remove([record(1)])
+    table.add([record(2)])
+    table.add([changed(record(3))])
+    assert actions(queue) == [Action.DELETE, Action.ADD, Action.UPDATE]
+
+
+def test_a_queue_that_was_cleared_has_forgotten_what_was_sent() -> None:
+    queue, table = queue_and_table()
+    table.add([record(1), record(2)])
+    queue.drain(1)
+    table.remove([record(2)])
+    queue.clear()
+    assert not queue
+    assert actions(queue) == []
+    table.add([record(2)])
+    assert actions(queue) == [Action.ADD]
+
+
+NUMBERS = st.lists(st.integers(1, 6), max_size=5)
+
+
 @given(st.data())
 def test_members_that_apply_what_is_drained_have_the_managers_table(data: st.DataObject) -> None:
-    """Any changes, drained at any moment in pieces of any size, in order."""
+    """Any changes in batches of any size, drained at any moment in pieces of any size, in order."""
     queue, table = queue_and_table()
     members: dict[bytes, bytes] = {}
-    records = [record(number) for number in range(1, 6)]
     for _ in range(data.draw(st.integers(0, 40))):
-        chosen = data.draw(st.sampled_from(records))
         match data.draw(st.integers(0, 3)):
             case 0:
-                table.add([chosen])
+                table.add([record(number) for number in data.draw(NUMBERS)])
             case 1:
-                table.add([changed(chosen)])
+                table.add([changed(record(number)) for number in data.draw(NUMBERS)])
             case 2:
-                table.remove([chosen])
+                table.remove([record(number) for number in data.draw(NUMBERS)])
             case _:
-                apply(members, queue.drain(data.draw(st.integers(1, 3))))
-    while drained := queue.drain(2):
-        apply(members, drained)
+                apply(members, drained(queue, data.draw(st.integers(1, 3))))
+    while changes := drained(queue, 2):
+        apply(members, changes)
     assert sorted(members.values()) == sorted(table)
 
 
-def apply(
-    members: dict[bytes, bytes], drained: list[tuple[Action, bytes, bytes | None, bytes | None]]
+@given(st.lists(st.lists(st.tuples(st.sampled_from(["add", "update", "delete"]), NUMBERS), max_size=8)))
+def test_the_items_between_two_whole_drains_are_as_few_as_can_be(
+    rounds: list[list[tuple[str, list[int]]]],
 ) -> None:
-    for action, data, before, after in drained:
+    """One for each entry that differs from what members have, whatever happened to it meanwhile."""
+    queue, table = queue_and_table()
+    members: dict[bytes, bytes] = {}
+    for steps in rounds:
+        for what, numbers in steps:
+            records = [record(number) for number in numbers]
+            match what:
+                case "add":
+                    table.add(records)
+                case "update":
+                    table.add([changed(one) for one in records])
+                case _:
+                    table.remove(records)
+        differing = {one[ID] for one in {*table} ^ {*members.values()}}
+        changes: list[Change] = []
+        while some := drained(queue, 4):
+            changes += some
+        assert len(changes) == len(differing)
+        apply(members, changes)
+        assert sorted(members.values()) == sorted(table)
+
+
+def apply(members: dict[bytes, bytes], changes: list[Change]) -> None:
+    for action, data, before, after in changes:
         assert members.get(data[ID]) == before, "the queue knows what members have"
+        assert before != after, "an item changes something"
         if action is Action.DELETE:
             del members[data[ID]]
         else:
             members[data[ID]] = data
             assert after == data
+
+
+RECORDS = st.builds(
+    lambda number, context: record(number)[: -TAIL.size] + bytes(context) + record(number)[-TAIL.size :],
+    st.integers(1, 1000),
+    st.sampled_from([0, 0, 0, 0, 1, 7, 100]),
+)
+RUNS = st.lists(
+    st.builds(
+        lambda deletes, records: (
+            Run(Action.DELETE, [one[REFERENCE] for one in records], records, [])
+            if deletes
+            else Run(Action.ADD, records, [], records)
+        ),
+        st.booleans(),
+        st.lists(RECORDS, min_size=1, max_size=20),
+    )
+)
+
+
+@given(RUNS, st.integers(0, 7), st.sampled_from([1, 53, 106, 150, 200, 1000]))
+def test_packed_bodies_keep_order_and_limits_and_are_as_few_as_both_allow(
+    runs: list[Run], entries: int, most: int
+) -> None:
+    expected = [item(run.action, data) for run in runs for data in run.data]
+    bodies: list[list[bytes]] = []
+    for body, count in pack(runs, entries, most):
+        bodies.append(expected[:count])
+        assert body == b"".join(bodies[-1])
+        del expected[:count]
+    assert expected == []
+    for held in bodies:
+        assert held
+        assert len(held) <= (entries or len(held))
+        assert len(held) == 1 or sum(map(len, held)) <= most
+    for held, after in pairwise(bodies):
+        assert len(held) == entries or sum(map(len, held)) + len(after[0]) > most
+
+
+def compiled(sender: Sender) -> list[Message]:
+    framing = Framing()
+    framing.feed(b"".join(sender.compile()))
+    return list(framing.messages())
+
+
+def test_a_sender_fills_messages_up_to_one_tls_record() -> None:
+    table, counters = NatTable(), FeedCounters()
+    sender = Sender(FeedState(Feed(0, MAPPING)), table, Term(1, 1), counters)
+    table.add([record(number) for number in range(1, 1001)])
+    messages = compiled(sender)
+    sizes = [SIZE + len(message.body) for message in messages]
+    assert all(16384 - (ITEM.size + PLAIN_SIZE) < size <= 16384 for size in sizes[:-1])
+    assert [message.sequence for message in messages] == [1, 2, 3, 4]
+    assert (counters.messages_sent, counters.items_sent) == (4, 1000)
+    assert sum(len(message.body) for message in messages) == 1000 * (ITEM.size + PLAIN_SIZE)
+
+
+@pytest.mark.parametrize(("entries", "size", "counts"), [(10, 16352, [10, 10, 5]), (0, 1000, [18, 7])])
+def test_a_sender_keeps_the_configured_limits_of_a_message(
+    entries: int, size: int, counts: list[int]
+) -> None:
+    table, counters = NatTable(), FeedCounters()
+    sender = Sender(
+        FeedState(Feed(0, MAPPING)), table, Term(1, 1), counters, maximum_entries=entries, maximum_bytes=size
+    )
+    table.add([record(number) for number in range(1, 26)])
+    assert [len(changes(message.body, MAPPING)[0][1]) for message in compiled(sender)] == counts
+    assert counters.items_sent == 25
+    assert sender.statement().count == 25
 
 
 def test_a_queue_gives_messages_in_order_and_at_least_one() -> None:

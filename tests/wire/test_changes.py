@@ -3,11 +3,13 @@
 from typing import Final
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from snat.nat.entry import MAXIMUM_CONTEXT, MAXIMUM_SIZE, PLAIN_SIZE, REFERENCE, REFERENCE_SIZE, Entry
 from snat.wire.actions import Action, ItemFlag
 from snat.wire.errors import ErrorCode, WireError
-from snat.wire.items import ADD_PLAIN, CHANGES, changes, controls, item
+from snat.wire.items import ADD_PLAIN, CHANGES, ITEM, changes, controls, item
 
 MAPPING: Final = 10
 ENTRY: Final = Entry(
@@ -130,7 +132,7 @@ def test_bits_without_meaning_are_ignored(flags: int) -> None:
 
 
 @pytest.mark.parametrize("action", [Action.ADD, Action.UPDATE, Action.DELETE])
-@pytest.mark.parametrize("after", [0, 3])
+@pytest.mark.parametrize("after", [0, 3, 20])
 def test_a_local_entry_is_refused_wherever_it_stands(action: Action, after: int) -> None:
     local = ENTRY._replace(nat_id=0).pack()
     data = local[REFERENCE] if action is Action.DELETE else local
@@ -138,7 +140,7 @@ def test_a_local_entry_is_refused_wherever_it_stands(action: Action, after: int)
 
 
 @pytest.mark.parametrize("action", [Action.ADD, Action.UPDATE, Action.DELETE])
-@pytest.mark.parametrize("after", [0, 3])
+@pytest.mark.parametrize("after", [0, 3, 20])
 def test_an_entry_of_another_mapping_is_refused_wherever_it_stands(action: Action, after: int) -> None:
     foreign = ENTRY._replace(mapping_id=MAPPING + 1).pack()
     data = foreign[REFERENCE] if action is Action.DELETE else foreign
@@ -162,7 +164,7 @@ def test_a_change_among_controls_is_refused(code: int) -> None:
     assert caught.value.code is ErrorCode.UNKNOWN_ACTION
 
 
-@pytest.mark.parametrize("count", [1, 2, 50])
+@pytest.mark.parametrize("count", [1, 2, 14, 15, 16, 50])
 def test_a_lie_in_a_run_of_plain_adds_is_found(count: int) -> None:
     """The length of the body is that of plain adds, and yet one item is none."""
     lying = ADD * count + bytes((Action.ADD, 0, 0, PLAIN_SIZE - 1)) + PLAIN
@@ -186,3 +188,33 @@ def test_two_items_whose_lengths_make_up_for_each_other_are_read_by_their_length
 
 def test_the_head_of_a_plain_add_is_that_of_its_item() -> None:
     assert ADD.startswith(ADD_PLAIN)
+
+
+def judged(body: bytes) -> list[bytes] | ErrorCode:
+    """The records of adds, or why they are refused."""
+    try:
+        return [record for _, records in changes(body, MAPPING) for record in records]
+    except WireError as error:
+        return error.code
+
+
+@pytest.mark.parametrize("at", range(20))
+@given(
+    changed=st.integers(0, 20), byte=st.integers(0, 255), nat_id=st.sampled_from([1, 256, 1 << 16, 1 << 24])
+)
+def test_an_add_among_others_is_judged_as_it_is_alone(at: int, changed: int, byte: int, nat_id: int) -> None:
+    """Its head, NAT ID and mapping are compared in bulk: any byte of any of them, in any place, must count.
+
+    Lengths are left out: items after a length that lies are others.
+    """
+    if at in (2, 3):
+        byte = ADD[at]
+    others = [item(Action.ADD, ENTRY._replace(nat_id=nat_id, number=number).pack()) for number in range(20)]
+    spoilt = bytearray(item(Action.ADD, ENTRY._replace(nat_id=nat_id).pack()))
+    spoilt[at] = byte
+    alone, together = judged(bytes(spoilt)), judged(b"".join([*others[:changed], spoilt, *others[changed:]]))
+    if isinstance(alone, ErrorCode):
+        assert together is alone
+    else:
+        records = [one[ITEM.size :] for one in others]
+        assert together == [*records[:changed], *alone, *records[changed:]]
