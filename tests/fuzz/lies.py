@@ -19,10 +19,10 @@ from snat.replication.connection_queue import DEFAULT_LIMIT
 from snat.replication.digest import total
 from snat.replication.feed import belongs_to
 from snat.session.states import State
-from snat.wire import actions
 from snat.wire.errors import WireError
 from snat.wire.framing import Framing
 from snat.wire.header import MAXIMUM_MESSAGE, Feed, Message, Position, Term, encode
+from tests.codec import codec
 from tests.fuzz.script import MAPPING, Script, Speaker
 from tests.packets import udp
 from tests.simulation.network import Network
@@ -187,7 +187,7 @@ class _Scene:
             while data := link.data_to_send():
                 framing.feed(data)
                 for message in framing.messages():
-                    assert list(actions.items(message.body))
+                    assert list(codec.items(message.body))
             assert framing.pending == 0
 
     # What must hold
@@ -210,7 +210,7 @@ class _Scene:
 
     def _check_bounds(self) -> None:
         for neighbor in self.victim.device.neighbors.values():
-            assert len(neighbor.units) <= MAXIMUM_MESSAGE // actions.UNIT.size
+            assert len(neighbor.units) <= MAXIMUM_MESSAGE // codec.UNIT.size
             for link in neighbor.links():
                 assert link.queue.size <= DEFAULT_LIMIT
                 assert len(link.dumps) <= len(self.victim.device.groups[0].feeds)
@@ -269,7 +269,7 @@ def _says_a_last_term(data: bytes) -> bool:
         for message in framing.messages():
             terms.append(message.term)
             with suppress(WireError):
-                terms += _terms_in(tuple(actions.controls(message.body)))
+                terms += _terms_in(tuple(codec.controls(message.body)))
     return any(term.number >= _LAST_TERMS for term in terms)
 
 

@@ -4,10 +4,10 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from snat.wire.actions import items
 from snat.wire.errors import WireError
 from snat.wire.framing import Framing
 from snat.wire.header import MAXIMUM_MESSAGE, SIZE, encode
+from tests.codec import codec
 
 MOST: Final = 1 << 18
 """Bytes of an input; several times the longest message."""
@@ -94,7 +94,7 @@ def _rearrange(dice: random.Random, data: bytes, _: Sequence[bytes]) -> bytes:
 
 def _cut(body: bytes) -> Sequence[bytes]:
     cut, at = [], 0
-    for _, _, data in items(body):
+    for _, _, data in codec.items(body):
         cut.append(body[at : at + 4 + len(data)])
         at += 4 + len(data)
     return cut

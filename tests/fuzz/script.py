@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 from snat.nat.entry import MAXIMUM_CONTEXT, REFERENCE, Entry
-from snat.wire import actions
-from snat.wire.actions import LAYOUTS, Action, Applied, Authenticate, Error, Unit, item
+from snat.wire.actions import Action, Applied, Authenticate, Error, Unit
 from snat.wire.header import MAXIMUM_MESSAGE, Feed, Position, Term, encode
+from tests.codec import codec
 
 T = TypeVar("T")
 
@@ -135,36 +135,36 @@ class Speaker:
         """An item among changes, nearly always of a length that is right."""
         action = self._script.choice([one for one in Action if not _is_control(one)])
         if action in (Action.ADD, Action.UPDATE):
-            return item(action, self.record())
+            return codec.item(action, self.record())
         if action is Action.DELETE:
-            return item(action, self.record()[REFERENCE])
-        return item(action, b"")
+            return codec.item(action, self.record()[REFERENCE])
+        return codec.item(action, b"")
 
     def control(self) -> bytes:
         """Any other item."""
         action = self._script.choice([one for one in Action if _is_control(one)])
-        if action in LAYOUTS:
-            kind, layout = LAYOUTS[action]
-            said: bytes = actions.control(self.value(kind, layout.format))
+        if action in codec.LAYOUTS:
+            kind, layout = codec.LAYOUTS[action]
+            said: bytes = codec.control(self.value(kind, layout.format))
             return said
         if action is Action.KEEPALIVE:
             count = self._script.byte() % 5
-            return actions.keepalive([self.value(Applied, actions.APPLIED.format) for _ in range(count)])
+            return codec.keepalive([self.value(Applied, codec.APPLIED.format) for _ in range(count)])
         if action is Action.ERROR:
-            return actions.error(self.value(Error, actions.ERROR.format))
+            return codec.error(self.value(Error, codec.ERROR.format))
         return self.authenticate()
 
     def authenticate(self, **fields: int) -> bytes:
         """An authenticate item with a few units; ``fields`` that shall be right."""
-        hello: Any = self.value(Authenticate, actions.AUTHENTICATE.format)
+        hello: Any = self.value(Authenticate, codec.AUTHENTICATE.format)
         count = self._script.byte() % 4
-        units = [self.value(Unit, actions.UNIT.format) for _ in range(count)]
-        return actions.authenticate(hello._replace(**fields), units)
+        units = [self.value(Unit, codec.UNIT.format) for _ in range(count)]
+        return codec.authenticate(hello._replace(**fields), units)
 
     def malformed(self) -> bytes:
         """An item that lies, or that nobody knows."""
         data = self._script.take(self._script.byte() % 80)
-        whole = bytearray(item(self._script.byte(), data, self._script.byte()))  # type: ignore[arg-type]
+        whole = bytearray(codec.item(self._script.byte(), data, self._script.byte()))  # type: ignore[arg-type]
         if self._script.byte() % 2:
             whole[2:4] = self._script.choice((b"\0\0", b"\0\1", b"\xff\xff", b"\x7f\xff"))
         return bytes(whole)
@@ -191,7 +191,7 @@ class Speaker:
 
 def _is_control(action: Action) -> bool:
     others = (Action.KEEPALIVE, Action.ERROR, Action.AUTHENTICATE)
-    return action in LAYOUTS or action in others
+    return action in codec.LAYOUTS or action in others
 
 
 def _new(script: Script) -> bytearray:

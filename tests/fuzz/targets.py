@@ -13,11 +13,11 @@ from typing import Any, Final
 from snat.session.events import Closed, Established, Received
 from snat.session.session import AUTHENTICATE_TIME, Session
 from snat.session.states import TRANSITIONS, Input, State, UnexpectedInput
-from snat.wire import actions
 from snat.wire.actions import Action, Applied, Error
 from snat.wire.errors import ErrorCode, WireError
 from snat.wire.framing import Framing
 from snat.wire.header import MAXIMUM_MESSAGE, SIZE, HeaderFlag, Message, encode
+from tests.codec import codec
 from tests.fuzz.lies import device, lies_of_vectors
 from tests.fuzz.script import Script, Speaker
 from tests.session.ends import HOLD_TIME, greeting
@@ -81,12 +81,12 @@ def _decoded(message: Message) -> Hashable:
 def _controls(body: bytes) -> Hashable:
     """The items of a body decode alone as they do together, and encode to what they were."""
     try:
-        found = actions.controls(body)
+        found = codec.controls(body)
     except WireError as error:
         return error.code
     alone: list[Any] = []
-    for action, flags, data in actions.items(body):
-        said = actions.controls(_item(action, flags, data))
+    for action, flags, data in codec.items(body):
+        said = codec.controls(_item(action, flags, data))
         alone += said
         if said and not _is_made_printable(said[0], data):
             assert b"".join(map(_encoded, said)) == _one_by_one(action, data)
@@ -97,13 +97,13 @@ def _controls(body: bytes) -> Hashable:
 def _changes(body: bytes, mapping_id: int) -> Hashable:
     """As for controls; and plain adds, which the decoder reads in another way, are as any others."""
     try:
-        runs = actions.changes(body, mapping_id)
+        runs = codec.changes(body, mapping_id)
     except WireError as error:
         return error.code
     alone = [
         run
-        for action, flags, data in actions.items(body)
-        for run in actions.changes(_item(action, flags, data), mapping_id)
+        for action, flags, data in codec.items(body)
+        for run in codec.changes(_item(action, flags, data), mapping_id)
     ]
     assert [(action, [record]) for action, records in runs for record in records] == alone
     assert all(one[0] is not other[0] for one, other in pairwise(runs))
@@ -111,19 +111,19 @@ def _changes(body: bytes, mapping_id: int) -> Hashable:
 
 
 def _item(action: int, flags: int, data: bytes) -> bytes:
-    return actions.ITEM.pack(action, flags, len(data)) + data
+    return codec.ITEM.pack(action, flags, len(data)) + data
 
 
 def _encoded(said: Any) -> bytes:
     match said:
         case Applied():
-            return actions.keepalive([said])
+            return codec.keepalive([said])
         case Error():
-            return actions.error(said)
+            return codec.error(said)
         case _ if type(said) is tuple:
-            return actions.authenticate(*said)
+            return codec.authenticate(*said)
         case _:
-            return actions.control(said)
+            return codec.control(said)
 
 
 def _is_made_printable(said: Any, data: bytes) -> bool:
@@ -132,7 +132,7 @@ def _is_made_printable(said: Any, data: bytes) -> bool:
 
 def _one_by_one(action: int, data: bytes) -> bytes:
     """The item, or for a keepalive of several positions as many of one."""
-    size = actions.APPLIED.size if action == Action.KEEPALIVE else max(len(data), 1)
+    size = codec.APPLIED.size if action == Action.KEEPALIVE else max(len(data), 1)
     pieces = [data[at : at + size] for at in range(0, len(data), size)] or [b""]
     return b"".join(_item(action, 0, piece) for piece in pieces)
 

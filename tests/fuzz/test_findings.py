@@ -9,11 +9,11 @@ from snat.device.events import TermTaken
 from snat.device.links import Link
 from snat.nat.entry import Entry
 from snat.replication.digest import total
-from snat.wire import actions
-from snat.wire.actions import DumpBegin, DumpEnd, Error, Role, RoleChange, Standing, Unit, control
+from snat.wire.actions import DumpBegin, DumpEnd, Error, Role, RoleChange, Standing, Unit
 from snat.wire.errors import ErrorCode
 from snat.wire.header import Feed, Position, Term, encode
 from tests import packets
+from tests.codec import codec
 from tests.packets import udp
 from tests.simulation.network import MAPPING, Network, Router
 
@@ -57,7 +57,7 @@ def comes_again(router: Router, nat_id: int, units: list[Unit]) -> Link:
     device.opened(link, now)
     hello = device.neighbors[nat_id].hello
     assert hello is not None
-    hear(router, encode(actions.authenticate(hello, units), flags=0), link)
+    hear(router, encode(codec.authenticate(hello, units), flags=0), link)
     return link
 
 
@@ -65,7 +65,7 @@ def comes_again(router: Router, nat_id: int, units: list[Unit]) -> Link:
 def test_a_new_term_of_a_live_manager_loses_no_change(network: Network) -> None:
     primary, backup = network.routers[1], network.routers[2]
     packet(primary, 4000)
-    hear(primary, encode(actions.error(Error(ErrorCode.OLD_TERM, FEED, Term(8, 2)))))
+    hear(primary, encode(codec.error(Error(ErrorCode.OLD_TERM, FEED, Term(8, 2)))))
     primary.settle()
     network.run(3.0)
     assert digest_is_true(primary)
@@ -80,7 +80,7 @@ def test_who_is_outranked_keeps_a_true_digest(network: Network) -> None:
     network.run_until(lambda: backup.standing is Standing.MANAGE)
     link = comes_again(backup, 1, [Unit(FEED, Position(), Role.PRIMARY, Standing.START, 0, 0)])
     packet(backup, 4000)
-    hear(backup, encode(control(RoleChange(FEED, Role.PRIMARY, Standing.MANAGE, Term(9, 1)))), link)
+    hear(backup, encode(codec.control(RoleChange(FEED, Role.PRIMARY, Standing.MANAGE, Term(9, 1)))), link)
     backup.settle()
     assert backup.standing is Standing.START
     assert digest_is_true(backup)
@@ -93,7 +93,7 @@ def test_the_last_term_that_there_is_does_not_make_a_manager_restless(network: N
     """Each turn a term to be stored (fsync) and announced, for ever, with sequences used again."""
     primary = network.routers[1]
     last = Term(0xFFFFFFFF, 0xFFFFFFFF)
-    hear(primary, encode(actions.error(Error(ErrorCode.OLD_TERM, FEED, last))))
+    hear(primary, encode(codec.error(Error(ErrorCode.OLD_TERM, FEED, last))))
     for _ in range(3):
         primary.device.turn(network.now)
         taken = [event for event in primary.device.events() if isinstance(event, TermTaken)]
@@ -112,7 +112,7 @@ def test_a_dump_that_is_over_does_not_begin_again(network: Network) -> None:
     fields: dict[str, Any] = {"number": 1, "feed": FEED, "kind": 1, "position": at, "count": 0, "digest": 0}
     for kind in (DumpBegin, DumpEnd):
         said: Any = kind(**{name: fields[name] for name in kind._fields})
-        hear(backup, encode(control(said)), link)
+        hear(backup, encode(codec.control(said)), link)
     assert len(backup.device.table) == 1
     assert backup.device.groups[0].synchronised
 
@@ -131,7 +131,7 @@ def test_a_neighbor_that_leaves_a_unit_out_is_no_exception(network: Network) -> 
     backup.device.opened(link, now)
     hello = network.routers[1].device._session(network.routers[1].device.neighbors[2]).local
     unit = Unit(FEED, Position(), Role.BACKUP, Standing.START, 0, 0)
-    hear(backup, encode(actions.authenticate(hello, [unit]), flags=0), link)
+    hear(backup, encode(codec.authenticate(hello, [unit]), flags=0), link)
     comes_again(backup, 1, [])
     backup.device.turn(now)
 

@@ -15,9 +15,10 @@ import pytest
 from snat.lab.configuration import issue_certificates
 from snat.lab.router import same_rows
 from snat.wire import actions
-from snat.wire.actions import Action, ItemFlag, item
+from snat.wire.actions import Action, ItemFlag
 from snat.wire.errors import ErrorCode
 from snat.wire.header import Feed, Position, Term, encode
+from tests.codec import codec
 from tests.net.memory import trustpoint
 from tests.net.strangers import dns, issued, urn
 from tests.records import record
@@ -176,7 +177,10 @@ LINK: Final = {
     "overlong message": (lying(GREETED, 4, 4, 65537), "message of 65537 bytes; at most 65536"),
     "endless message": (lying(GREETED, 4, 4, 0xFFFFFFFF), "message of 4294967295 bytes; at most 65536"),
     "item length lies": (lying(GREETED, 34, 2, 0xFFFF), "item of 65535 bytes with"),
-    "short authenticate": (encode(item(Action.AUTHENTICATE, b"short"), flags=0), "authenticate of 5 bytes"),
+    "short authenticate": (
+        encode(codec.item(Action.AUTHENTICATE, b"short"), flags=0),
+        "authenticate of 5 bytes",
+    ),
     "half a unit": (
         lying(GREETED, 4, 4, len(GREETED) + 3)[:34]
         + (len(GREETED) - 36 + 3).to_bytes(2, "big")
@@ -186,7 +190,7 @@ LINK: Final = {
     ),
     "message before authenticate": (KEEPALIVE, "message before authenticate"),
     "keepalive in place of authenticate": (
-        encode(actions.keepalive([]), flags=0),
+        encode(codec.keepalive([]), flags=0),
         "the first message is not authenticate",
     ),
     "another's NAT ID": (hello(2), "authenticates as NAT ID 2; its certificate says 3"),
@@ -195,16 +199,16 @@ LINK: Final = {
         "authenticate on an established link",
     ),
     "unauthenticated message later": (
-        GREETED + encode(actions.keepalive([]), flags=0),
+        GREETED + encode(codec.keepalive([]), flags=0),
         "message without the authenticated flag",
     ),
     "unknown mandatory action": (GREETED + encode(bytes((99, 0, 0, 0))), "unknown mandatory action 99"),
     "an item length lies later": (GREETED + encode(b"\x0c\x00\xff\xff"), "item of 65535 bytes with 0 left"),
     "positions that are none": (
-        GREETED + encode(item(Action.KEEPALIVE, bytes(25))),
+        GREETED + encode(codec.item(Action.KEEPALIVE, bytes(25))),
         "25 bytes are no number of Applied",
     ),
-    "a fixed layout cut short": (GREETED + encode(item(Action.DIGEST, b"short")), "Digest of 5 bytes;"),
+    "a fixed layout cut short": (GREETED + encode(codec.item(Action.DIGEST, b"short")), "Digest of 5 bytes;"),
 }
 
 
@@ -225,7 +229,7 @@ def test_a_member_that_says_what_is_no_message_loses_its_link(scene: Scene, case
 @pytest.mark.parametrize("count", [1, 0x7FFF])
 def test_a_count_that_lies_is_refused(scene: Scene, count: int) -> None:
     """An item says that it holds more than is there."""
-    said = GREETED + encode(actions.ITEM.pack(Action.KEEPALIVE, 0, 24 * count % 65536) + bytes(23))
+    said = GREETED + encode(codec.ITEM.pack(Action.KEEPALIVE, 0, 24 * count % 65536) + bytes(23))
     assert b"item of" in turned_away(scene.good(), scene.port, said)
     scene.nobody_else_noticed()
 
@@ -246,7 +250,7 @@ def test_half_a_message_and_then_silence_is_given_up_after_the_hold_time(scene: 
     before = counter(scene.r1, "links refused")
     began = time.monotonic()
     visitor = Visitor(scene.good(), scene.port)
-    visitor.say(GREETED + encode(item(Action.ADD, record(nat_id=3)), FEED, Term(1, 3), 1)[:50])
+    visitor.say(GREETED + encode(codec.item(Action.ADD, record(nat_id=3)), FEED, Term(1, 3), 1)[:50])
     visitor.hear_out()
     assert HOLD * 0.9 < time.monotonic() - began < HOLD + 3.0
     assert counter(scene.r1, "links refused") == before + 1
@@ -268,14 +272,14 @@ def stays(scene: Scene, said: bytes, code: ErrorCode, name: str) -> None:
     while sum(isinstance(one, actions.Error) for one in answers) < VISITS:
         assert time.monotonic() < end
         assert not visitor.over, visitor.heard
-        answers += [one for message in visitor.messages(0.1) for one in actions.controls(message.body)]
+        answers += [one for message in visitor.messages(0.1) for one in codec.controls(message.body)]
     assert {one.code for one in answers if isinstance(one, actions.Error)} == {code}
     assert counter(scene.r1, name) == before + VISITS
     visitor.close()
     scene.nobody_else_noticed()
 
 
-ADD: Final = item(Action.ADD, record(77, nat_id=3))
+ADD: Final = codec.item(Action.ADD, record(77, nat_id=3))
 NOT_THEIRS: Final = {
     "an entry that it does not manage": (
         encode(ADD, FEED, Term(1, 3), 1),
@@ -288,7 +292,7 @@ NOT_THEIRS: Final = {
         "feeds not_managed",
     ),
     "an entry of a feed that is not there": (
-        encode(item(Action.ADD, record(mapping_id=99)), Feed(0, 99), Term(1, 3), 1),
+        encode(codec.item(Action.ADD, record(mapping_id=99)), Feed(0, 99), Term(1, 3), 1),
         ErrorCode.UNKNOWN_FEED,
         "feeds unknown_feeds",
     ),
@@ -313,7 +317,7 @@ def test_a_neighbor_cannot_fill_the_log_with_texts_of_its_own(scene: Scene) -> N
     count = 500
     visitor = Visitor(scene.good(), scene.port)
     texts = [actions.Error(ErrorCode.OLD_TERM, Feed(0, 99), Term(0, 0), f"text {n}.") for n in range(count)]
-    visitor.say(GREETED + encode(b"".join(map(actions.error, texts))))
+    visitor.say(GREETED + encode(b"".join(map(codec.error, texts))))
     poll(lambda: bool(told(scene.r1, "text 0.")), seconds=5.0, of=(scene.r1,))
     assert counter(scene.r1, "listener accepted")  # asked after all of it was taken in
     visitor.close()
@@ -323,7 +327,7 @@ def test_a_neighbor_cannot_fill_the_log_with_texts_of_its_own(scene: Scene) -> N
 def test_an_unknown_optional_action_is_ignored(scene: Scene) -> None:
     before = counter(scene.r1, "links refused")
     visitor = Visitor(scene.good(), scene.port)
-    visitor.say(GREETED + encode(actions.ITEM.pack(99, ItemFlag.OPTIONAL, 1) + b"x") + KEEPALIVE)
+    visitor.say(GREETED + encode(codec.ITEM.pack(99, ItemFlag.OPTIONAL, 1) + b"x") + KEEPALIVE)
     assert visitor.listen(1.0)
     assert counter(scene.r1, "links refused") == before
     assert not visitor.over

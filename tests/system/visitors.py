@@ -17,12 +17,13 @@ from snat.wire import actions
 from snat.wire.actions import Authenticate, Role, Standing, Unit
 from snat.wire.framing import Framing
 from snat.wire.header import MAXIMUM_MESSAGE, Feed, Message, Position, encode
+from tests.codec import codec
 from tests.net.memory import trustpoint
 
 PATIENCE: Final = 10.0
 """Seconds after which a daemon that should have hung up has failed."""
 FEED: Final = Feed(0, 10)
-KEEPALIVE: Final = encode(actions.keepalive([]))
+KEEPALIVE: Final = encode(codec.keepalive([]))
 
 Credentials = ssl.SSLContext | None
 """None: no TLS at all."""
@@ -117,7 +118,7 @@ def hello(nat_id: int, *units: Unit, **fields: int) -> bytes:
     said = {"nat_id": nat_id, "incarnation": 1, "keepalive": 200, "record_formats": 1} | fields
     said.setdefault("maximum_message", MAXIMUM_MESSAGE)
     whole = Authenticate(**{name: said.get(name, 0) for name in Authenticate._fields})
-    return encode(actions.authenticate(whole, units), flags=0)
+    return encode(codec.authenticate(whole, units), flags=0)
 
 
 def manages(position: Position) -> Unit:
@@ -141,7 +142,7 @@ class Manager(Visitor):
         while not question():
             assert time.monotonic() < end, f"not so in {PATIENCE:g} s"
             for message in self.messages(0.02):
-                for said in actions.controls(message.body):
+                for said in codec.controls(message.body):
                     if isinstance(said, actions.DumpRequest):
                         self.say(b"".join(self._dump(said)))
             if time.monotonic() - self._spoken > 0.1:
@@ -156,10 +157,10 @@ class Manager(Visitor):
             "digest": total(self._records) % (1 << 64),
         }
         begin, end = (_filled(kind, said) for kind in (actions.DumpBegin, actions.DumpEnd))
-        body = b"".join(actions.item(actions.Action.ADD, record) for record in self._records)
-        yield encode(actions.control(begin))
+        body = b"".join(codec.item(actions.Action.ADD, record) for record in self._records)
+        yield encode(codec.control(begin))
         yield encode(body, FEED, self._position.term)
-        yield encode(actions.control(end))
+        yield encode(codec.control(end))
 
 
 def _filled(kind: type[Any], fields: dict[str, Any]) -> Any:
