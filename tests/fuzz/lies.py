@@ -109,7 +109,11 @@ class _Scene:
         for state in states:
             numbers += [state.digest.count, state.digest.value]
         positions = [state.position for state in states]
-        theirs = [Position(Term(one.term.number, self.liar.nat_id), one.sequence) for one in positions]
+        theirs = [
+            Position(Term(one.term.number, nat_id), one.sequence)
+            for one in positions
+            for nat_id in (self.liar.nat_id, 3)
+        ]
         records = [*self.victim.device.table][:8]
         return Speaker(
             self.script, feeds=(FEED,), positions=[*positions, *theirs], numbers=numbers, records=records

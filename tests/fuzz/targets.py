@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
+from snat.nat.entry import LOCAL_NAT_ID, MAPPING, MAXIMUM_SIZE, NAT_ID
 from snat.session.events import Closed, Established, Received
 from snat.session.session import AUTHENTICATE_TIME, Session
 from snat.session.states import TRANSITIONS, Input, State, UnexpectedInput
@@ -52,6 +53,9 @@ def decoder(data: bytes) -> Hashable:
     if len(data) < 1000:
         assert cut(data, range(len(data))) == whole
     assert sum(SIZE + len(message.body) for message in messages) + waiting <= len(data)
+    assert all(SIZE + len(message.body) <= MAXIMUM_MESSAGE for message in messages)
+    if waiting >= SIZE:  # it waits for no more than it may
+        assert int.from_bytes(data[len(data) - waiting :][4:8], "big") <= MAXIMUM_MESSAGE
     return error and error[0], tuple(_decoded(message) for message in messages[:8])
 
 
@@ -84,6 +88,7 @@ def _controls(body: bytes) -> Hashable:
         found = codec.controls(body)
     except WireError as error:
         return error.code
+    assert b"".join(_item(*one) for one in codec.items(body)) == body
     alone: list[Any] = []
     for action, flags, data in codec.items(body):
         said = codec.controls(_item(action, flags, data))
@@ -107,6 +112,10 @@ def _changes(body: bytes, mapping_id: int) -> Hashable:
     ]
     assert [(action, [record]) for action, records in runs for record in records] == alone
     assert all(one[0] is not other[0] for one, other in pairwise(runs))
+    records = [record for _, records in runs for record in records if record]
+    assert all(len(record) <= MAXIMUM_SIZE for record in records)
+    assert {record[MAPPING] for record in records} <= {mapping_id.to_bytes(4, "big")}
+    assert LOCAL_NAT_ID.to_bytes(4, "big") not in {record[NAT_ID] for record in records}
     return tuple(action for action, _ in runs[:4])
 
 
