@@ -1,4 +1,7 @@
-"""Real daemons that are not who they should be: refused in both directions, counted, harming nobody."""
+"""Real daemons that are not who they should be: refused in both directions, counted, harming nobody.
+
+Whoever is no daemon at all is in test_refusals.py.
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,32 +11,38 @@ import pytest
 
 from snat.lab.configuration import issue_certificates
 from snat.lab.router import same_rows
+from tests.net.strangers import dns, issued, urn
 from tests.system.daemons import Daemon, made, members, poll, running, stands
 
 READY = 20.0
 
 
 class Scene:
-    """R1 manages and R3 listens. R1 also knows r2, r4 and r5; behind their ports are others.
+    """R1 manages and R3 listens. R1 also knows r2, r4, r5 and r6; behind their ports are others.
 
-    r2's certificate is of another authority; in r4's place stands r9, and r5 has NAT ID 8 in its certificate.
+    r2's certificate is of another authority; in r4's place stands r9, r5 has NAT ID 8 in its certificate, and
+    r6's is for any name of the domain.
     """
 
     def __init__(self, directory: Path) -> None:
-        r1, r3, r2, r4, r5 = members(
+        r1, r3, r2, r4, r5, r6 = members(
             [
                 ("r1", 1, "primary"),
                 ("r3", 3, "backup"),
                 ("r2", 2, "backup"),
                 ("r4", 4, "backup"),
                 ("r5", 5, "backup"),
+                ("r6", 6, "backup"),
             ]
         )
         r9, r8 = replace(r4, host="r9"), replace(r5, nat_id=8)
         good, other = directory / "pki", directory / "other"
         issue_certificates(good, [r1, r3, r9, r8])
         issue_certificates(other, [r2])
-        self.r1 = made(r1, [r2, r3, r4, r5], good, directory)
+        anybody = issued(good, directory / "anybody", (dns("*.snat.example"), urn(6)))
+        for file, kind in ((anybody.certificate, "pem"), (anybody.private_key, "key")):
+            (good / f"{r6.name}.{kind}").write_bytes(Path(file).read_bytes())
+        self.r1 = made(r1, [r2, r3, r4, r5, r6], good, directory)
         self.r3 = made(r3, [r1], good, directory)
         (other / "ca.pem").write_bytes(
             (good / "ca.pem").read_bytes()
@@ -42,6 +51,7 @@ class Scene:
             "other authority": made(r2, [r1], other, directory),
             "wrong name": made(r9, [r1], good, directory),
             "wrong NAT ID": made(r8, [r1], good, directory),
+            "wildcard": made(r6, [r1], good, directory),
         }
 
     @property
@@ -65,6 +75,7 @@ IN_REASONS = {
     "other authority": "refused 127.0.0.1: TLS: certificate verify failed",
     "wrong name": "refused 127.0.0.1: its certificate is of r9.snat.example (NAT ID 4), no neighbor",
     "wrong NAT ID": "refused 127.0.0.1: its certificate is of r5.snat.example (NAT ID 8), no neighbor",
+    "wildcard": "refused 127.0.0.1: its certificate is of no name (NAT ID 6), no neighbor",
 }
 OUT_REASONS = {
     "other authority": "link to r2.snat.example (out) closed: TLS: certificate verify failed",
@@ -72,6 +83,8 @@ OUT_REASONS = {
     "r4.snat.example (NAT ID 4) is configured",
     "wrong NAT ID": "link to r5.snat.example (out) closed: 127.0.0.1 is r5.snat.example (NAT ID 8); "
     "r5.snat.example (NAT ID 5) is configured",
+    "wildcard": "link to r6.snat.example (out) closed: 127.0.0.1 is no name (NAT ID 6); "
+    "r6.snat.example (NAT ID 6) is configured",
 }
 
 
@@ -87,7 +100,7 @@ def test_refusals_are_counted_and_no_impostor_holds_a_link(scene: Scene) -> None
         return all(
             counters.get(subject, {}).get(counter, 0) >= least
             for subject in ("listener", "dialler")
-            for counter, least in (("unproved", 1), ("not_neighbor", 2))
+            for counter, least in (("unproved", 1), ("not_neighbor", 3))
         )
 
     poll(counted, seconds=10.0, of=scene.daemons)
