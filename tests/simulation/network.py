@@ -303,6 +303,10 @@ class Network:
         standings = sorted(router.standing.name for router in self.routers.values() if router.alive)
         return standings == ["LISTEN"] * (len(self.routers) - 1) + ["MANAGE"]
 
+    def whole(self) -> bool:
+        """Whether everybody that lives runs, and everything gets through."""
+        return not self._silenced and not any(router.paused for router in self.routers.values())
+
     def silent(self, sender: Router, receiver: Router) -> bool:
         """Whether nothing of one gets through to the other."""
         return bool(self._silenced) and (sender.nat_id, receiver.nat_id) in self._silenced

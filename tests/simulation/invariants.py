@@ -1,0 +1,245 @@
+"""What must hold in every schedule, each as a function that says what is wrong."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+from snat.device.device import Device
+from snat.nat.entry import (
+    ID,
+    INSIDE_GLOBAL,
+    INSIDE_LOCAL,
+    OUTSIDE_GLOBAL,
+    OUTSIDE_LOCAL,
+    REFERENCE,
+    STATE,
+    TAIL,
+    TIMEOUT_CLASS,
+    State,
+)
+from snat.replication.digest import total
+from snat.replication.feed import belongs_to
+from snat.wire.actions import Standing
+from tests.simulation.network import Network, Router
+from tests.simulation.shape import FEED, Shape
+
+_MODULUS: Final = 1 << 64
+_BELONGS: Final = belongs_to(FEED)
+
+
+class Broken(AssertionError):
+    """An invariant does not hold."""
+
+
+# Bounds of memory, looked at after every settle
+
+
+class Size(NamedTuple):
+    """How much of something there is, and may be."""
+
+    what: str
+    size: int
+    limit: int
+
+
+def connection_queues(device: Device, shape: Shape) -> Iterator[Size]:
+    """Bytes in each connection queue."""
+    for neighbor in device.neighbors.values():
+        for link in neighbor.links():
+            yield Size(f"connection queue to {neighbor.nat_id}", link.queue.size, shape.queue_limit)
+
+
+BOUNDS: Final = (connection_queues,)
+"""Functions of a device and the shape of its group. Another bound is another function here."""
+
+
+def memory_is_bounded(router: Router) -> None:
+    """No queue is longer than its limit."""
+    for bound in BOUNDS:
+        for what, size, limit in bound(router.device, router.network.shape):
+            if size > limit:
+                raise Broken(f"R{router.nat_id}: {what} has {size}, more than {limit}")
+
+
+# One device
+
+
+def digest_is_of_the_table(router: Router) -> None:
+    """What the device says of its table is what a new count finds."""
+    records = list(filter(_BELONGS, router.device.table))
+    digest = router.device.groups[0].feeds[FEED].digest
+    found = (len(records), total(records) % _MODULUS)
+    if (digest.count, digest.value) != found:
+        raise Broken(f"R{router.nat_id}: digest {(digest.count, digest.value)}, but its table has {found}")
+
+
+def no_endpoint_serves_two(router: Router) -> None:
+    """An outside address and port has one flow with an outside host."""
+    seen: dict[bytes, bytes] = {}
+    for record in router.device.table:
+        key = record[INSIDE_GLOBAL] + record[OUTSIDE_GLOBAL]
+        other = seen.setdefault(key, record)
+        if other is not record:
+            raise Broken(f"R{router.nat_id}: {record.hex()} and {other.hex()} have the same outside keys")
+
+
+# All devices
+
+
+def disagreement(routers: Iterable[Router]) -> str:
+    """Why these routers are not one group with equal tables; empty if they are."""
+    routers = list(routers)
+    standings = sorted(router.standing.name for router in routers)
+    if standings != [Standing.LISTEN.name] * (len(routers) - 1) + [Standing.MANAGE.name]:
+        return ", ".join(f"R{router.nat_id} {router.standing.name}" for router in routers)
+    feeds = [router.device.groups[0].feeds[FEED] for router in routers]
+    if any((one.position, one.digest) != (feeds[0].position, feeds[0].digest) for one in feeds):
+        return "; ".join(
+            f"R{router.nat_id} at {tuple(feed.position)} with {feed.digest}"
+            for router, feed in zip(routers, feeds, strict=True)
+        )
+    first, *others = ({record[: -TAIL.size] for record in router.device.table} for router in routers)
+    for router, table in zip(routers[1:], others, strict=True):
+        if table != first:
+            missing, excess = len(first - table), len(table - first)
+            return f"R{router.nat_id} lacks {missing} entries of R{routers[0].nat_id}, has {excess} others"
+    return ""
+
+
+def excuses(network: Network) -> bool:
+    """Whether what all had agreed on may be lost since.
+
+    Today a split loses what the loser made, and a member that found nobody begins with what it has.
+    """
+    return network.splits > 0
+
+
+class _Removals:
+    """What a device removed of its own accord: a listener of its table."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self.gone: list[bytes] = []
+        self.expired = 0
+        self.used: dict[bytes, float] = {}
+        """By inside-local and outside-local endpoints: when a packet last passed."""
+        self.manages_since = 0.0
+        device.table.listen(self)
+
+    def changed(self, removed: list[bytes], added: list[bytes]) -> None:
+        if removed and self.device.groups[0].manages:
+            kept = {record[ID] for record in added}
+            self.gone += [record for record in removed if record[ID] not in kept]
+
+
+class Ledger:
+    """What the members agreed on whenever all that lived were equal, and what was removed since."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.checkpoints = 0
+        self.agreed: dict[bytes, bytes] = {}
+        """Reference by id, of every entry at the last checkpoint."""
+        self.deleted: set[bytes] = set()
+        """Ids of entries that a manager removed, by command or because they were idle."""
+        self._promises: dict[bytes, tuple[bytes, bytes]] = {}
+        """Inside-global endpoint and id of every agreed flow."""
+        self._gone: set[bytes] = set()
+        """Ids that all agreed were there, and later that they were not."""
+        self._of: dict[int, _Removals] = {}
+        self._calm_since = network.now
+        network.starts.append(self._started)
+        network.watches.append(self._settled)
+        for router in network.routers.values():
+            self._started(router)
+
+    # What happens
+
+    def _started(self, router: Router) -> None:
+        self._of[router.nat_id] = _Removals(router.device)
+
+    def used(self, router: Router, flow: bytes) -> None:
+        """A packet of a flow passed."""
+        self._of[router.nat_id].used[flow] = self.network.now
+
+    def delete(self, router: Router, records: list[bytes]) -> None:
+        """Somebody clears translations."""
+        router.device.table.remove(records)
+        removals = self._of[router.nat_id]
+        self.deleted.update(record[ID] for record in removals.gone)
+        removals.gone.clear()
+
+    def _settled(self, router: Router) -> None:
+        memory_is_bounded(router)
+        removals = self._of[router.nat_id]
+        expired = router.device.translator.counters.expired
+        if removals.gone:
+            self._a_manager_removes_only_what_is_idle(router, removals, expired - removals.expired)
+            self.deleted.update(record[ID] for record in removals.gone)
+            removals.gone.clear()
+        removals.expired = expired
+
+    def _a_manager_removes_only_what_is_idle(self, router: Router, removals: _Removals, expired: int) -> None:
+        if len(removals.gone) != expired:
+            raise Broken(f"R{router.nat_id} manages and removed {len(removals.gone)}; {expired} expired")
+        timeouts = router.device.translator.flows.timeouts
+        since = router.device.groups[0].since
+        for record in removals.gone:
+            last = max(since, removals.used.get(record[INSIDE_LOCAL] + record[OUTSIDE_LOCAL], 0.0))
+            timeout = timeouts.of(record[TIMEOUT_CLASS], record[STATE])
+            if record[STATE] == State.CLOSING:
+                timeout = min(timeout, timeouts.finrst)
+            if self.network.now - last < timeout - 1e-6:
+                idle = self.network.now - last
+                raise Broken(f"R{router.nat_id} removed {record.hex()} after {idle:.2f} s of {timeout} s")
+
+    # What was promised
+
+    def promised(self, router: Router, flow: bytes) -> bytes | None:
+        """The inside-global endpoint that all agreed on, if the router manages and it must still hold."""
+        found = self._promises.get(flow)
+        if found is None or not router.manages or found[1] in self.deleted or excuses(self.network):
+            return None
+        return found[0]
+
+    def round(self) -> None:
+        """After each round: what holds always, and if all that live are equal, what they agree on."""
+        for router in self.network.routers.values():
+            if router.alive:
+                digest_is_of_the_table(router)
+                no_endpoint_serves_two(router)
+        if self.network.whole() and not disagreement(self.alive()):
+            self.checkpoint()
+
+    def alive(self) -> list[Router]:
+        """Who lives."""
+        return [router for router in self.network.routers.values() if router.alive]
+
+    def checkpoint(self) -> None:
+        """All agree: nothing that they agreed on before is lost, and nothing that was gone is back."""
+        records = list(self.alive()[0].device.table)
+        found = {record[ID]: record[REFERENCE] for record in records}
+        self._nothing_is_lost(found)
+        self._nothing_comes_back(found)
+        self.checkpoints += 1
+        self._gone |= self.agreed.keys() - found.keys()
+        self.agreed = found
+        records.sort(reverse=True)  # of two entries for one flow the lowest id leads
+        self._promises = {
+            record[INSIDE_LOCAL] + record[OUTSIDE_LOCAL]: (record[INSIDE_GLOBAL], record[ID])
+            for record in records
+        }
+        self.deleted.clear()
+        self.network.splits = 0
+
+    def _nothing_is_lost(self, found: dict[bytes, bytes]) -> None:
+        if excuses(self.network):
+            return
+        for number, reference in self.agreed.items():
+            if number not in self.deleted and found.get(number) != reference:
+                now = found.get(number, b"").hex() or "nothing"
+                raise Broken(f"all members had agreed on {reference.hex()}; now they agree on {now}")
+
+    def _nothing_comes_back(self, found: dict[bytes, bytes]) -> None:
+        back = found.keys() & self._gone
+        if back:
+            raise Broken(f"{len(back)} entries are back that all had agreed were gone: {min(back).hex()}")
