@@ -105,16 +105,26 @@ def disagreement(routers: Iterable[Router]) -> str:
     return ""
 
 
-def excuses(network: Network) -> bool:
-    """Whether what all had agreed on may be lost since.
+def excuses(ledger: "Ledger") -> bool:
+    """Whether what members have may be lost since the last checkpoint.
 
-    Today a split loses what the loser made, and a member that found nobody begins with what it has.
+    Today a split loses what the loser made, and a member that found nobody and then wins, what all had.
     """
-    return network.splits > 0
+    return ledger.splits > 0 or ledger.ignorant
 
 
-class _Removals:
-    """What a device removed of its own accord: a listener of its table."""
+def handover(router: Router, rivals: list[Router]) -> bool:
+    """Whether two have the role because one of them claimed it.
+
+    A claim that is not answered in time is a takeover, by design. And today a third member that hears the
+    old manager's LISTEN before the claimant's CLAIM takes the role at once: harmless, but not meant.
+    """
+    recent = router.network.now - router.network.shape.hold_time
+    return any(one.moved[0] == "CLAIM" and one.device.groups[0].since >= recent for one in (router, *rivals))
+
+
+class _Deeds:
+    """What a device made and removed of its own accord: a listener of its table."""
 
     def __init__(self, device: Device) -> None:
         self.device = device
@@ -122,13 +132,18 @@ class _Removals:
         self.expired = 0
         self.used: dict[bytes, float] = {}
         """By inside-local and outside-local endpoints: when a packet last passed."""
-        self.manages_since = 0.0
+        self.made: set[bytes] = set()
+        """Ids of the entries that it made since the last checkpoint and did not remove."""
+        self._prefix = device.nat_id.to_bytes(4, "big") + (device.incarnation & 0xFFFFFF).to_bytes(3, "big")
         device.table.listen(self)
 
     def changed(self, removed: list[bytes], added: list[bytes]) -> None:
-        if removed and self.device.groups[0].manages:
-            kept = {record[ID] for record in added}
-            self.gone += [record for record in removed if record[ID] not in kept]
+        """Told by the table."""
+        if not self.device.groups[0].manages:
+            return
+        kept = {record[ID] for record in added}
+        self.gone += [record for record in removed if record[ID] not in kept]
+        self.made.update(number for number in kept if number.startswith(self._prefix))
 
 
 class Ledger:
@@ -145,17 +160,29 @@ class Ledger:
         """Inside-global endpoint and id of every agreed flow."""
         self._gone: set[bytes] = set()
         """Ids that all agreed were there, and later that they were not."""
-        self._of: dict[int, _Removals] = {}
-        self._calm_since = network.now
+        self._of: dict[int, _Deeds] = {}
+        self.splits = 0
+        """Times since the last checkpoint that a device took the role while another had it."""
+        self.ignorant = False
+        """A device took the role since, without anybody to learn from: it cannot keep others' promises."""
         network.starts.append(self._started)
         network.watches.append(self._settled)
+        network.takings.append(self._taken)
         for router in network.routers.values():
             self._started(router)
 
     # What happens
 
     def _started(self, router: Router) -> None:
-        self._of[router.nat_id] = _Removals(router.device)
+        self._of[router.nat_id] = _Deeds(router.device)
+
+    def _taken(self, router: Router) -> None:
+        rivals = [one for one in self.network.routers.values() if one is not router and one.manages]
+        self.splits += bool(rivals)
+        self.ignorant |= router.device.groups[0].unverified
+        if rivals and not self.network.isolated and not handover(router, rivals):
+            others = ", ".join(f"R{rival.nat_id}" for rival in rivals)
+            raise Broken(f"R{router.nat_id} took the role of {others}, whom nothing kept from being heard")
 
     def used(self, router: Router, flow: bytes) -> None:
         """A packet of a flow passed."""
@@ -164,27 +191,27 @@ class Ledger:
     def delete(self, router: Router, records: list[bytes]) -> None:
         """Somebody clears translations."""
         router.device.table.remove(records)
-        removals = self._of[router.nat_id]
-        self.deleted.update(record[ID] for record in removals.gone)
-        removals.gone.clear()
+        deeds = self._of[router.nat_id]
+        self.deleted.update(record[ID] for record in deeds.gone)
+        deeds.gone.clear()
 
     def _settled(self, router: Router) -> None:
         memory_is_bounded(router)
-        removals = self._of[router.nat_id]
+        deeds = self._of[router.nat_id]
         expired = router.device.translator.counters.expired
-        if removals.gone:
-            self._a_manager_removes_only_what_is_idle(router, removals, expired - removals.expired)
-            self.deleted.update(record[ID] for record in removals.gone)
-            removals.gone.clear()
-        removals.expired = expired
+        if deeds.gone:
+            self._a_manager_removes_only_what_is_idle(router, deeds, expired - deeds.expired)
+            self.deleted.update(record[ID] for record in deeds.gone)
+            deeds.gone.clear()
+        deeds.expired = expired
 
-    def _a_manager_removes_only_what_is_idle(self, router: Router, removals: _Removals, expired: int) -> None:
-        if len(removals.gone) != expired:
-            raise Broken(f"R{router.nat_id} manages and removed {len(removals.gone)}; {expired} expired")
+    def _a_manager_removes_only_what_is_idle(self, router: Router, deeds: _Deeds, expired: int) -> None:
+        if len(deeds.gone) != expired:
+            raise Broken(f"R{router.nat_id} manages and removed {len(deeds.gone)}; {expired} expired")
         timeouts = router.device.translator.flows.timeouts
         since = router.device.groups[0].since
-        for record in removals.gone:
-            last = max(since, removals.used.get(record[INSIDE_LOCAL] + record[OUTSIDE_LOCAL], 0.0))
+        for record in deeds.gone:
+            last = max(since, deeds.used.get(record[INSIDE_LOCAL] + record[OUTSIDE_LOCAL], 0.0))
             timeout = timeouts.of(record[TIMEOUT_CLASS], record[STATE])
             if record[STATE] == State.CLOSING:
                 timeout = min(timeout, timeouts.finrst)
@@ -197,7 +224,9 @@ class Ledger:
     def promised(self, router: Router, flow: bytes) -> bytes | None:
         """The inside-global endpoint that all agreed on, if the router manages and it must still hold."""
         found = self._promises.get(flow)
-        if found is None or not router.manages or found[1] in self.deleted or excuses(self.network):
+        if found is None or not router.manages or found[1] in self.deleted:
+            return None
+        if self.ignorant or excuses(self):
             return None
         return found[0]
 
@@ -219,6 +248,7 @@ class Ledger:
         records = list(self.alive()[0].device.table)
         found = {record[ID]: record[REFERENCE] for record in records}
         self._nothing_is_lost(found)
+        self._nothing_made_is_lost(found)
         self._nothing_comes_back(found)
         self.checkpoints += 1
         self._gone |= self.agreed.keys() - found.keys()
@@ -229,15 +259,28 @@ class Ledger:
             for record in records
         }
         self.deleted.clear()
-        self.network.splits = 0
+        self.splits = 0
+        self.ignorant = False
+        self.network.isolated &= not self.network.connected()
+        for router in self.alive():
+            self._of[router.nat_id].made.clear()
 
     def _nothing_is_lost(self, found: dict[bytes, bytes]) -> None:
-        if excuses(self.network):
+        if excuses(self):
             return
         for number, reference in self.agreed.items():
             if number not in self.deleted and found.get(number) != reference:
                 now = found.get(number, b"").hex() or "nothing"
                 raise Broken(f"all members had agreed on {reference.hex()}; now they agree on {now}")
+
+    def _nothing_made_is_lost(self, found: dict[bytes, bytes]) -> None:
+        """What a device made that lives since then: a split must not cost it."""
+        if excuses(self):
+            return
+        for router in self.alive():
+            lost = self._of[router.nat_id].made - found.keys() - self.deleted
+            if lost:
+                raise Broken(f"{len(lost)} entries that R{router.nat_id} made are nowhere: {min(lost).hex()}")
 
     def _nothing_comes_back(self, found: dict[bytes, bytes]) -> None:
         back = found.keys() & self._gone

@@ -49,6 +49,8 @@ class Router:
         self.alive = False
         self.paused = False
         self.holds_addresses = False
+        self.moved = ("", "")
+        """How it last moved in its group: the standing before, and what happened."""
         self.wires: dict[Link, End] = {}
         self._half_open: list[End] = []
         """Other ends that were not told of our death."""
@@ -104,7 +106,7 @@ class Router:
     def pause(self, seconds: float) -> None:
         """As SIGSTOP, or a hypervisor that has no time: nothing runs, what comes waits."""
         self.network.say(f"R{self.nat_id} pauses for {seconds:.2f} s")
-        self.paused = True
+        self.paused = self.network.isolated = True
         device = self.device
         self.network.later(seconds, lambda: self._resume(device))
 
@@ -124,6 +126,7 @@ class Router:
         """Do not read from these links for a while."""
         ends = [self.wires[link] for link in links]
         self.network.say(f"R{self.nat_id} does not read {len(ends)} links for {seconds:.2f} s")
+        self.network.isolated = True
         for end in ends:
             end.stalled = True
             self.network.later(seconds, self._unstall, end)
@@ -194,6 +197,8 @@ class Router:
                 if end is not None:
                     end.close()
             case Noted():
+                if "happened" in event.fields:
+                    self.moved = (event.fields["before"], event.fields["happened"])
                 if self.network.trace is not None:
                     self.network.say(f"R{self.nat_id} {event.text.format(**event.fields)}")
 
@@ -253,11 +258,13 @@ class Network:
         self.shape = shape
         self.now = 1000.0
         self.trace = trace
-        self.splits = 0
-        """Times that a device took the role while another had it, or without anyone to learn from."""
+        self.isolated = False
+        """Something kept members from hearing each other for a while, so that a split has a cause."""
         self.watches: list[Watch] = []
         self.starts: list[Watch] = []
         """Told of every device that starts."""
+        self.takings: list[Watch] = []
+        """Told of every device that takes the role."""
         self.resumed: Callable[[Router], list[Callable[[], None]]] = lambda _: []
         """What else waited for a router that was paused."""
         self._queue: list[tuple[float, int, Callable[..., None], tuple[object, ...]]] = []
@@ -305,7 +312,22 @@ class Network:
 
     def whole(self) -> bool:
         """Whether everybody that lives runs, and everything gets through."""
-        return not self._silenced and not any(router.paused for router in self.routers.values())
+        return not self._silenced and not any(
+            router.paused or any(end.stalled for end in router.wires.values())
+            for router in self.routers.values()
+        )
+
+    def connected(self) -> bool:
+        """Whether everybody that lives has both links to everybody else that lives."""
+        alive = [router for router in self.routers.values() if router.alive]
+        return all(
+            link is not None and link.established and link in router.wires
+            for router in alive
+            for other in alive
+            if other is not router
+            for neighbor in (router.device.neighbors[other.nat_id],)
+            for link in (neighbor.outgoing, neighbor.incoming)
+        )
 
     def silent(self, sender: Router, receiver: Router) -> bool:
         """Whether nothing of one gets through to the other."""
@@ -323,8 +345,8 @@ class Network:
 
     def taken(self, router: Router) -> None:
         """A router took the role."""
-        rivals = [one for one in self.routers.values() if one is not router and one.manages]
-        self.splits += bool(rivals) or router.device.groups[0].unverified
+        for tell in self.takings:
+            tell(router)
 
     # Disturbances
 
@@ -341,6 +363,7 @@ class Network:
 
     def silence(self, pairs: Iterable[tuple[int, int]]) -> None:
         """What the first of each pair sends does not reach the second: it waits to be sent again."""
+        self.isolated = True
         self._silenced.update(pairs)
 
     def restore(self, pairs: list[tuple[int, int]], *, lost: bool = False) -> None:

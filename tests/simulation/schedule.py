@@ -6,6 +6,7 @@ from functools import partial
 from typing import Final
 
 from snat.config.model import ConfiguredRole, Timeouts
+from snat.redundancy.roles import ALONE_EXTRA
 from snat.wire.actions import Standing
 from tests.simulation.invariants import Broken, Ledger, disagreement
 from tests.simulation.network import Network, Router
@@ -26,12 +27,13 @@ _AGREE_WITHIN: Final = 25.0
 def shape(dice: random.Random) -> Shape:
     """What the group is like."""
     keepalive, hold_time = dice.choice(_TIMES)
+    small = dice.random() < 0.35
     return Shape(
         keepalive=keepalive,
         hold_time=hold_time,
         timeouts=_SHORT if dice.random() < 0.3 else PLAIN.timeouts,
-        window=dice.choice((4 << 10, 16 << 10, 64 << 10)),
-        queue_limit=_SMALL_QUEUE if dice.random() < 0.35 else PLAIN.queue_limit,
+        window=4 << 10 if small else dice.choice((4 << 10, 16 << 10, 64 << 10)),
+        queue_limit=_SMALL_QUEUE if small else PLAIN.queue_limit,
         delay=min(dice.choice((0.001, 0.02, 0.05)), keepalive / 4),
         cut_pieces=dice.choice((0.0, 0.2, 0.6)),
     )
@@ -72,6 +74,8 @@ class Schedule:
         self._agree()
         for _ in range(_ROUNDS[len(self.network.routers)]):
             self._disturb()
+            if self.dice.random() < 0.2:
+                self._disturb()  # one upon another
             self._talk()
             self.network.run(self.dice.uniform(0, 1.6) * hold_time)
             self.ledger.round()
@@ -133,7 +137,7 @@ class Schedule:
     def _disturb(self) -> None:
         dice = self.dice
         chosen = self.network.routers[dice.choice(list(self.network.routers))]
-        match dice.randint(0, 19):
+        match dice.randint(0, 20):
             case 0 | 1:
                 self._kill(chosen)
             case 2 | 3 | 4:
@@ -156,6 +160,8 @@ class Schedule:
             case 15 | 16:
                 if chosen.runs and chosen.manages:
                     self._delete(chosen, dice.choice((1, 5, 1000)))
+            case 17:
+                self._exile(chosen)
             case _:
                 pass
 
@@ -175,10 +181,10 @@ class Schedule:
         else:
             chosen.kill(silently=chance > 0.6)
 
-    @staticmethod
-    def _start(chosen: Router) -> None:
-        if not chosen.alive:
-            chosen.start()
+    def _start(self, _chosen: Router | None = None) -> None:
+        dead = [router for router in self.network.routers.values() if not router.alive]
+        if dead:
+            self.dice.choice(dead).start()
 
     def _cut(self, chosen: Router, most: int) -> None:
         ends = list(chosen.wires.values())
@@ -202,8 +208,8 @@ class Schedule:
         others = self.dice.sample(others, self.dice.randint(1, len(others)))
         self._part([(chosen.nat_id, other) for other in others], f"{chosen.nat_id} -/-> {others}")
 
-    def _part(self, pairs: list[tuple[int, int]], said: str) -> None:
-        seconds = self._moment()
+    def _part(self, pairs: list[tuple[int, int]], said: str, seconds: float | None = None) -> None:
+        seconds = self._moment() if seconds is None else seconds
         self.network.say(f"silence {said} for {seconds:.2f} s")
         self.network.silence(pairs)
         self._broken_apart.append(pairs)
@@ -214,6 +220,16 @@ class Schedule:
             self.network.say("a silence ends")
             self._broken_apart = [one for one in self._broken_apart if one is not pairs]
             self.network.restore(pairs, lost=lost)
+
+    def _exile(self, chosen: Router) -> None:
+        """Restarted where it hears nobody, for so long that it takes the role with what it has."""
+        others = [nat_id for nat_id in self.network.routers if nat_id != chosen.nat_id]
+        pairs = [pair for other in others for pair in ((chosen.nat_id, other), (other, chosen.nat_id))]
+        seconds = self.shape.hold_time + ALONE_EXTRA + self.dice.uniform(0, 2)
+        self._kill(chosen)
+        self._part(pairs, f"{chosen.nat_id} | all", seconds)
+        self.network.run(self.dice.uniform(0, 0.5))
+        self._start()
 
     def _slow_reader(self, chosen: Router) -> None:
         links = list(chosen.wires)

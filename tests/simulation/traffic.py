@@ -190,6 +190,7 @@ class Traffic:
             return passed
         self.dropped += 1
         stale = from_outside and promised is not None and promised[1:] != _packed(self._outside[flow])
+        self._outside.pop(flow, None)
         if promised is not None and not stale:
             raise Broken(f"a packet of {flow} is dropped by R{router.nat_id}, which has its entry")
         return None
