@@ -106,11 +106,12 @@ def disagreement(routers: Iterable[Router]) -> str:
 
 
 def excuses(ledger: "Ledger") -> bool:
-    """Whether what members have may be lost since the last checkpoint.
+    """Whether what members have may be lost since the last checkpoint. All of it is meant to go.
 
-    Today a split loses what the loser made, and a member that found nobody and then wins, what all had.
+    Today a split loses what the loser made; a member that found nobody and then wins, what all had; and a
+    claimant that hears the manager's LISTEN before its last changes (they come by another link), those.
     """
-    return ledger.splits > 0 or ledger.ignorant
+    return ledger.splits > 0 or ledger.ignorant or ledger.hasty
 
 
 def handover(router: Router, rivals: list[Router]) -> bool:
@@ -160,6 +161,8 @@ class Ledger:
         """Inside-global endpoint and id of every agreed flow."""
         self._gone: set[bytes] = set()
         """Ids that all agreed were there, and later that they were not."""
+        self.hasty = False
+        """A claimant took the role since, although the manager had not released it."""
         self._of: dict[int, _Deeds] = {}
         self.splits = 0
         """Times since the last checkpoint that a device took the role while another had it."""
@@ -179,6 +182,7 @@ class Ledger:
     def _taken(self, router: Router) -> None:
         rivals = [one for one in self.network.routers.values() if one is not router and one.manages]
         self.splits += bool(rivals)
+        self.hasty |= router.moved in (("CLAIM", "manager lost"), ("CLAIM", "claim expired"))
         self.ignorant |= router.device.groups[0].unverified
         if rivals and not self.network.isolated and not handover(router, rivals):
             others = ", ".join(f"R{rival.nat_id}" for rival in rivals)
@@ -260,7 +264,7 @@ class Ledger:
         }
         self.deleted.clear()
         self.splits = 0
-        self.ignorant = False
+        self.ignorant = self.hasty = False
         self.network.isolated &= not self.network.connected()
         for router in self.alive():
             self._of[router.nat_id].made.clear()
