@@ -16,6 +16,7 @@ from snat.nat.entry import (
     TIMEOUT_CLASS,
     State,
 )
+from snat.redundancy.roles import Input
 from snat.replication.digest import total
 from snat.replication.feed import belongs_to
 from snat.wire.actions import Standing
@@ -114,14 +115,16 @@ def excuses(ledger: "Ledger") -> bool:
     return ledger.splits > 0 or ledger.ignorant or ledger.hasty
 
 
-def handover(router: Router, rivals: list[Router]) -> bool:
-    """Whether two have the role because one of them claimed it.
+def race(router: Router, rivals: list[Router]) -> bool:
+    """Whether two took the role so soon one after the other that the second could not have heard.
 
-    A claim that is not answered in time is a takeover, by design. And today a third member that hears the
-    old manager's LISTEN before the claimant's CLAIM takes the role at once: harmless, but not meant.
+    A claim that is not answered in time is a takeover, by design. A goodbye, or a handover, is followed at
+    once: a member that has not heard yet how another stands may think that it is the first in line.
     """
-    recent = router.network.now - router.network.shape.hold_time
-    return any(one.moved[0] == "CLAIM" and one.device.groups[0].since >= recent for one in (router, *rivals))
+    heard_since = router.network.now - 0.1 - 5 * router.network.shape.delay  # to dial, prove, and say it
+    return router.moved[1] == Input.CLAIM_EXPIRED.value or all(
+        rival.device.groups[0].since >= heard_since for rival in rivals
+    )
 
 
 class _Deeds:
@@ -183,8 +186,8 @@ class Ledger:
         rivals = [one for one in self.network.routers.values() if one is not router and one.manages]
         self.splits += bool(rivals)
         self.hasty |= router.moved in (("CLAIM", "manager lost"), ("CLAIM", "claim expired"))
-        self.ignorant |= router.device.groups[0].unverified
-        if rivals and not self.network.isolated and not handover(router, rivals):
+        self.ignorant |= router.moved[1] == Input.ALONE.value
+        if rivals and not self.network.isolated and not race(router, rivals):
             others = ", ".join(f"R{rival.nat_id}" for rival in rivals)
             raise Broken(f"R{router.nat_id} took the role of {others}, whom nothing kept from being heard")
 

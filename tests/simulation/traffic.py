@@ -55,7 +55,7 @@ class Traffic:
         """The outside address and port that a flow's last packet left with."""
         self._address: dict[bytes, bytes] = {}
         """The outside address of each host: the same on every member, always (RFC 4787 REQ-2)."""
-        self.sent = self.dropped = 0
+        self.sent = 0
 
     def burst(self, router: Router, packets_: int) -> None:
         """Packets that the router reads one after the other, now and then with a turn between them."""
@@ -155,7 +155,8 @@ class Traffic:
     # Through the router
 
     def _out(self, router: Router, flow: Flow, packet: bytes) -> bool:
-        passed = self._through(router, flow, packet, from_outside=False)
+        promised = self._ledger.promised(router, flow.key)
+        passed = self._through(router, flow, packet, promised, from_outside=False)
         if passed is None:
             return False
         ends = packets.raw_ends(passed)
@@ -163,37 +164,38 @@ class Traffic:
         self._outside[flow] = source
         if self._address.setdefault(flow.host, ends.source) != ends.source:
             raise Broken(f"{flow} leaves from another address than {self._address[flow.host]!r}")
-        wanted = self._ledger.promised(router, flow.key)
-        if wanted is not None and wanted[1:] != ends.source + ends.sport.to_bytes(2, "big"):
-            raise Broken(f"{flow} leaves R{router.nat_id} from {source}; all members had agreed on {wanted!r}")
+        if promised is not None and promised[1:] != _packed(source):
+            raise Broken(f"{flow} leaves R{router.nat_id} from {source}; all had agreed on {promised!r}")
         if ends.destination != flow.server:
             raise Broken(f"{flow} leaves for {ends.destination!r}")
         return True
 
     def _in(self, router: Router, flow: Flow, packet: bytes) -> bool:
-        passed = self._through(router, flow, packet, from_outside=True)
+        promised = self._ledger.promised(router, flow.key)
+        if promised is not None and promised[1:] != _packed(self._outside[flow]):
+            promised = None  # it is an answer to what another manager sent
+        passed = self._through(router, flow, packet, promised, from_outside=True)
         if passed is None:
             return False
         ends = packets.raw_ends(passed)
-        if self._ledger.promised(router, flow.key) and (ends.destination, ends.dport) != flow[1:3]:
+        if promised is not None and (ends.destination, ends.dport) != flow[1:3]:
             raise Broken(f"an answer to {flow} goes to {ends}")
         return True
 
-    def _through(self, router: Router, flow: Flow, packet: bytes, *, from_outside: bool) -> bytes | None:
+    def _through(
+        self, router: Router, flow: Flow, packet: bytes, promised: bytes | None, *, from_outside: bool
+    ) -> bytes | None:
         self.sent += 1
-        promised = self._ledger.promised(router, flow.key)
         passed = router.raw(packet, from_outside=from_outside)
-        if passed is not None:
-            self._ledger.used(router, flow.key)
-            if not packets.raw_sums_are_right(passed):
-                raise Broken(f"a packet of {flow} leaves R{router.nat_id} with a wrong checksum")
-            return passed
-        self.dropped += 1
-        stale = from_outside and promised is not None and promised[1:] != _packed(self._outside[flow])
-        self._outside.pop(flow, None)
-        if promised is not None and not stale:
-            raise Broken(f"a packet of {flow} is dropped by R{router.nat_id}, which has its entry")
-        return None
+        if passed is None:
+            self._outside.pop(flow, None)
+            if promised is not None:
+                raise Broken(f"a packet of {flow} is dropped by R{router.nat_id}, which has its entry")
+            return None
+        self._ledger.used(router, flow.key)
+        if not packets.raw_sums_are_right(passed):
+            raise Broken(f"a packet of {flow} leaves R{router.nat_id} with a wrong checksum")
+        return passed
 
 
 def _packed(endpoint: tuple[bytes, int]) -> bytes:
