@@ -72,10 +72,7 @@ def test_a_connection_survives_the_kill_with_the_same_outside_address_and_port()
 
 def test_a_primary_that_says_goodbye_is_followed_at_once() -> None:
     network, primary, backup = started()
-    primary.device.stop(network.now)
-    primary.alive = False  # no further turn; what it said is on its way
-    for link, wire in list(primary.wires.items()):
-        wire.send(primary, link.session.data_to_send())
+    primary.stop()
     network.run_until(lambda: backup.standing is Standing.MANAGE, most=0.1)
 
 

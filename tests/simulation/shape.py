@@ -1,0 +1,70 @@
+"""What a simulated group is made of: its configuration, and what its network does to bytes."""
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from typing import Final
+
+from snat.config.model import (
+    AccessLine,
+    AccessList,
+    Configuration,
+    ConfiguredRole,
+    Group,
+    InsideSource,
+    Peer,
+    Pool,
+    Stateful,
+    Timeouts,
+)
+from snat.replication.connection_queue import DEFAULT_LIMIT
+from snat.wire.header import Feed
+
+MAPPING: Final = 10
+FEED: Final = Feed(0, MAPPING)
+POOL: Final = [f"203.0.113.{host}" for host in range(10, 14)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What all members of a group have in common, and the network between them."""
+
+    keepalive: float = 0.2
+    hold_time: float = 0.6
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    window: int = 1 << 16
+    """Bytes of a direction of a connection that may be under way; the sender writes no more until some were read."""
+    queue_limit: int = DEFAULT_LIMIT
+    """Bytes of a connection queue."""
+    delay: float = 0.02
+    """Seconds that a piece of bytes is under way at most."""
+    cut_pieces: float = 0.2
+    """How likely bytes that were written at once arrive in pieces."""
+
+
+PLAIN: Final = Shape()
+
+
+def configuration(
+    nat_id: int, role: ConfiguredRole, peers: tuple[int, ...], shape: Shape = PLAIN
+) -> Configuration:
+    """A member of a primary/backup group with one pool."""
+    group = Group(
+        role=role,
+        address=IPv4Address(f"192.168.77.{nat_id}"),
+        peers=tuple(
+            Peer(address=IPv4Address(f"192.168.77.{peer}"), nat_id=peer, name=f"r{peer}.example")
+            for peer in peers
+        ),
+        mapping_ids=(MAPPING,),
+        keepalive=shape.keepalive,
+        hold_time=shape.hold_time,
+    )
+    inside = AccessLine(permit=True, address=IPv4Address("10.0.0.0"), wildcard=IPv4Address("0.0.0.255"))
+    return Configuration(
+        hostname=f"R{nat_id}",
+        stateful=Stateful(nat_id=nat_id, groups=(group,)),
+        pools=(Pool(name="P", start=IPv4Address(POOL[0]), end=IPv4Address(POOL[-1]), prefix_length=24),),
+        inside_sources=(InsideSource(access_list="1", pool="P", mapping_id=MAPPING),),
+        access_lists=(AccessList(name="1", lines=(inside,)),),
+        timeouts=shape.timeouts,
+    )
