@@ -15,23 +15,27 @@ from snat.device.digest import configuration_digest
 from snat.device.events import DeviceEvent, LinkClosed, Noted
 from snat.device.exchange import Exchange
 from snat.device.group import Group
-from snat.device.links import AT_ONCE, Link, Neighbor
+from snat.device.links import Link, Neighbor
 from snat.device.refused import CommandRefused
+from snat.device.serving import serve
 from snat.device.snapshot import Snapshot, account, fill
 from snat.device.translation import Pools, rules_of, timeouts_of
-from snat.nat.entry import MAPPING, entry_number
+from snat.nat.entry import LOCAL_NAT_ID, MAPPING, NAT_ID, entry_number
 from snat.nat.pool import member_slots
 from snat.nat.table import NatTable
-from snat.replication.feed import FeedCounters, belongs_to
+from snat.replication.feed import FeedCounters
 from snat.session.events import Closed, Established, Received
 from snat.session.session import Session
 from snat.translate.translator import Translator, Verdict
-from snat.wire import actions
-from snat.wire.actions import Authenticate, Unit
+from snat.wire import items
+from snat.wire.actions import Authenticate, Capability, Unit, UnitOption
 from snat.wire.errors import ErrorCode
 from snat.wire.header import MAXIMUM_MESSAGE, Feed, Position, Term, encode
 
 _IPV4_RECORDS: Final = 1
+_LOCAL: Final = LOCAL_NAT_ID.to_bytes(4, "big")
+_SLICE: Final = 256 << 10
+"""Bytes of messages applied in one turn: 5 000 entries, about 5 ms."""
 
 
 @dataclass(slots=True)
@@ -65,6 +69,7 @@ class Device:
         """A ``snapshot`` counts only where nobody better is there: the device is unsynchronised still."""
         self.configuration = configuration
         self.incarnation = incarnation
+        self._run = ports.getrandbits(64)
         self.nat_id = configuration.stateful.nat_id if configuration.stateful else 0
         self.table = NatTable()
         self.feed_counters = FeedCounters()
@@ -100,6 +105,8 @@ class Device:
                 self.feed_counters,
                 terms,
                 self.translator.flows.manage,
+                self.translator.flows.adopt,
+                self.translator.flows.restrain,
                 now,
             )
             for group in groups
@@ -107,9 +114,11 @@ class Device:
         ]
         if snapshot is not None:
             account(snapshot, self.table, (state for group in self.groups for state in group.feeds.values()))
+            for one in self.groups:
+                one.begin_with()
         self.translator.flows.manage(0, True, now)
         self._group_of = {feed: group for group in self.groups for feed in group.feeds}
-        self._exchange = Exchange(self._group_of, self.table, self.feed_counters)
+        self._exchange = Exchange(self._group_of, self.feed_counters)
         self._keepalive = min((group.keepalive for group in groups), default=1.0)
         self._hold_time = min((group.hold_time for group in groups), default=3.0)
         self._next_keepalive = now
@@ -160,7 +169,9 @@ class Device:
         self._drain(link, now)
 
     def stop(self, now: float) -> None:
-        """End all links in good order."""
+        """End all links in good order: everything that was changed is said before."""
+        for group in self.groups:
+            group.leave()
         for neighbor in self.neighbors.values():
             for link in neighbor.links():
                 link.session.stop()
@@ -174,11 +185,9 @@ class Device:
         Raises CommandRefused if it manages no group while there are shared entries: those stay.
         """
         self.translator.flows.expire(now)  # so that it dates the quarantine of ports
-        managed = {
-            0,
-            *(one for group in self.groups if group.manages for one in group.configuration.mapping_ids),
-        }
-        self.table.remove([one for one in self.table if int.from_bytes(one[MAPPING], "big") in managed])
+        self.table.remove([one for one in self.table.records() if one[NAT_ID] == _LOCAL])
+        for group in self.groups:
+            group.clear()
         kept = sum(state.digest.count for group in self.groups for state in group.feeds.values())
         if kept and not any(group.manages for group in self.groups):
             managers = {group.manager for group in self.groups} & self.neighbors.keys()
@@ -198,15 +207,15 @@ class Device:
         """Ask for a dump of every feed that one of these neighbors manages, perhaps forgetting it first."""
         for group in self.groups:
             if not group.manages and group.manager in nat_ids:
-                for receiver in group.receivers.values():
-                    if forget:
-                        belongs = belongs_to(receiver.state.feed)
-                        removed = self.table.remove([one for one in self.table if belongs(one)])
-                        receiver.state.digest.change(removed, [])
-                    receiver.interrupted()
-                    receiver.synchronised = False
-                group.turn(now)
-                group.request_dumps(now)
+                group.refresh(now, forget=forget)
+
+    def renew(self, incarnation: int, now: float) -> None:
+        """Go on under another incarnation: a neighbor knew the one we had from another run."""
+        self.incarnation = incarnation
+        for neighbor in self.neighbors.values():
+            for link in neighbor.links():
+                link.session.stop("it takes another incarnation", ErrorCode.REPLACED)
+                self._drain(link, now)
 
     # Packets
 
@@ -226,14 +235,14 @@ class Device:
             for link in neighbor.links():
                 link.session.expire(now)
                 self._drain(link, now)
+        self._apply_inbound(now)
         self.translator.flows.expire(now)
+        self._report_collisions()
         for group in self.groups:
             group.turn(now)
-            group.request_dumps(now)
-            group.compile()
             self._events += group.events
             group.events = []
-        self._cut_dumps()
+        self._serve()
         if now >= self._next_keepalive:
             self._next_keepalive = now + self._keepalive
             self._keep_alive()
@@ -241,13 +250,10 @@ class Device:
     def next_deadline(self) -> float:
         """When :meth:`turn` must be called next, if nothing happens before."""
         deadlines = [self._next_keepalive, self.translator.flows.next_deadline()]
-        deadlines += [at for group in self.groups if (at := group.next_deadline()) is not None]
-        deadlines += [
-            at
-            for neighbor in self.neighbors.values()
-            for link in neighbor.links()
-            if (at := link.session.next_deadline()) is not None
-        ]
+        deadlines += [at for group in self.groups if (at := group.next_deadline(self._last_turn)) is not None]
+        links = [link for neighbor in self.neighbors.values() for link in neighbor.links()]
+        deadlines += [at for link in links if (at := link.session.next_deadline()) is not None]
+        deadlines += [self._last_turn for link in links if link.inbound]
         return min(deadlines)
 
     def events(self) -> list[DeviceEvent]:
@@ -301,23 +307,25 @@ class Device:
         hello = Authenticate(
             nat_id=self.nat_id,
             incarnation=self.incarnation,
+            run=self._run,
             keepalive=round(self._keepalive * 1000),
             maximum_message=MAXIMUM_MESSAGE,
-            capabilities=0,
+            capabilities=Capability.RESUME,
             record_formats=_IPV4_RECORDS,
         )
         units = [
             Unit(
                 feed,
-                state.position,
+                group.vouched(feed),
                 group.role,
                 group.standing,
                 sum(1 << slot for slot in self.slots),
                 group.configuration_digests[feed],
+                UnitOption.PERIODIC if group.configuration.pull_interval else 0,
             )
             for group in self.groups
             if neighbor in group.neighbors
-            for feed, state in group.feeds.items()
+            for feed in group.feeds
         ]
         return Session(local=hello, units=units, neighbor_nat_id=neighbor.nat_id, hold_time=self._hold_time)
 
@@ -334,14 +342,20 @@ class Device:
                 match event:
                     case Established():
                         self._established(link, event, now)
-                    case Received() if link.established:  # what follows a refused message is not looked at
-                        self._exchange.receive(link, event.message, now)
+                    case Received() if not link.deaf:
+                        link.inbound.put(event.message)
                     case Closed():
+                        self._apply_rest(link, now)
                         self._closed(link, event)
 
     def _established(self, link: Link, event: Established, now: float) -> None:
         neighbor = link.neighbor
-        neighbor.present(event.hello, event.units)
+        reused = neighbor.reuses(event.hello)
+        if reused:
+            link.deaf = True
+            link.session.refuse(ErrorCode.INCARNATION, reused)
+            return
+        neighbor.present(event.hello, [unit for unit in event.units if unit.feed in self._group_of])
         neighbor.heard = now
         self.link_counters.established += 1
         self._note("link to {neighbor} ({direction}) established", link)
@@ -359,6 +373,7 @@ class Device:
         self.link_counters.closed += 1
         self.link_counters.refused += not event.orderly and event.code is not ErrorCode.STOPPED
         neighbor.refusal = "" if event.orderly else event.reason
+        link.orderly = event.orderly
         self._note(
             "link to {neighbor} ({direction}) closed: {reason}",
             link,
@@ -367,6 +382,7 @@ class Device:
         )
         self._events.append(LinkClosed(link))
         link.dumps.clear()
+        link.requests.clear()
         if neighbor.outgoing is link:
             neighbor.outgoing = None
         elif neighbor.incoming is link:
@@ -374,8 +390,33 @@ class Device:
             for group in self.groups:
                 group.interrupted(neighbor)
 
-    def _cut_dumps(self) -> None:
-        """Slices, as long as their queues are short; every feed is compiled by now."""
+    def _apply_inbound(self, now: float) -> None:
+        """Apply what came in, a slice of it: keepalives and packets do not wait for a neighbor's flood."""
+        waiting = [link for one in self.neighbors.values() for link in one.links() if link.inbound]
+        room = _SLICE
+        while waiting and room > 0:
+            for link in waiting:
+                room -= link.inbound.size
+                self._exchange.receive(link, link.inbound.take(), now)
+                room += link.inbound.size
+                self._drain(link, now)
+            waiting = [link for link in waiting if link.inbound]
+
+    def _apply_rest(self, link: Link, now: float) -> None:
+        """What came before the end of a link counts."""
+        while link.inbound:
+            self._exchange.receive(link, link.inbound.take(), now)
+
+    def _report_collisions(self) -> None:
+        """The NAT process found entries of different devices for one key."""
+        for record in self.table.collided:
+            feed = Feed(0, int.from_bytes(record[MAPPING], "big"))
+            if feed in self._group_of:
+                self._group_of[feed].report(feed, record)
+        self.table.collided.clear()
+
+    def _serve(self) -> None:
+        """What neighbors asked for, as long as their queues are short."""
         for neighbor in self.neighbors.values():
             link = neighbor.outgoing
             if link is None:
@@ -386,17 +427,15 @@ class Device:
                 link.dumps.clear()
                 for group in self.groups:
                     group.announce()  # the member sees the gap and asks
-            while link.dumps and not link.queue.needs_resync and link.queue.size < AT_ONCE:
-                feed, dump = next(iter(link.dumps.items()))
-                message, last = dump.next_message()
-                link.put(message)
-                if last:
-                    del link.dumps[feed]
+            if link.requests or link.dumps:
+                for group in self.groups:
+                    group.compile()
+                serve(link, self._group_of, self.table, self.feed_counters)
 
     def _keep_alive(self) -> None:
         for neighbor in self.neighbors.values():
             applied = [one for group in self.groups if neighbor in group.neighbors for one in group.applied()]
-            message = encode(actions.keepalive(applied))
+            message = encode(items.keepalive(applied))
             for link in neighbor.links():
                 link.put(message)
         for group in self.groups:

@@ -38,6 +38,11 @@ class LinkClosed:
 
 
 @dataclass(frozen=True, slots=True)
+class IncarnationRefused:
+    """A neighbor saw another run under our incarnation: take a new one, stored before it is used."""
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """Something for the log: a format with named fields, as twisted.logger takes it."""
 
@@ -48,4 +53,4 @@ class Noted:
     """A neighbor can cause it again and again: the log says it once in a while."""
 
 
-DeviceEvent = TermTaken | RoleTaken | RoleLeft | LinkClosed | Noted
+DeviceEvent = TermTaken | RoleTaken | RoleLeft | LinkClosed | IncarnationRefused | Noted

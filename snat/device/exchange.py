@@ -1,23 +1,20 @@
 """What a device does with each message of a neighbor, and what it answers.
 
 A message is decoded whole before any of it is applied; a malformed one closes the link. A well-formed item
-that its sender may not send is skipped, answered with an error item and counted.
+that its sender may not send is skipped, answered with an error item, counted, and written to the log.
 """
 
 from collections.abc import Mapping
 from typing import Final
 
-from snat.device.events import DeviceEvent, Noted
+from snat.device.events import DeviceEvent, IncarnationRefused, Noted
 from snat.device.group import Group
 from snat.device.links import Link
-from snat.nat.table import NatTable
-from snat.replication.dump import Dump
+from snat.device.serving import answers
 from snat.replication.feed import FeedCounters
 from snat.replication.receiver import Receiver
-from snat.replication.sender import MESSAGE_SIZE
-from snat.wire import actions
+from snat.wire import items
 from snat.wire.actions import (
-    Action,
     Applied,
     Claim,
     Digest,
@@ -28,57 +25,78 @@ from snat.wire.actions import (
     Released,
     RoleChange,
     Standing,
+    TermBegin,
+    Unavailable,
 )
 from snat.wire.errors import ErrorCode, WireError
 from snat.wire.header import NO_FEED, NO_TERM, Feed, Message, Term, encode
 
 _SYNCHRONISED: Final = (Standing.LISTEN, Standing.CLAIM)
-_CHANGES: Final = frozenset({Action.ADD, Action.UPDATE, Action.DELETE})
+_FROM_MEMBER = Applied | RoleChange | Claim | Released | DumpRequest | Unavailable
+_FROM_MANAGER = Digest | TermBegin | DumpBegin | DumpEnd
 
 
 class Exchange:
     """Messages of established links, by what they concern."""
 
-    def __init__(self, group_of: Mapping[Feed, Group], table: NatTable, counters: FeedCounters) -> None:
+    def __init__(self, group_of: Mapping[Feed, Group], counters: FeedCounters) -> None:
         self.events: list[DeviceEvent] = []
         self._group_of = group_of
-        self._table = table
         self._counters = counters
 
     def receive(self, link: Link, message: Message, now: float) -> None:
         """Apply a message, or close the link for it."""
         try:
-            if message.sequence or actions.first_action(message.body) in _CHANGES:
+            if message.sequence or items.first_action(message.body) in items.CHANGES:
                 self._apply(link, message, now)
                 return
-            for control in actions.controls(message.body):
+            for control in items.controls(message.body):
                 self._control(link, control, now)
         except WireError as error:
+            link.deaf = True
+            link.inbound.clear()
             link.session.refuse(error.code, error.reason)
 
     def _control(self, link: Link, said: object, now: float) -> None:
         match said:
             case Error():
-                self._refused(link, said)
-            case Applied() | RoleChange() | Claim() | Released() | DumpRequest():
+                self._refused(link, said, now)
+            case Applied() | RoleChange() | Claim() | Released() | DumpRequest() | Unavailable():
                 group = self._group(link, said.feed)
                 if group is not None:
                     self._from_member(group, link, said, now)
-            case Digest() | DumpBegin() | DumpEnd():
-                self._from_manager(link, said, now)
+            case Digest() | TermBegin() | DumpBegin() | DumpEnd():
+                group = self._group(link, said.feed)
+                if group is not None:
+                    self._from_manager(group, link, said, now)
             case _:
                 raise WireError(ErrorCode.MALFORMED, "authenticate on an established link")
 
     def _apply(self, link: Link, message: Message, now: float) -> None:
-        receiver = self._receiver(link, message.feed, message.term)
+        group = self._group(link, message.feed)
+        if group is None:
+            return
+        pull = group.merging.pull_of(link.neighbor, message.feed)
+        if pull is not None and message.sequence == 0 and not link.outgoing:
+            group.merging.take(pull, message, now)
+            return
+        receiver = self._receiver(group, link, message.feed, message.term, resumed=message.sequence > 0)
         if receiver is not None:
             self._answer(link, receiver.apply(message, now), message.feed)
 
-    def _from_manager(self, link: Link, said: Digest | DumpBegin | DumpEnd, now: float) -> None:
-        receiver = self._receiver(link, said.feed, said.position.term)
+    def _from_manager(self, group: Group, link: Link, said: _FROM_MANAGER, now: float) -> None:
+        pull = group.merging.pull_of(link.neighbor, said.feed)
+        if pull is not None and isinstance(said, DumpBegin | DumpEnd) and not link.outgoing:
+            group.merging.control(link.neighbor, pull, said, now)
+            return
+        begins = isinstance(said, TermBegin)
+        term = said.term if isinstance(said, TermBegin) else said.position.term
+        receiver = self._receiver(group, link, said.feed, term, resumed=begins)
         if receiver is None:
             return
         match said:
+            case TermBegin():
+                receiver.enter(said)
             case Digest():
                 self._answer(link, receiver.compare(said, now), said.feed)
             case DumpBegin():
@@ -86,51 +104,63 @@ class Exchange:
             case DumpEnd():
                 receiver.end(said, now)
 
-    def _from_member(
-        self,
-        group: Group,
-        link: Link,
-        said: Applied | RoleChange | Claim | Released | DumpRequest,
-        now: float,
-    ) -> None:
+    def _from_member(self, group: Group, link: Link, said: _FROM_MEMBER, now: float) -> None:
         match said:
             case Applied():
                 self._applied(group, link, said, now)
             case RoleChange():
                 link.neighbor.says(said)
                 group.heard_term(said.feed, said.term)
+                self._consider(group, link, said.feed, now)
             case Claim():
                 group.claimed(link.neighbor, said.feed, now)
             case Released():
                 group.released(link.neighbor, said)
+            case Unavailable():
+                group.unavailable(link.neighbor, said)
             case DumpRequest():
-                self._begin_dump(group, link, said)
+                self._asked(group, link, said, now)
 
     def _applied(self, group: Group, link: Link, said: Applied, now: float) -> None:
         """A member that is synchronised and stands where we stand has compared digests with us."""
-        state = group.feeds[said.feed]
+        link.neighbor.stands(said)
+        self._consider(group, link, said.feed, now)
         standing = link.neighbor.standing(said.feed)
-        if group.manages and said.position == state.position and standing in _SYNCHRONISED:
-            state.verified = now
+        if group.manages and said.position == group.feeds[said.feed].position and standing in _SYNCHRONISED:
+            group.verified(said.feed, now)
 
-    def _begin_dump(self, group: Group, link: Link, said: DumpRequest) -> None:
-        """Answered by whoever manages, on the link its entries leave by."""
+    def _asked(self, group: Group, link: Link, said: DumpRequest, now: float) -> None:
+        """Answered on the link that we dialled; see :mod:`snat.device.serving`."""
         out = link.neighbor.outgoing
-        if not group.manages or out is None:
+        if out is None or not out.established or not answers(group, said):
             self._answer(link, ErrorCode.NOT_SYNCHRONISED, said.feed)
             return
-        self._counters.dumps_sent += 1
-        out.dumps[said.feed] = Dump(said.number, group.feeds[said.feed], self._table, MESSAGE_SIZE)
+        if group.manages:
+            link.neighbor.stands(Applied(said.feed, said.position))
+            self._consider(group, link, said.feed, now)
+        out.requests[said.feed] = said
+        out.dumps.pop(said.feed, None)
 
-    def _refused(self, link: Link, said: Error) -> None:
+    def _consider(self, group: Group, link: Link, feed: Feed, now: float) -> None:
+        if group.manages:
+            group.merging.consider(link.neighbor, feed, now)
+
+    def _refused(self, link: Link, said: Error, now: float) -> None:
         fields = {"neighbor": link.neighbor.name, "reason": said.reason}
         self.events.append(Noted("{neighbor} answers: {reason}", fields, repeats=True))
+        self._counters.entry_errors_received += bool(said.entry)
         if said.feed == NO_FEED:
             if said.code == ErrorCode.STOPPED:
                 link.neighbor.leave()
+            elif said.code == ErrorCode.INCARNATION:
+                self.events.append(IncarnationRefused())
             link.session.lost(f"ended by the neighbor: {said.reason}")
-        elif said.code == ErrorCode.OLD_TERM and said.feed in self._group_of:
-            self._group_of[said.feed].heard_term(said.feed, said.term)
+        elif said.feed in self._group_of:
+            group = self._group_of[said.feed]
+            if said.code == ErrorCode.OLD_TERM:
+                group.heard_term(said.feed, said.term)
+            elif said.code == ErrorCode.NOT_SYNCHRONISED:
+                group.merging.refused(link.neighbor, said.feed, now)
 
     def _group(self, link: Link, feed: Feed) -> Group | None:
         """The group of a feed, if the neighbor is a member of it too; otherwise it is told that it is not."""
@@ -141,13 +171,18 @@ class Exchange:
         self._answer(link, ErrorCode.UNKNOWN_FEED, feed)
         return None
 
-    def _receiver(self, link: Link, feed: Feed, term: Term) -> Receiver | None:
-        """The feed's receiver, if the neighbor may feed it: on the link it dialled, in a term it took."""
-        group = self._group(link, feed)
-        if group is None:
-            return None
+    def _receiver(
+        self, group: Group, link: Link, feed: Feed, term: Term, *, resumed: bool
+    ) -> Receiver | None:
+        """The feed's receiver, if the neighbor may feed it: on the link it dialled, in a term it took.
+
+        What is ``resumed`` out of a journal may be of others' terms, if the neighbor manages now.
+        """
         receiver = group.receivers.get(feed)
-        if receiver is None or link.outgoing or term.nat_id != link.neighbor.nat_id:
+        its_own = term.nat_id == link.neighbor.nat_id
+        if resumed and link.neighbor.standing(feed) is Standing.MANAGE:
+            its_own = True
+        if receiver is None or link.outgoing or not its_own:
             group.heard_term(feed, term)
             self._counters.not_managed += 1
             self._answer(link, ErrorCode.NOT_MANAGED, feed)
@@ -155,10 +190,13 @@ class Exchange:
         return receiver
 
     def _answer(self, link: Link, code: ErrorCode | None, feed: Feed) -> None:
-        """Tell the neighbor what was refused, with the term in force."""
+        """Tell the neighbor what was refused, with the term in force, and the log too."""
         if code is None:
             return
-        group = self._group_of.get(feed)
-        term = group.feeds[feed].position.term if group is not None else NO_TERM
         reason = code.name.lower().replace("_", " ")
-        link.put(encode(actions.error(Error(code, feed, term, reason))))
+        fields = {"neighbor": link.neighbor.name, "mapping": feed.mapping_id, "reason": reason}
+        self.events.append(Noted("{neighbor}, mapping {mapping}: refused, {reason}", fields, repeats=True))
+        if code is not ErrorCode.PAST:
+            group = self._group_of.get(feed)
+            term = group.feeds[feed].position.term if group is not None else NO_TERM
+            link.put(encode(items.error(Error(code, feed, term, reason))))

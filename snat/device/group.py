@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable
 from snat.config.model import ConfiguredRole
 from snat.config.model import Group as GroupConfiguration
 from snat.device.events import DeviceEvent, Noted, RoleLeft, RoleTaken, TermTaken
-from snat.device.links import Link, Neighbor
+from snat.device.links import Neighbor
 from snat.device.merging import Merged, Merging, Restrain
 from snat.device.succession import goes_first, is_best, manager_of
+from snat.nat.entry import NAT_ID, REFERENCE
 from snat.nat.table import NatTable
 from snat.redundancy.roles import ALONE_EXTRA, CLAIM_TIME, Input, preferred, step
 from snat.replication.feed import FeedCounters, FeedState
@@ -29,11 +30,10 @@ from snat.wire.actions import (
     RoleChange,
     Standing,
     Unavailable,
-    control,
-    error,
 )
 from snat.wire.errors import ErrorCode
-from snat.wire.header import NO_TERM, Feed, Position, Term, encode
+from snat.wire.header import NO_TERM, SIZE, Feed, Position, Term, encode
+from snat.wire.items import control, error
 
 ROLES = {ConfiguredRole.PRIMARY: Role.PRIMARY, ConfiguredRole.BACKUP: Role.BACKUP}
 
@@ -203,38 +203,46 @@ class Group:
             self._broadcast(feed, sender.clear())
         return before - len(self._table)
 
-    def refresh(self, neighbor: Neighbor | None, now: float, *, forget: bool) -> None:
-        """Ask for a dump of what ``neighbor`` (None: whoever) manages, and forget what there is before."""
-        if neighbor in (None, self._manager):
-            for feed, receiver in self.receivers.items():
-                if forget:
-                    self.feeds[feed].digest.change(self._table.clear(feed.mapping_id, feed.process_id), [])
-                receiver.refresh(now)
+    def refresh(self, now: float, *, forget: bool) -> None:
+        """Ask the manager for a dump of everything, whatever is known, and perhaps forget that before."""
+        for feed, receiver in self.receivers.items():
+            if forget:
+                self.feeds[feed].digest.change(self._table.clear(feed.mapping_id, feed.process_id), [])
+            receiver.refresh(now)
 
-    def report(self, record: bytes) -> None:
+    def verified(self, feed: Feed, now: float) -> None:
+        """A synchronised member stands where we stand."""
+        self.feeds[feed].verified = now
+        self.unverified = False
+
+    def begin_with(self) -> None:
+        """What the table has now is of a snapshot: nobody vouches for it."""
+        for receiver in self.receivers.values():
+            receiver.whole = not receiver.state.digest.count
+
+    def report(self, feed: Feed, record: bytes) -> None:
         """The NAT process found fault with an entry (Fig. 4A, the action *error*): tell who manages it."""
-        self.events.append(Noted("an entry of NAT ID {nat_id} meets another for the same key", _of(record)))
+        who = {"mapping": feed.mapping_id, "nat_id": int.from_bytes(record[NAT_ID], "big")}
+        text = "mapping {mapping}: an entry of NAT ID {nat_id} has the key of another"
+        self.events.append(Noted(text, who, repeats=True))
         link = self._manager.outgoing if self._manager is not None else None
         if link is not None:
             self._counters.entry_errors_sent += 1
-            feed = next(iter(self.feeds))._replace(mapping_id=int.from_bytes(record[MAPPING], "big"))
             said = Error(ErrorCode.COLLISION, feed, NO_TERM, "collision", record[REFERENCE])
             link.put(encode(error(said)))
 
     def leave(self) -> None:
         """This device stops: say the last word of every feed."""
         self.compile()
-        for feed, sender in self.senders.items():
-            for neighbor in self.neighbors:
-                for link in neighbor.links():
-                    link.put(encode(control(sender.unavailable())))
-            sender.stop()
-            del feed
+        body = b"".join(control(sender.unavailable()) for sender in self.senders.values())
+        for neighbor in self.neighbors:
+            for link in neighbor.links() if body else ():
+                link.put(encode(body))
 
     def _ask(self, now: float) -> None:
         """Ask the manager for what this device lacks, on the link that its entries come by."""
         link = self._manager.incoming if self._manager is not None else None
-        if link is None or not link.established or not self._manager_said(link):
+        if link is None or not link.established:
             return
         for receiver in self.receivers.values():
             kind = receiver.wanted(now)
@@ -294,12 +302,13 @@ class Group:
         return Input.CLAIM_EXPIRED if now - self.since >= CLAIM_TIME else None
 
     def _next_managing(self) -> Input | None:
+        feeds = self.feeds.values()
         rival = self._rival()
         if rival is not None:
             other = rival.role(next(iter(self.feeds)))
             if other is None or not preferred(self.role, other):
                 return Input.OUTRANKED
-        if any(state.highest > state.position.term for state in self.feeds.values()):
+        if any(state.position.term < state.highest < state.next_term(self._nat_id) for state in feeds):
             # A live manager that hears of a higher term announces itself above it (design section 5).
             self._take_terms()
             self.announce()
@@ -328,9 +337,7 @@ class Group:
         hold_time = self.configuration.hold_time
         waited = now - max(self.since, self._unmanaged_since) >= hold_time + ALONE_EXTRA
         position = self.vouched(feed)
-        return is_best(
-            feed, position, self.role, self._nat_id, self.neighbors, now, hold_time, waited=waited
-        )
+        return is_best(feed, position, self.role, self._nat_id, self.neighbors, now, hold_time, waited=waited)
 
     # What a step does
 
@@ -351,6 +358,7 @@ class Group:
             )
         )
         if before is Standing.MANAGE:
+            self.compile()
             self._leave(synchronised=happened is Input.CLAIMED, now=now)
         self.why = _WHY[standing]
         if standing is Standing.MANAGE:
@@ -365,12 +373,13 @@ class Group:
     def _take(self, now: float) -> None:
         self.receivers = {}
         self._take_terms()
-        self.merging.begin()
+        self.merging.begin(now)
         for feed in self.feeds:
             self._managed(feed.mapping_id, True, now)
         self.events.append(RoleTaken(self.configuration))
 
     def _take_terms(self) -> None:
+        self.compile()  # what a live manager changed so far belongs to the term that ends
         for feed, state in self.feeds.items():
             if feed in self.senders:
                 self.senders[feed].stop()

@@ -14,6 +14,7 @@ from snat.session.states import State
 from snat.wire.actions import (
     Applied,
     Authenticate,
+    Capability,
     DumpRequest,
     Role,
     RoleChange,
@@ -48,6 +49,8 @@ class Link:
     """Dumps under way, one for each feed, sent one after the other."""
     resumed: bool = False
     """The transport takes bytes again after the queue was dropped: the neighbor must learn of the gap."""
+    deaf: bool = False
+    """It brought something that was refused: what follows is not looked at."""
     orderly: bool = False
     """It ends, and nobody is at fault."""
     messages_out: int = 0
@@ -132,6 +135,10 @@ class Neighbor:
         unit = self.units.get(feed)
         return unit is not None and bool(unit.options & UnitOption.PERIODIC)
 
+    def can(self, capability: Capability) -> bool:
+        """Whether it has a capability; it counts only where we have it too, and we have all there are."""
+        return self.hello is not None and bool(self.hello.capabilities & capability)
+
     def reuses(self, hello: Authenticate) -> str:
         """Why its incarnation cannot be: entries of another run have its numbers. Empty if it can."""
         run = self.incarnations.get(hello.incarnation)
@@ -147,17 +154,20 @@ class Neighbor:
 
         What this one said on the other link does: its authenticate may have been written before that.
         """
-        if self.hello is None or self.hello.incarnation != hello.incarnation:
-            self.standings = {}
+        same = self.hello is not None and self.hello.incarnation == hello.incarnation
+        known = self.standings if same else {}
+        if not same:
             self.applied = {}
         self.hello = hello
         self.incarnations[hello.incarnation] = hello.run
         if len(self.incarnations) > _INCARNATIONS:
             self.incarnations.popitem(last=False)
         self.units = {unit.feed: unit for unit in units}
-        for unit in units:
-            said = RoleChange(unit.feed, unit.role, unit.standing, unit.applied.term)
-            self.standings.setdefault(unit.feed, said)
+        self.standings = {
+            unit.feed: known.get(unit.feed)
+            or RoleChange(unit.feed, unit.role, unit.standing, unit.applied.term)
+            for unit in units
+        }
 
     def leave(self) -> None:
         """It stops: whatever it managed, it manages no more, and nobody need wait for its silence."""

@@ -11,8 +11,9 @@ from snat.device.links import Neighbor
 from snat.nat.table import NatTable
 from snat.replication.feed import FeedCounters, FeedState
 from snat.replication.pull import TRIES, Pull
-from snat.wire.actions import DumpBegin, DumpEnd, Standing, control
+from snat.wire.actions import DumpBegin, DumpEnd, Standing
 from snat.wire.header import Feed, Message, Position, encode
+from snat.wire.items import control
 
 Merged = Callable[[int, list[bytes], float], None]
 """Mapping ID, losers, now: entries of others are in the table, the losers' ports are not to be used soon."""
@@ -45,11 +46,11 @@ class Merging:
         self._given_up: set[tuple[int, Feed, Position]] = set()
         self._number = 0
 
-    def begin(self) -> None:
+    def begin(self, now: float) -> None:
         """This device manages from now on."""
         for neighbor in self._neighbors.values():
             for feed in self._feeds:
-                self.consider(neighbor, feed)
+                self.consider(neighbor, feed, now)
 
     def end(self) -> None:
         """It manages no more."""
@@ -57,7 +58,7 @@ class Merging:
             self._restrain(feed.mapping_id, False)
         self._pulls, self._rivals, self._given_up = {}, set(), set()
 
-    def consider(self, neighbor: Neighbor, feed: Feed) -> None:
+    def consider(self, neighbor: Neighbor, feed: Feed, now: float) -> None:
         """A neighbor told where it stands, or that it manages."""
         if neighbor.standing(feed) is Standing.MANAGE:
             self._rivals.add(neighbor.nat_id)
@@ -65,7 +66,7 @@ class Merging:
             self._pulls.setdefault((neighbor.nat_id, feed), Pull(feed, self._table))
             self._restrain(feed.mapping_id, True)
         elif (neighbor.nat_id, feed) in self._pulls:
-            self._forget(neighbor, feed)
+            self._forget(neighbor, feed, now)
 
     def holds(self, neighbor: Neighbor, feed: Feed) -> bool:
         """Whether a neighbor has what we lack: it is not to be swept yet."""
@@ -77,21 +78,21 @@ class Merging:
             neighbor = self._neighbors[nat_id]
             link = neighbor.incoming
             if neighbor.silent(now, hold_time):
-                self._forget(neighbor, feed)
+                self._forget(neighbor, feed, now)
             elif link is not None and link.established and pull.due(now):
                 if pull.tries < TRIES:
                     self._number += 1
                     link.put(encode(control(pull.request(self._number, now))))
                 else:
-                    self.refused(neighbor, feed)
+                    self.refused(neighbor, feed, now)
 
-    def refused(self, neighbor: Neighbor, feed: Feed) -> None:
+    def refused(self, neighbor: Neighbor, feed: Feed, now: float) -> None:
         """It does not vouch for what it has, or does not answer: what it made is given up."""
         at = neighbor.applied.get(feed)
         if self.holds(neighbor, feed) and at is not None:
             self._given_up.add((neighbor.nat_id, feed, at))
             self._note("mapping {mapping}: what {neighbor} made is given up", neighbor, feed)
-            self._forget(neighbor, feed)
+            self._forget(neighbor, feed, now)
 
     # The answer
 
@@ -101,8 +102,7 @@ class Merging:
 
     def take(self, pull: Pull, message: Message, now: float) -> None:
         """A slice. Raises WireError for a malformed one."""
-        losers = pull.take(message, now)
-        self._merged(pull.feed.mapping_id, losers, now)
+        pull.take(message, now)
 
     def control(self, neighbor: Neighbor, pull: Pull, said: DumpBegin | DumpEnd, now: float) -> None:
         """Its begin, or its end."""
@@ -110,12 +110,10 @@ class Merging:
             pull.begin(said, now)
         elif pull.end(said) and pull.at is not None:
             self._counters.pulls += 1
-            self._counters.merged += pull.added
-            self._counters.merge_losers += pull.losers
             self._feeds[pull.feed].has(pull.at)
             text = "mapping {mapping}: {added} entries of {neighbor} merged, {losers} had keys of ours"
-            self._note(text, neighbor, pull.feed, added=pull.added, losers=pull.losers)
-            self._forget(neighbor, pull.feed)
+            self._note(text, neighbor, pull.feed, added=pull.added, losers=len(pull.losers))
+            self._forget(neighbor, pull.feed, now)
 
     # Inside
 
@@ -127,8 +125,12 @@ class Merging:
             return not state.has_been_at(at) or not state.knows(at.term)
         return not state.has_been_at(at)
 
-    def _forget(self, neighbor: Neighbor, feed: Feed) -> None:
-        self._pulls.pop((neighbor.nat_id, feed), None)
+    def _forget(self, neighbor: Neighbor, feed: Feed, now: float) -> None:
+        pull = self._pulls.pop((neighbor.nat_id, feed))
+        self._counters.merged += pull.added
+        self._counters.merge_losers += len(pull.losers)
+        if pull.added or pull.losers:
+            self._merged(feed.mapping_id, pull.losers, now)
         if not any(other == feed for _, other in self._pulls):
             self._restrain(feed.mapping_id, False)
 

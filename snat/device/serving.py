@@ -11,9 +11,10 @@ from snat.nat.table import NatTable
 from snat.replication.dump import Dump
 from snat.replication.feed import FeedCounters
 from snat.replication.sender import MESSAGE_SIZE
-from snat.wire.actions import DumpKind, DumpRequest, Error, control, error
+from snat.wire.actions import DumpKind, DumpRequest, Error
 from snat.wire.errors import ErrorCode
 from snat.wire.header import Feed, encode
+from snat.wire.items import control, error
 
 
 def serve(link: Link, groups: Mapping[Feed, Group], table: NatTable, counters: FeedCounters) -> None:

@@ -22,7 +22,7 @@ def manager_of(feed: Feed, neighbors: Iterable[Neighbor], now: float, hold_time:
 def goes_first(
     feed: Feed, role: Role, nat_id: int, neighbors: Iterable[Neighbor], now: float, hold_time: float
 ) -> bool:
-    """Whether of those that listen it is for us to follow the manager: the primary, then the lowest NAT ID."""
+    """Whether we follow the manager, of those that listen: the primary does, then the lowest NAT ID."""
     ours = (role is Role.PRIMARY, -nat_id)
     return not any(
         one.standing(feed) is Standing.CLAIM
@@ -48,14 +48,13 @@ def is_best(
     The others must all be starting too, and behind it: by position, then the primary, then the lower NAT ID.
     Until it has ``waited`` they must all be there.
     """
-    present = [
-        one for one in neighbors if not one.silent(now, hold_time) and one.standing(feed) is not None
-    ]
+    present = [one for one in neighbors if not one.silent(now, hold_time) and feed in one.standings]
     if not waited and (not present or len(present) < len(neighbors)):
         return False
     ours = (position, role is Role.PRIMARY, -nat_id)
     return all(
         one.standing(feed) is Standing.START
+        and feed in one.units
         and (one.units[feed].applied, one.role(feed) is Role.PRIMARY, -one.nat_id) < ours
         for one in present
     )

@@ -164,6 +164,7 @@ class NatTable:
         if chosen:
             self._tell(chosen, [])
         return chosen
+
     def _add_strangers(self, added: list[bytes]) -> bool:
         """Add records of which none meets another one; False, and nothing done, if one does."""
         places = [(self.inside, _cut(added, INSIDE_LOCAL)), (self.outside, _cut(added, INSIDE_GLOBAL))]

@@ -8,6 +8,8 @@ from twisted.logger import Logger, formatEvent
 
 INTERVAL: Final = 10.0
 """Seconds between two equal lines."""
+FEW: Final = 5
+"""Different lines about one party that are written in that time."""
 _MOST: Final = 1024
 """Lines remembered; strangers could cause more."""
 
@@ -21,15 +23,21 @@ class RepeatingLog:
     suppressed: int = 0
     """Lines not written."""
     _last: dict[str, float] = field(default_factory=dict)
+    _lately: dict[tuple[str, object], list[float]] = field(default_factory=dict)
+    """When each kind of line about each party was written; whoever chooses its words cannot fill the log."""
 
     def say(self, text: str, *, alarm: bool = True, **fields: object) -> None:
         """Log a format with its fields, as a warning if it is an alarm."""
         now = self.clock.seconds()
         line = formatEvent({"log_format": text, **fields})
-        if line in self._last and now - self._last[line] < INTERVAL:
+        party = text, fields.get("neighbor", fields.get("whom"))
+        lately = [at for at in self._lately.get(party, ()) if now - at < INTERVAL]
+        if len(lately) >= FEW or now - self._last.get(line, -INTERVAL) < INTERVAL:
             self.suppressed += 1
             return
         if len(self._last) >= _MOST:
             self._last.clear()
+            self._lately.clear()
         self._last[line] = now
+        self._lately[party] = [*lately, now]
         (self.log.warn if alarm else self.log.info)(text, **fields)

@@ -12,8 +12,9 @@ from functools import cache
 from snat.nat.table import NatTable, Slot, records_in
 from snat.replication.digest import FeedDigest
 from snat.replication.feed import FeedState, belongs_to
-from snat.wire.actions import ITEM, Action, DumpBegin, DumpEnd, DumpKind, DumpRequest, control
+from snat.wire.actions import Action, DumpBegin, DumpEnd, DumpKind, DumpRequest
 from snat.wire.header import encode
+from snat.wire.items import ITEM, control
 
 
 @dataclass(slots=True)
@@ -56,9 +57,7 @@ class Dump:
             body = b"".join([_head(len(record)) + record for record in records])
             return encode(body, self.state.feed, self.state.position.term), False
         digest = self._shown if self._pulled else self.state.digest
-        end = DumpEnd(
-            self.request.number, self.state.feed, self.state.position, digest.count, digest.value
-        )
+        end = DumpEnd(self.request.number, self.state.feed, self.state.position, digest.count, digest.value)
         return encode(control(end)), True
 
     def _cut(self) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""The state of one feed on one device, whoever manages it: how far it is, how it came there, the digest there.
+"""The state of one feed on one device, whoever manages it: how far it is, and the digest there.
 
 The manager's :class:`~snat.replication.sender.Sender` and a member's
 :class:`~snat.replication.receiver.Receiver` work on the same :class:`FeedState`, so a takeover hands over
@@ -34,8 +34,6 @@ class FeedState:
     """Where the table was last proved whole before this run, as its snapshot tells; zeros: never."""
     verified: float | None = None
     """When the digest last agreed with another device's."""
-    kept: Position = field(default_factory=Position)
-    """Where the table of the last snapshot was whole; who goes first when nobody knows better."""
     journal: Journal = field(init=False)
     left: dict[Term, int] = field(default_factory=dict)
     """The former terms this table came through, and the sequence up to which it has each."""

@@ -8,8 +8,9 @@ from collections import deque
 from itertools import islice
 from typing import Final
 
-from snat.wire.actions import TermBegin, control
+from snat.wire.actions import TermBegin
 from snat.wire.header import Feed, Position, Term, encode
+from snat.wire.items import control
 
 DEFAULT_LIMIT: Final = 2 << 20
 """Bytes; some 40 000 changes. Half of what a connection queue holds, so it can be sent at once."""

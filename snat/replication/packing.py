@@ -7,7 +7,8 @@ from typing import Final
 
 from snat.nat.entry import PLAIN_SIZE, REFERENCE_SIZE
 from snat.replication.snat_queue import Run
-from snat.wire.actions import ITEM, Action, item
+from snat.wire.actions import Action
+from snat.wire.items import ITEM, item
 
 _HEADS: Final = {
     action: (ITEM.pack(action, 0, size), ITEM.size + size)

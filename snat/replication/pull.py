@@ -1,16 +1,15 @@
 """A pull, on the side that asked for it: another device's entries are merged into our table, never swept."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from snat.nat.entry import INSIDE_GLOBAL, INSIDE_LOCAL, OUTSIDE_GLOBAL, OUTSIDE_LOCAL
 from snat.nat.table import NatTable
 from snat.replication.digest import FeedDigest
-from snat.replication.receiver import REQUEST_TIME
-from snat.wire.actions import Action, DumpBegin, DumpEnd, DumpKind, DumpRequest, changes
+from snat.replication.receiver import REQUEST_TIME, changes_of
+from snat.wire.actions import DumpBegin, DumpEnd, DumpKind, DumpRequest
 from snat.wire.header import Feed, Message, Position
 
-_RECORDS: Final = (Action.ADD, Action.UPDATE)
 TRIES: Final = 2
 """Requests that brought nothing before a pull is given up."""
 
@@ -20,7 +19,8 @@ def merge(table: NatTable, records: list[bytes]) -> tuple[list[bytes], list[byte
 
     An entry that is in the table already, in whatever state, is neither: ours stays.
     """
-    added, losers = [], []
+    added: list[bytes] = []
+    losers: list[bytes] = []
     for record in records:
         if table.current(record) is not None:
             continue
@@ -40,7 +40,8 @@ class Pull:
     number: int = 0
     tries: int = 0
     added: int = 0
-    losers: int = 0
+    losers: list[bytes] = field(default_factory=list)
+    """Entries of the neighbor that had a key of ours."""
     at: Position | None = None
     """Where the neighbor stood when it began to answer."""
     _asked: float | None = None
@@ -63,18 +64,17 @@ class Pull:
         if dump.number == self.number and dump.kind == DumpKind.PULL:
             self.at, self._asked, self._shown = dump.position, now, FeedDigest()
 
-    def take(self, message: Message, now: float) -> list[bytes]:
-        """A slice; the losers in it. Raises WireError for a malformed message, before any of it is taken."""
-        runs = changes(message.body, self.feed.mapping_id)
+    def take(self, message: Message, now: float) -> None:
+        """A slice. Raises WireError for a malformed message, before any of it is taken."""
+        runs = changes_of(message, self.feed)
         if self._shown is None:
-            return []
+            return
         self._asked = now
-        records = [record for action, listed in runs if action in _RECORDS for record in listed]
+        records = [record for _, listed in runs for record in listed]
         self._shown.change([], records)
         added, losers = merge(self.table, records)
         self.added += len(added)
-        self.losers += len(losers)
-        return losers
+        self.losers += losers
 
     def end(self, dump: DumpEnd) -> bool:
         """Whether all of it came."""

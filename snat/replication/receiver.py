@@ -23,10 +23,10 @@ from snat.wire.actions import (
     Released,
     TermBegin,
     Unavailable,
-    changes,
 )
-from snat.wire.errors import ErrorCode
-from snat.wire.header import Message, Position
+from snat.wire.errors import ErrorCode, WireError
+from snat.wire.header import Feed, Message, Position
+from snat.wire.items import Run, changes
 
 REQUEST_TIME: Final = 3.0
 """Seconds without a byte of what was asked for before it is asked for again."""
@@ -34,6 +34,14 @@ LONGEST_DELAY: Final = 300.0
 """Seconds between two repairs that did not help, at most; and without a failure, until all are forgotten."""
 _DIVERGED: Final = 2
 """Failed repairs after which it is an alarm."""
+
+
+def changes_of(message: Message, feed: Feed) -> list[Run]:
+    """The changes of a message of ``feed``. Raises WireError if one is malformed, or no add in a slice."""
+    runs = changes(message.body, feed.mapping_id)
+    if message.sequence == 0 and any(action is not Action.ADD for action, _ in runs):
+        raise WireError(ErrorCode.MALFORMED, "a slice of a dump holds adds alone")
+    return runs
 
 
 @dataclass(slots=True)
@@ -89,7 +97,7 @@ class Receiver:
 
         Raises WireError for a malformed message, before anything of it is applied.
         """
-        runs = changes(message.body, self.state.feed.mapping_id)
+        runs = changes_of(message, self.state.feed)
         position, at = self.state.position, Position(message.term, message.sequence)
         if at <= position and message.sequence and self.state.has_been_at(at):
             self.counters.past += 1
@@ -169,7 +177,7 @@ class Receiver:
 
     def begin(self, dump: DumpBegin, now: float) -> None:
         """The dump begins: from here on, what it does not show is swept."""
-        if dump.number != self._request or dump.kind != DumpKind.FEED:
+        if dump.number != self._request or dump.kind != DumpKind.FEED or self._asked is None:
             return
         if dump.position.term < self.state.position.term:
             return
@@ -247,12 +255,12 @@ class Receiver:
         if self._asked is not None:
             self._asked = now
 
-    def _take_slice(self, message: Message, runs: list[tuple[Action, list[bytes]]], now: float) -> None:
+    def _take_slice(self, message: Message, runs: list[Run], now: float) -> None:
         if self._sweep is not None and self._expected is None and message.term == self.state.position.term:
             self._asked = now
             self._change(runs)
 
-    def _change(self, runs: list[tuple[Action, list[bytes]]]) -> None:
+    def _change(self, runs: list[Run]) -> None:
         feed = self.state.feed
         for action, records in runs:
             self.counters.items_applied += len(records)

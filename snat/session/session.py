@@ -10,8 +10,8 @@ from typing import Final
 
 from snat.session.events import Closed, Established, Event, Received
 from snat.session.states import Input, State, step
-from snat.wire import actions
-from snat.wire.actions import Authenticate, Unit
+from snat.wire import items
+from snat.wire.actions import Authenticate, Error, Unit
 from snat.wire.errors import ErrorCode, WireError
 from snat.wire.framing import Framing
 from snat.wire.header import NO_FEED, NO_TERM, HeaderFlag, Message, encode
@@ -54,7 +54,7 @@ class Session:
         self.state = step(self.state, Input.OPEN)
         self._heard = now
         self._greeted = True
-        self._out.append(encode(actions.authenticate(self.local, self.units), flags=0))
+        self._out.append(encode(items.authenticate(self.local, self.units), flags=0))
 
     def receive_data(self, data: bytes, now: float) -> None:
         """Bytes off the link."""
@@ -137,7 +137,7 @@ class Session:
 
     def _begin(self, message: Message) -> None:
         """The first message must be authenticate, alone."""
-        match actions.controls(message.body):
+        match items.controls(message.body):
             case [(Authenticate() as hello, units)]:
                 self._check_identity(hello)
                 self.state = step(self.state, Input.AUTHENTICATED)
@@ -162,5 +162,5 @@ class Session:
     def _say_error(self, code: ErrorCode, reason: str) -> None:
         """The last message. It follows our authenticate, so the neighbor expects the flag."""
         if self._greeted:
-            said = actions.error(actions.Error(code, NO_FEED, NO_TERM, reason))
+            said = items.error(Error(code, NO_FEED, NO_TERM, reason))
             self._out.append(encode(said))

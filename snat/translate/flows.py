@@ -57,6 +57,8 @@ class TranslateCounters:
     """A protocol or ICMP type that overload cannot translate."""
     not_managed: int = 0
     """New flows while another device manages the mapping."""
+    restrained: int = 0
+    """New flows without a SYN, while the table of another device is being merged into ours."""
     not_syn: int = 0
     """TCP segments that open nothing and belong to nothing."""
     not_query: int = 0
@@ -92,6 +94,7 @@ class Flows:
         self._wheel = Wheel(now)
         self._managed: dict[int, float] = {0: now}
         """Mapping IDs whose entries this device makes, tracks and ages, and since when; 0 are its own."""
+        self._restrained: set[int] = set()
         self._unaged: list[bytes] = []
         """Inside-local endpoints whose entries are yet to be put on the wheel after a takeover."""
         self._now = now
@@ -171,6 +174,8 @@ class Flows:
             self._counters.not_query += 1
         elif mapping_id not in self._managed:
             self._counters.not_managed += 1
+        elif protocol != TCP and mapping_id in self._restrained:
+            self._counters.restrained += 1
         else:
             return True
         return False
@@ -265,6 +270,18 @@ class Flows:
         self._wheel = Wheel(now)  # not what is left of an earlier time as manager
         self._unaged = self._table.endpoints()
 
+    def restrain(self, mapping_id: int, restrained: bool) -> None:
+        """Whether to make entries for TCP SYNs only: others may belong to one that is on its way here."""
+        (self._restrained.add if restrained else self._restrained.discard)(mapping_id)
+
+    def adopt(self, mapping_id: int, losers: list[bytes], now: float) -> None:
+        """Entries of others came into a mapping that we manage: they age from now on.
+
+        The ports of the ``losers``, which did not come in, are not to be used soon.
+        """
+        self.manage(mapping_id, True, now)
+        self._free(losers)
+
     def expire(self, now: float) -> None:
         """Look at the entries that are due, in a bounded slice."""
         self._now = now
@@ -289,6 +306,9 @@ class Flows:
 
     def changed(self, removed: list[bytes], added: list[bytes]) -> None:  # noqa: ARG002  Listener's shape
         """Entries went: their ports are free if nothing else has them."""
+        self._free(removed)
+
+    def _free(self, removed: list[bytes]) -> None:
         for record in removed:
             endpoint = record[INSIDE_GLOBAL]
             if endpoint not in self._table.outside:

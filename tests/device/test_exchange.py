@@ -6,20 +6,11 @@ from snat.config.model import ConfiguredRole
 from snat.device.links import Link
 from snat.session.states import State
 from snat.wire import actions
-from snat.wire.actions import (
-    Action,
-    Claim,
-    Digest,
-    DumpBegin,
-    DumpRequest,
-    Error,
-    Released,
-    control,
-    item,
-)
+from snat.wire.actions import Action, Claim, Digest, DumpBegin, DumpRequest, Error, Released
 from snat.wire.errors import ErrorCode
 from snat.wire.framing import Framing
 from snat.wire.header import NO_TERM, Feed, Position, Term, encode
+from snat.wire.items import control, item
 from tests.records import record
 from tests.simulation.network import MAPPING, Network, Router
 

@@ -19,10 +19,10 @@ from snat.replication.connection_queue import DEFAULT_LIMIT
 from snat.replication.digest import total
 from snat.replication.feed import belongs_to
 from snat.session.states import State
+from snat.wire import items as codec
 from snat.wire.errors import WireError
 from snat.wire.framing import Framing
 from snat.wire.header import MAXIMUM_MESSAGE, Feed, Message, Position, Term, encode
-from tests.codec import codec
 from tests.fuzz.script import MAPPING, Script, Speaker
 from tests.packets import udp
 from tests.simulation.network import Network

@@ -4,10 +4,10 @@ import random
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from snat.wire import items as codec
 from snat.wire.errors import WireError
 from snat.wire.framing import Framing
 from snat.wire.header import MAXIMUM_MESSAGE, SIZE, encode
-from tests.codec import codec
 
 MOST: Final = 1 << 18
 """Bytes of an input; several times the longest message."""

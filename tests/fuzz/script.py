@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 from snat.nat.entry import MAXIMUM_CONTEXT, REFERENCE, Entry
+from snat.wire import items as codec
 from snat.wire.actions import Action, Applied, Authenticate, Error, Unit
 from snat.wire.header import MAXIMUM_MESSAGE, Feed, Position, Term, encode
-from tests.codec import codec
 
 T = TypeVar("T")
 

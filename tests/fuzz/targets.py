@@ -14,11 +14,11 @@ from snat.nat.entry import LOCAL_NAT_ID, MAPPING, MAXIMUM_SIZE, NAT_ID
 from snat.session.events import Closed, Established, Received
 from snat.session.session import AUTHENTICATE_TIME, Session
 from snat.session.states import TRANSITIONS, Input, State, UnexpectedInput
+from snat.wire import items as codec
 from snat.wire.actions import Action, Applied, Error
 from snat.wire.errors import ErrorCode, WireError
 from snat.wire.framing import Framing
 from snat.wire.header import MAXIMUM_MESSAGE, SIZE, HeaderFlag, Message, encode
-from tests.codec import codec
 from tests.fuzz.lies import device, lies_of_vectors
 from tests.fuzz.script import Script, Speaker
 from tests.session.ends import HOLD_TIME, greeting

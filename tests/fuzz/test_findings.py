@@ -9,11 +9,11 @@ from snat.device.events import TermTaken
 from snat.device.links import Link
 from snat.nat.entry import Entry
 from snat.replication.digest import total
+from snat.wire import items as codec
 from snat.wire.actions import DumpBegin, DumpEnd, Error, Role, RoleChange, Standing, Unit
 from snat.wire.errors import ErrorCode
 from snat.wire.header import Feed, Position, Term, encode
 from tests import packets
-from tests.codec import codec
 from tests.packets import udp
 from tests.simulation.network import MAPPING, Network, Router
 

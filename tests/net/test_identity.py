@@ -15,7 +15,7 @@ from snat.net import tls
 from snat.net.listener import PENDING
 from snat.net.protocol import HANDSHAKE_TIME
 from snat.session.session import AUTHENTICATE_TIME
-from snat.wire import actions
+from snat.wire import items
 from snat.wire.actions import Authenticate
 from snat.wire.header import MAXIMUM_MESSAGE, encode
 from tests.net.memory import Log, Member, Reactor, address, configured, trustpoint
@@ -219,7 +219,7 @@ def authenticated(**changes: Any) -> bytes:
         "record_formats": 1,
         **changes,
     }
-    return encode(actions.authenticate(Authenticate(**hello), []), flags=0)
+    return encode(items.authenticate(Authenticate(**hello), []), flags=0)
 
 
 @pytest.mark.parametrize(
@@ -229,8 +229,8 @@ def authenticated(**changes: Any) -> bytes:
         (b"\x01\x00\x00\x20\xff\xff\xff\xff", "at most 65536"),
         (authenticated(nat_id=3), "authenticates as NAT ID 3; its certificate says 2"),
         (authenticated(record_formats=2), "no record format in common"),
-        (encode(actions.keepalive([]), flags=0), "the first message is not authenticate"),
-        (encode(actions.keepalive([])), "message before authenticate"),
+        (encode(items.keepalive([]), flags=0), "the first message is not authenticate"),
+        (encode(items.keepalive([])), "message before authenticate"),
     ],
 )
 def test_who_says_something_wrong_is_told_and_counted(scene: Scene, said: bytes, reason: str) -> None:

@@ -29,7 +29,7 @@ from snat.net.protocol import LAST_WORD_TIME
 from snat.net.refused import KernelRefused
 from snat.net.snapshot_file import SNAPSHOT_INTERVAL
 from snat.net.tls import TrustpointError
-from snat.wire import actions
+from snat.wire import items
 from snat.wire.actions import Digest, RoleChange, Standing
 from snat.wire.framing import Framing
 from snat.wire.header import Feed, Position, Term, encode
@@ -566,7 +566,7 @@ def announced(data: bytes) -> Iterator[Term]:
         if message.sequence:
             yield message.term
         else:
-            for said in actions.controls(message.body):
+            for said in items.controls(message.body):
                 if isinstance(said, RoleChange) and said.standing == Standing.MANAGE:
                     yield said.term
                 elif isinstance(said, Digest):

@@ -10,10 +10,11 @@ from snat.replication.dump import Dump
 from snat.replication.feed import FeedCounters, FeedState, belongs_to
 from snat.replication.receiver import REQUEST_TIME, Receiver
 from snat.replication.sender import MESSAGE_SIZE, Sender
-from snat.wire.actions import Digest, DumpBegin, DumpEnd, control, controls
+from snat.wire.actions import Digest, DumpBegin, DumpEnd
 from snat.wire.errors import ErrorCode, WireError
 from snat.wire.framing import Framing
 from snat.wire.header import Feed, Message, Position, Term, encode
+from snat.wire.items import control, controls
 from tests.records import MAPPING, changed, record
 
 FEED = Feed(0, MAPPING)

@@ -13,9 +13,10 @@ from snat.replication.feed import FeedCounters, FeedState
 from snat.replication.packing import pack
 from snat.replication.sender import Sender
 from snat.replication.snat_queue import Run, SnatQueue
-from snat.wire.actions import ITEM, Action, changes, item
+from snat.wire.actions import Action
 from snat.wire.framing import Framing
 from snat.wire.header import SIZE, Feed, Message, Term
+from snat.wire.items import ITEM, changes, item
 from tests.records import MAPPING, changed, record
 
 

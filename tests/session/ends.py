@@ -5,9 +5,10 @@ from typing import Final
 
 from snat.session.events import Event
 from snat.session.session import Session
-from snat.wire.actions import Authenticate, Unit, authenticate
+from snat.wire.actions import Authenticate, Unit
 from snat.wire.framing import Framing
 from snat.wire.header import MAXIMUM_MESSAGE, Feed, Message, Position, Term, encode
+from snat.wire.items import authenticate
 
 HOLD_TIME: Final = 3.0
 

@@ -4,9 +4,10 @@ import pytest
 
 from snat.session.events import Closed, Established, Event, Received
 from snat.session.states import State
-from snat.wire.actions import Error, controls, keepalive
+from snat.wire.actions import Error
 from snat.wire.errors import ErrorCode
 from snat.wire.header import NO_FEED, NO_TERM, encode
+from snat.wire.items import controls, keepalive
 from tests.session.ends import Pair, hello, session, unit
 
 

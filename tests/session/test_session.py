@@ -8,9 +8,10 @@ import pytest
 from snat.session.events import Closed, Established, Received
 from snat.session.session import Session
 from snat.session.states import State, UnexpectedInput
-from snat.wire.actions import Action, Error, ItemFlag, controls, item, keepalive
+from snat.wire.actions import Action, Error, ItemFlag
 from snat.wire.errors import ErrorCode
 from snat.wire.header import NO_FEED, NO_TERM, Message, encode
+from snat.wire.items import controls, item, keepalive
 from tests.session.ends import established, greeting, hello, messages, opened, session, unit
 
 KEEPALIVE: Final = encode(keepalive([]))

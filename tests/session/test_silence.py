@@ -8,9 +8,9 @@ import pytest
 from snat.session.events import Closed
 from snat.session.session import AUTHENTICATE_TIME, Session
 from snat.session.states import State
-from snat.wire.actions import keepalive
 from snat.wire.errors import ErrorCode
 from snat.wire.header import encode
+from snat.wire.items import keepalive
 from tests.session.ends import HOLD_TIME, established, greeting, opened, session
 
 KEEPALIVE: Final = encode(keepalive([]))

@@ -15,10 +15,10 @@ import pytest
 from snat.lab.configuration import issue_certificates
 from snat.lab.router import same_rows
 from snat.wire import actions
+from snat.wire import items as codec
 from snat.wire.actions import Action, ItemFlag
 from snat.wire.errors import ErrorCode
 from snat.wire.header import Feed, Position, Term, encode
-from tests.codec import codec
 from tests.net.memory import trustpoint
 from tests.net.strangers import dns, issued, urn
 from tests.records import record

@@ -14,10 +14,10 @@ from snat.lab.loopback import LOOPBACK
 from snat.net.tls import ALPN
 from snat.replication.digest import total
 from snat.wire import actions
+from snat.wire import items as codec
 from snat.wire.actions import Authenticate, Role, Standing, Unit
 from snat.wire.framing import Framing
 from snat.wire.header import MAXIMUM_MESSAGE, Feed, Message, Position, encode
-from tests.codec import codec
 from tests.net.memory import trustpoint
 
 PATIENCE: Final = 10.0
