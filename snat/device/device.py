@@ -11,6 +11,7 @@ from typing import Final
 
 from snat.config.model import Configuration
 from snat.counters import as_dict
+from snat.device.alarms import Alarm, alarms
 from snat.device.digest import configuration_digest
 from snat.device.events import DeviceEvent, LinkClosed, Noted
 from snat.device.exchange import Exchange
@@ -79,7 +80,8 @@ class Device:
         self._ports = ports
         self._pools: Pools = {}
         self._events: list[DeviceEvent] = []
-        self._last_turn = now
+        self._started = self._last_turn = now
+        self._alarms: dict[Alarm, str] = {}
         groups = configuration.stateful.groups if configuration.stateful else ()
         for group in groups:
             for peer in group.peers:
@@ -245,7 +247,7 @@ class Device:
         self._serve()
         if now >= self._next_keepalive:
             self._next_keepalive = now + self._keepalive
-            self._keep_alive()
+            self._keep_alive(now)
 
     def next_deadline(self) -> float:
         """When :meth:`turn` must be called next, if nothing happens before."""
@@ -359,11 +361,6 @@ class Device:
         neighbor.heard = now
         self.link_counters.established += 1
         self._note("link to {neighbor} ({direction}) established", link)
-        for feed, unit in neighbor.units.items():
-            group = self._group_of.get(feed)
-            if group is not None and unit.configuration != group.configuration_digests[feed]:
-                text = "mapping {mapping} is configured differently on {neighbor}"
-                self._note(text, link, alarm=True, mapping=feed.mapping_id)
         for group in self.groups:
             if neighbor in group.neighbors:
                 group.announce()
@@ -432,7 +429,7 @@ class Device:
                     group.compile()
                 serve(link, self._group_of, self.table, self.feed_counters)
 
-    def _keep_alive(self) -> None:
+    def _keep_alive(self, now: float) -> None:
         for neighbor in self.neighbors.values():
             applied = [one for group in self.groups if neighbor in group.neighbors for one in group.applied()]
             message = encode(items.keepalive(applied))
@@ -440,6 +437,22 @@ class Device:
                 link.put(message)
         for group in self.groups:
             group.announce()
+            for sender in group.senders.values():
+                sender.sample(now)
+        self._raise_alarms(now)
+
+    def _raise_alarms(self, now: float) -> None:
+        """Into the log, when they begin and when they end."""
+        if now - self._started < self._hold_time:
+            return
+        present = {alarm: text for group in self.groups for alarm, text in alarms(group, now).items()}
+        for alarm, text in present.items():
+            if alarm not in self._alarms:
+                self._events.append(Noted("alarm: {alarm}", {"alarm": text}, alarm=True))
+        for alarm, text in self._alarms.items():
+            if alarm not in present:
+                self._events.append(Noted("alarm over: {alarm}", {"alarm": text}))
+        self._alarms = present
 
     def _forgive(self, now: float) -> None:
         """This device was paused: nobody else's silence is to be judged by it."""

@@ -41,6 +41,9 @@ class LinkClosed:
 class IncarnationRefused:
     """A neighbor saw another run under our incarnation: take a new one, stored before it is used."""
 
+    incarnation: int
+    """Which it refused: if another was taken since, that is done."""
+
 
 @dataclass(frozen=True, slots=True)
 class Noted:

@@ -153,7 +153,7 @@ class Exchange:
             if said.code == ErrorCode.STOPPED:
                 link.neighbor.leave()
             elif said.code == ErrorCode.INCARNATION:
-                self.events.append(IncarnationRefused())
+                self.events.append(IncarnationRefused(link.session.local.incarnation))
             link.session.lost(f"ended by the neighbor: {said.reason}")
         elif said.feed in self._group_of:
             group = self._group_of[said.feed]

@@ -5,13 +5,23 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Final
 
+from snat.device.alarms import alarms
 from snat.device.device import Device
 from snat.device.group import Group
 from snat.device.links import Link, Neighbor
-from snat.device.status import Endpoint, FeedStatus, GroupStatus, LinkStatus, Statistics, Translation
+from snat.device.status import (
+    Endpoint,
+    FeedStatus,
+    GroupStatus,
+    LinkStatus,
+    MemberStatus,
+    Statistics,
+    Translation,
+)
 from snat.nat.entry import NOWHERE, Entry, State
 from snat.replication.feed import FeedState
 from snat.wire.actions import Standing
+from snat.wire.header import Feed
 
 _STATES: Final = {state.value: state.name.lower() for state in State}
 
@@ -67,12 +77,13 @@ def _group(device: Device, group: Group, now: float) -> GroupStatus:
             for neighbor in group.neighbors
             for direction, link in (("out", neighbor.outgoing), ("in", neighbor.incoming))
         ),
-        alarms=tuple(_alarms(group, now)),
+        alarms=tuple(alarms(group, now).values()),
     )
 
 
 def _feed(group: Group, state: FeedState, now: float) -> FeedStatus:
     receiver = group.receivers.get(state.feed)
+    messages, seconds = receiver.lag(now) if receiver is not None else (0, 0.0)
     return FeedStatus(
         process_id=state.feed.process_id,
         mapping_id=state.feed.mapping_id,
@@ -83,7 +94,32 @@ def _feed(group: Group, state: FeedState, now: float) -> FeedStatus:
         digest=state.digest.value,
         synchronised=receiver is None or receiver.synchronised,
         verified_age=None if state.verified is None else round(now - state.verified, 3),
+        lag_messages=messages,
+        lag_seconds=round(seconds, 3),
+        diverged=receiver is not None and receiver.diverged,
+        repairs=receiver.failures if receiver is not None else 0,
+        journal_messages=len(state.journal),
+        journal_bytes=state.journal.size,
+        members=tuple(_members(group, state.feed, now)),
     )
+
+
+def _members(group: Group, feed: Feed, now: float) -> Iterator[MemberStatus]:
+    """The others, if this device manages the feed."""
+    sender = group.senders.get(feed)
+    for neighbor in group.neighbors if sender is not None else ():
+        at, standing = neighbor.applied.get(feed), neighbor.standing(feed)
+        messages, seconds = (0, 0.0) if sender is None or at is None else sender.lag(at, now)
+        yield MemberStatus(
+            neighbor=neighbor.name,
+            nat_id=neighbor.nat_id,
+            standing=standing.name if standing is not None else "",
+            term=at.term.number if at is not None else 0,
+            sequence=at.sequence if at is not None else 0,
+            lag_messages=messages,
+            lag_seconds=round(seconds, 3),
+            pulls=neighbor.pulls(feed),
+        )
 
 
 def _link(device: Device, group: Group, neighbor: Neighbor, link: Link | None, direction: str) -> LinkStatus:
@@ -100,6 +136,7 @@ def _link(device: Device, group: Group, neighbor: Neighbor, link: Link | None, d
         mapping_ids=group.configuration.mapping_ids,
         state="Idle",
         last_refusal=neighbor.refusal,
+        incarnation=neighbor.hello.incarnation if neighbor.hello is not None else 0,
     )
     if link is None:
         return idle
@@ -114,21 +151,6 @@ def _link(device: Device, group: Group, neighbor: Neighbor, link: Link | None, d
         bytes_in=link.session.bytes_in,
         bytes_out=link.bytes_out,
         queued_bytes=link.queue.size,
+        inbound_bytes=link.inbound.size,
         needs_resync=link.queue.needs_resync,
     )
-
-
-def _alarms(group: Group, now: float) -> Iterator[str]:
-    for neighbor in group.neighbors:
-        if neighbor.silent(now, group.configuration.hold_time):
-            yield f"{neighbor.name} is silent"
-        else:
-            for direction, link in (("to", neighbor.outgoing), ("from", neighbor.incoming)):
-                if link is None or not link.established:
-                    yield f"the link {direction} {neighbor.name} is down"
-        for feed in group.feeds:
-            unit = neighbor.units.get(feed)
-            if unit is not None and unit.configuration != group.configuration_digests[feed]:
-                yield f"mapping {feed.mapping_id} is configured differently on {neighbor.name}"
-    if group.unverified:
-        yield "unverified: the role was taken without a synchronised member to learn from"

@@ -126,7 +126,7 @@ class LinkProtocol(Protocol):
         """End the connection, with or without the session's last word, behind what was written already."""
         self.hold_back(False)  # TLS ends well only if the neighbor's last record is read
         transport: Any = self.transport
-        if last_word and self.link is not None and (data := self.link.session.data_to_send()):
+        if last_word and self.link is not None and (data := self.link.last_words()):
             transport.write(data)
         transport.unregisterProducer()
         transport.loseConnection()

@@ -26,7 +26,7 @@ from snat.config.verify import verify
 from snat.counters import as_dict
 from snat.device import report
 from snat.device.device import Device
-from snat.device.events import LinkClosed, Noted, RoleLeft, RoleTaken, TermTaken
+from snat.device.events import IncarnationRefused, LinkClosed, Noted, RoleLeft, RoleTaken, TermTaken
 from snat.device.links import Link
 from snat.device.refused import CommandRefused
 from snat.device.status import GroupStatus, Statistics, Translation
@@ -321,6 +321,8 @@ class RouterService(Service):
                 self._claim([*self._managing, event.group])
             case RoleLeft():
                 self._claim([group for group in self._managing if group != event.group])
+            case IncarnationRefused() if event.incarnation == self.device.incarnation:
+                self.device.renew(self._state.renew_incarnation(), self._now())
             case LinkClosed():
                 connection = self._connections.pop(event.link, None)
                 if connection is not None:

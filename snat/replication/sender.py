@@ -1,5 +1,6 @@
 """The SNAT process, sending side (Fig. 13A): a feed's changes become messages, once for all members."""
 
+from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
@@ -8,11 +9,13 @@ from snat.replication.feed import FeedCounters, FeedState
 from snat.replication.packing import pack
 from snat.replication.snat_queue import Run, SnatQueue
 from snat.wire.actions import Action, Digest, Released, TermBegin, Unavailable
-from snat.wire.header import SIZE, Term, encode
+from snat.wire.header import SIZE, Position, Term, encode
 from snat.wire.items import item
 
 MESSAGE_SIZE: Final = 16384 - SIZE
 """Bytes of items in a message when there is that much to say: one TLS record."""
+_SAMPLES: Final = 512
+"""Keepalives that are remembered; who lags longer lags by that long."""
 _CHANGES_AT_ONCE: Final = 4096
 
 
@@ -38,6 +41,7 @@ class Sender:
         self._queue = SnatQueue(state.feed.mapping_id)
         self.begun = TermBegin(state.feed, term, state.enter(term))
         """What members that stand at the base of the term are told."""
+        self._samples: deque[tuple[float, int]] = deque(maxlen=_SAMPLES)
         table.listen(self._queue)
 
     @property
@@ -54,6 +58,17 @@ class Sender:
         """What members compare themselves with; true once everything is compiled."""
         state = self.state
         return Digest(state.feed, state.position, state.digest.count, state.digest.value)
+
+    def sample(self, now: float) -> None:
+        """Remember how far the feed is now: lags are told in seconds by it."""
+        self._samples.append((now, self.state.position.sequence))
+
+    def lag(self, at: Position, now: float) -> tuple[int, float]:
+        """How many messages a member at a position is behind, and for how many seconds (to a keepalive)."""
+        position = self.state.position
+        reached = at.sequence if at.term == position.term else 0
+        missed = next((then for then, sequence in self._samples if sequence > reached), now)
+        return max(0, position.sequence - reached), now - missed
 
     def released(self) -> Released:
         """The last word of a term that is handed over."""
