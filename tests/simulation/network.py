@@ -16,6 +16,7 @@ from snat.config.model import ConfiguredRole
 from snat.device.device import Device
 from snat.device.events import DeviceEvent, LinkClosed, Noted, RoleLeft, RoleTaken, TermTaken
 from snat.device.links import Link
+from snat.translate.packet import START
 from snat.wire.actions import Standing
 from snat.wire.header import Feed, Term
 from tests import packets
@@ -241,7 +242,7 @@ class Router:
         """What becomes of a packet, None if it is dropped; the caller settles when it has sent enough."""
         filled, end = packets.buffer(data, room=256)
         verdict = self.device.packet(filled, end, from_outside, self.network.now)
-        return bytes(filled[packets.START : end]) if verdict else None
+        return bytes(filled[START:end]) if verdict else None
 
 
 class Network:

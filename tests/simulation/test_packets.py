@@ -32,9 +32,7 @@ def test_a_segment(letters: str, flags: int) -> None:
 @pytest.mark.parametrize("reply", [False, True])
 def test_an_echo(reply: bool) -> None:
     made = packets.raw_echo(NEAR, FAR, 77, reply)
-    assert made == bytes(
-        IP(src=INSIDE, dst=SERVER) / ICMP(type=0 if reply else 8, id=77, seq=1) / b"ping"
-    )
+    assert made == bytes(IP(src=INSIDE, dst=SERVER) / ICMP(type=0 if reply else 8, id=77, seq=1) / b"ping")
     assert packets.raw_ends(made) == (1, NEAR, 77, FAR, 77)
 
 
