@@ -213,6 +213,7 @@ def authenticated(**changes: Any) -> bytes:
     hello = {
         "nat_id": 2,
         "incarnation": 1,
+        "run": 7,
         "keepalive": 200,
         "maximum_message": MAXIMUM_MESSAGE,
         "capabilities": 0,

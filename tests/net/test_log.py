@@ -38,6 +38,20 @@ def test_an_alarm_is_a_warning_and_has_its_fields(log: Log) -> None:
 def test_what_is_remembered_is_bounded(log: Log) -> None:
     said = RepeatingLog(Clock())
     for number in range(3 * log_module._MOST):
-        said.say("{number}", number=number)
+        said.say("refused {whom}", whom=number)
     assert len(said._last) <= log_module._MOST
+    assert len(said._lately) <= log_module._MOST
     assert len(log.events) == 3 * log_module._MOST
+
+
+def test_a_party_that_chooses_its_words_cannot_fill_the_log(log: Log) -> None:
+    clock = Clock()
+    said = RepeatingLog(clock)
+    for number in range(100):
+        said.say("{neighbor} answers: {reason}", neighbor="r2", reason=f"text {number}")
+    said.say("{neighbor} answers: {reason}", neighbor="r3", reason="text 0")
+    assert len(log.events) == log_module.FEW + 1
+    assert said.suppressed == 100 - log_module.FEW
+    clock.advance(INTERVAL)
+    said.say("{neighbor} answers: {reason}", neighbor="r2", reason="text 0")
+    assert len(log.events) == log_module.FEW + 2

@@ -32,7 +32,7 @@ class Shape:
     hold_time: float = 0.6
     timeouts: Timeouts = field(default_factory=Timeouts)
     window: int = 1 << 16
-    """Bytes that may be under way in a direction; until some were read, no more is written."""
+    """Bytes of a direction of a connection under way at most; then its sender waits until some were read."""
     queue_limit: int = DEFAULT_LIMIT
     """Bytes of a connection queue."""
     delay: float = 0.02

@@ -1,17 +1,10 @@
 """Two devices, primary and backup, through what happens to routers."""
 
-import random
-from ipaddress import IPv4Address
-
-import pytest
-
 from snat.config.model import ConfiguredRole
-from snat.nat.entry import Entry
-from snat.nat.tracking import UDP
 from snat.replication.receiver import Receiver
 from snat.wire.actions import Released, Standing
 from snat.wire.header import Feed
-from tests.packets import buffer, checksums_are_right, echo, tcp, udp
+from tests.packets import buffer, checksums_are_right, tcp, udp
 from tests.simulation.network import MAPPING, Network, Router
 
 SERVER = "198.51.100.7"
@@ -198,101 +191,3 @@ def test_a_slow_reader_needs_a_resync_and_gets_it() -> None:
     primary.settle()
     network.run_until(lambda: tables_equal(network) and backup.device.groups[0].synchronised)
     assert len(backup.device.table) == 118
-
-
-Flows = dict[tuple[str, int], tuple[str, int]]
-
-
-def schedule(seed: int, backups: int) -> None:
-    """Kills, restarts, broken links and partitions, with traffic throughout.
-
-    After each round in which all members agree, what they agree on is noted: a flow keeps its outside
-    address and port through everything but a partition, in which two managers may each have served it.
-    """
-    roles = {1: ConfiguredRole.PRIMARY} | {2 + n: ConfiguredRole.BACKUP for n in range(backups)}
-    network = Network(seed, roles)
-    dice = random.Random(seed)
-    agreed: Flows = {}
-    network.run(3.0)
-    for _ in range(25):
-        if _disturb(network, dice) == "partition":
-            agreed = {}
-        for _ in range(dice.randint(0, 20)):
-            _talk(network, dice, agreed)
-        network.run(dice.uniform(0, 1.0))
-        if network.quiet() and tables_equal(network):
-            agreed = _mappings(network.routers[1])
-    for router in network.routers.values():
-        if not router.alive:
-            router.start()
-    network.heal()
-    network.run_until(lambda: network.quiet() and tables_equal(network))
-    taken = [(record[22:29], record[35:41]) for record in network.routers[1].device.table]
-    assert len(taken) == len(set(taken)), "an outside address and port serves two flows"
-    found = _mappings(network.routers[1])
-    assert {flow: found.get(flow) for flow in agreed} == agreed
-
-
-@pytest.mark.parametrize("backups", [1, 2])
-@pytest.mark.parametrize("seed", range(60))
-def test_random_schedules_end_with_equal_tables_and_no_broken_flow(seed: int, backups: int) -> None:
-    schedule(seed, backups)
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(0)
-def test_many_random_schedules() -> None:
-    """`make soak`: thousands of schedules from a new seed each time; the failing one is printed."""
-    first = random.SystemRandom().randrange(1 << 30)
-    for seed in range(first, first + 2000):
-        print(f"seed {seed}")
-        schedule(seed, 1 + seed % 2)
-
-
-def _mappings(router: Router) -> Flows:
-    rows = (Entry.unpack(record) for record in router.device.table)
-    return {
-        (str(IPv4Address(row.inside_local)), row.inside_local_port): (
-            str(IPv4Address(row.inside_global)),
-            row.inside_global_port,
-        )
-        for row in rows
-        if row.protocol == UDP
-    }
-
-
-def _disturb(network: Network, dice: random.Random) -> str:
-    chosen = network.routers[dice.choice(list(network.routers))]
-    others = [router for router in network.routers.values() if router is not chosen and router.alive]
-    match dice.randint(0, 9):
-        case 0:
-            safe = any(other.standing in (Standing.MANAGE, Standing.LISTEN) for other in others)
-            if chosen.alive and safe:
-                chosen.kill()
-        case 1 | 2:
-            if not chosen.alive:
-                chosen.start()
-        case 3:
-            for wire in list(chosen.wires.values())[:1]:
-                wire.cut()
-        case 4 if others:
-            network.part(chosen.nat_id, dice.choice(others).nat_id)
-            network.run(dice.uniform(0, 1.5))
-            network.heal()
-            return "partition"
-    return "nothing that excuses a lost flow"
-
-
-def _talk(network: Network, dice: random.Random, agreed: Flows) -> None:
-    """A flow through the manager, if there is just one."""
-    managers = [r for r in network.routers.values() if r.alive and r.standing is Standing.MANAGE]
-    if len(managers) != 1:
-        return
-    host = f"10.0.0.{dice.randint(2, 20)}"
-    if dice.random() < 0.2:
-        managers[0].send_from_inside(echo(host, SERVER, dice.randint(1, 50)))
-        return
-    port = dice.randint(1024, 1100)
-    sent = managers[0].send_from_inside(udp(host, port, SERVER, 53))
-    assert checksums_are_right(sent)
-    assert agreed.get((host, port), (sent.src, sent.sport)) == (sent.src, sent.sport)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from snat.device.links import Link
 
 if TYPE_CHECKING:
-    from tests.simulation.network import Network, Router
+    from tests.simulation.network import Network
+    from tests.simulation.router import Router
 
 LAST_WORD: bytes | None = None
 """What arrives behind the last byte of an end that closed."""

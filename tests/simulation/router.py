@@ -1,0 +1,234 @@
+"""One simulated router: its device, what net does for it, and what may happen to it."""
+
+import random
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final
+
+from scapy.packet import Packet
+
+from snat.config.model import ConfiguredRole
+from snat.device.device import Device
+from snat.device.events import DeviceEvent, LinkClosed, Noted, RoleLeft, RoleTaken, TermTaken
+from snat.device.links import Link
+from snat.translate.packet import START
+from snat.wire.actions import Standing
+from snat.wire.header import Feed, Term
+from tests import packets
+from tests.simulation.shape import PLAIN, configuration
+from tests.simulation.wire import End
+
+if TYPE_CHECKING:
+    from tests.simulation.network import Network
+
+_ROUNDS: Final = 16
+"""Turns in one pump, as :mod:`snat.net.service` takes them."""
+_SOON: Final = 0.001
+"""Seconds to the next turn at least; likewise."""
+
+
+class Router:
+    """A device with its state directory: terms and incarnation survive a kill, the table does not."""
+
+    def __init__(self, network: "Network", nat_id: int, role: ConfiguredRole, peers: tuple[int, ...]) -> None:
+        self.network = network
+        self.nat_id = nat_id
+        self.role = role
+        self.configuration = configuration(nat_id, role, peers, network.shape)
+        self.terms: dict[Feed, Term] = {}
+        self.incarnation = 0
+        self.alive = False
+        self.paused = False
+        self.holds_addresses = False
+        self.moved = ("", "")
+        """How it last moved in its group: the standing before, and what happened."""
+        self.wires: dict[Link, End] = {}
+        self._half_open: list[End] = []
+        """Other ends that were not told of our death."""
+        self.start()
+
+    # Life
+
+    def start(self) -> None:
+        """As after boot, or after a kill."""
+        network = self.network
+        self.incarnation += 1
+        self.alive, self.paused = True, False
+        self.holds_addresses = False
+        self.wires = {}
+        self._alarm = float("inf")
+        self.device = Device(
+            self.configuration,
+            incarnation=self.incarnation,
+            terms=dict(self.terms),
+            ports=random.Random(network.random.random()),
+            ttl_step=1,
+            now=network.now,
+        )
+        network.say(f"R{self.nat_id} starts")
+        network.started(self)
+        for end in self._half_open:
+            network.later(0.05, end.shut, "reset by the other end")
+        self._half_open = []
+        self.settle()
+
+    def kill(self, *, silently: bool = False) -> None:
+        """As kill -9: nothing is said, everything in memory is gone. Silently: as without power."""
+        self.network.say(f"R{self.nat_id} {'loses power' if silently else 'is killed'}")
+        self._die(silently)
+
+    def stop(self) -> None:
+        """As `systemctl stop`: it says goodbye."""
+        self.network.say(f"R{self.nat_id} stops")
+        self.device.stop(self.network.now)
+        for end in list(self.wires.values()):
+            end.close()
+        self._die(silently=False)
+
+    def _die(self, silently: bool) -> None:
+        self.alive = self.paused = False
+        ends = [end for end in self.wires.values() if end.open]
+        for end in ends:
+            end.vanish(silently=silently)
+        if silently:
+            self._half_open += [end.other for end in ends]
+        self.wires = {}
+
+    def pause(self, seconds: float) -> None:
+        """As SIGSTOP, or a hypervisor that has no time: nothing runs, what comes waits."""
+        self.network.say(f"R{self.nat_id} pauses for {seconds:.2f} s")
+        self.paused = self.network.isolated = True
+        device = self.device
+        self.network.later(seconds, lambda: self._resume(device))
+
+    def _resume(self, device: Device) -> None:
+        """What waited is looked at in no particular order."""
+        if self.paused and self.device is device:
+            self.network.say(f"R{self.nat_id} goes on")
+            self.paused = False
+            steps: list[Callable[[], None]] = [self.settle, *self.network.resumed(self)]
+            steps += [end.read for end in self.wires.values()]
+            self.network.random.shuffle(steps)
+            for step in steps:
+                step()
+            self.settle()
+
+    def stall(self, links: Iterable[Link], seconds: float) -> None:
+        """Do not read from these links for a while."""
+        ends = [self.wires[link] for link in links]
+        self.network.say(f"R{self.nat_id} does not read {len(ends)} links for {seconds:.2f} s")
+        self.network.isolated = True
+        for end in ends:
+            end.stalled = True
+            self.network.later(seconds, self._unstall, end)
+
+    @staticmethod
+    def _unstall(end: End) -> None:
+        end.stalled = False
+        end.read()
+
+    @property
+    def runs(self) -> bool:
+        """Whether the process runs."""
+        return self.alive and not self.paused
+
+    @property
+    def standing(self) -> Standing:
+        """What it does in its group."""
+        return self.device.groups[0].standing
+
+    @property
+    def manages(self) -> bool:
+        """Whether it believes that it manages the group; it may be paused, and wrong."""
+        return self.alive and self.device.groups[0].manages
+
+    # What net does
+
+    def joined(self, link: Link, end: End) -> None:
+        """A link has a transport."""
+        self.wires[link] = end
+        if self.network.shape.queue_limit != PLAIN.queue_limit:
+            link.queue._limit = self.network.shape.queue_limit
+
+    def settle(self) -> None:
+        """What net does after every input: turn, store, act, send, set the alarm."""
+        device, now = self.device, self.network.now
+        for _ in range(_ROUNDS):
+            device.turn(now)
+            events = device.events()
+            for event in events:
+                self._act(event)
+            sent = False
+            for end in list(self.wires.values()):
+                sent |= end.flush()
+            if not sent:
+                self._set_alarm(device.next_deadline())
+                break
+        else:
+            self._set_alarm(now)
+        for watch in self.network.watches:
+            watch(self)
+
+    def wake(self) -> None:
+        """A window opened."""
+        if self.runs:
+            self.settle()
+
+    def _act(self, event: DeviceEvent) -> None:
+        match event:
+            case TermTaken():
+                self.terms[event.feed] = event.term
+            case RoleTaken():
+                self.holds_addresses = True
+                self.network.taken(self)
+            case RoleLeft():
+                self.holds_addresses = False
+            case LinkClosed():
+                end = self.wires.pop(event.link, None)
+                if end is not None:
+                    end.close()
+            case Noted():
+                if "happened" in event.fields:
+                    self.moved = (event.fields["before"], event.fields["happened"])
+                if self.network.trace is not None:
+                    self.network.say(f"R{self.nat_id} {event.text.format(**event.fields)}")
+
+    def _set_alarm(self, deadline: float) -> None:
+        """One that is set and rings sooner stays: it looks at the deadline again."""
+        if deadline < self._alarm:
+            device = self.device
+            self._alarm = at = max(deadline, self.network.now + _SOON)
+            self.network.at(at, lambda: self._ring(device, at))
+
+    def _ring(self, device: Device, at: float) -> None:
+        if self.alive and self.device is device and self._alarm == at:
+            self._alarm = float("inf")
+            if self.paused:
+                return  # who goes on settles
+            deadline = device.next_deadline()
+            if deadline <= self.network.now:
+                self.settle()
+            else:
+                self._set_alarm(deadline)
+
+    # Packets
+
+    def send_from_inside(self, packet: Packet) -> Packet:
+        """A packet from inside, which must pass; what leaves outside."""
+        return self._packet(packet, from_outside=False)
+
+    def send_from_outside(self, packet: Packet) -> Packet:
+        """A packet from outside, which must pass; what goes inside."""
+        return self._packet(packet, from_outside=True)
+
+    def _packet(self, packet: Packet, from_outside: bool) -> Packet:
+        filled, end = packets.buffer(packet)
+        verdict = self.device.packet(filled, end, from_outside, self.network.now)
+        self.settle()
+        assert verdict, f"{packet.summary()} was dropped: {self.device.counters()['translate']}"
+        return packets.parse(filled, end)
+
+    def raw(self, data: bytes, *, from_outside: bool) -> bytes | None:
+        """What becomes of a packet, None if it is dropped; the caller settles when it has sent enough."""
+        filled, end = packets.buffer(data, room=256)
+        verdict = self.device.packet(filled, end, from_outside, self.network.now)
+        return bytes(filled[START:end]) if verdict else None
