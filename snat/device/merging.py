@@ -60,8 +60,9 @@ class Merging:
 
     def consider(self, neighbor: Neighbor, feed: Feed, now: float) -> None:
         """A neighbor told where it stands, or that it manages."""
-        if neighbor.standing(feed) is Standing.MANAGE:
-            self._rivals.add(neighbor.nat_id)
+        if feed not in neighbor.applied:  # it manages, or said nothing; what it says on two links may swap
+            if neighbor.standing(feed) is Standing.MANAGE:
+                self._rivals.add(neighbor.nat_id)
         elif self._forked(neighbor, feed):
             self._pulls.setdefault((neighbor.nat_id, feed), Pull(feed, self._table))
             self._restrain(feed.mapping_id, True)

@@ -55,9 +55,12 @@ def _begin(link: Link, group: Group, feed: Feed, table: NatTable, counters: Feed
 
 
 def _resume(link: Link, group: Group, request: DumpRequest, counters: FeedCounters) -> bool:
-    """Send what the neighbor missed, if the journal has all of it; at once, so that nothing comes between."""
+    """Send what the neighbor missed, if the journal has all of it; at once, so that nothing comes between.
+
+    If that is more than the queue holds well, a dump is the better way.
+    """
     messages = group.feeds[request.feed].journal.since(request.position)
-    if messages is None:
+    if messages is None or sum(map(len, messages)) > link.queue.room // 2:
         return False
     counters.resumed += 1
     for message in messages:

@@ -28,6 +28,11 @@ class ConnectionQueue:
         """The queue overflowed and was dropped: what the neighbor knows has a gap."""
         self.overflows = 0
 
+    @property
+    def room(self) -> int:
+        """Bytes that can be queued before it overflows."""
+        return self._limit - self.size
+
     def put(self, message: bytes) -> None:
         """Queue a message, unless the neighbor needs a resync first."""
         if self.needs_resync:

@@ -57,8 +57,8 @@ class Receiver:
     """Seconds between two requests of a member that does not listen; 0: it listens."""
     failures: int = 0
     """Digests that did not agree, lately."""
-    level_at: float = 0.0
-    """When this member was last where the manager said it was."""
+    level_at: float | None = None
+    """When this member was last where the manager said it was; None: the manager said nothing yet."""
     stated: Position = field(default_factory=Position)
     """Where the manager last said it was."""
     _request: int = 0
@@ -85,7 +85,7 @@ class Receiver:
     def lag(self, now: float) -> tuple[int, float]:
         """Messages behind what the manager stated (as far as they can be counted), and seconds."""
         position, stated = self.state.position, self.stated
-        if stated <= position:
+        if stated <= position or self.level_at is None:
             return 0, 0.0
         begun = position.sequence if position.term == stated.term else 0
         return stated.sequence - begun, now - self.level_at
@@ -132,6 +132,7 @@ class Receiver:
         state.heard(statement.position.term)
         self.stated = max(self.stated, statement.position)
         if statement.position > state.position:
+            self.level_at = now if self.level_at is None else self.level_at
             self._gap()
             return None
         self.level_at = now

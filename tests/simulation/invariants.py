@@ -107,12 +107,11 @@ def disagreement(routers: Iterable[Router]) -> str:
 
 
 def excuses(ledger: "Ledger") -> bool:
-    """Whether what members have may be lost since the last checkpoint. All of it is meant to go.
+    """Whether what members have may be lost since the last checkpoint.
 
-    Today a split loses what the loser made; a member that found nobody and then wins, what all had; and a
-    claimant that hears the manager's LISTEN before its last changes (they come by another link), those.
+    A member that found nobody, took the role with nothing and then wins, cannot keep what it never knew.
     """
-    return ledger.splits > 0 or ledger.ignorant or ledger.hasty
+    return ledger.ignorant
 
 
 def race(router: Router, rivals: list[Router]) -> bool:
@@ -136,8 +135,10 @@ class _Deeds:
         self.expired = 0
         self.used: dict[bytes, float] = {}
         """By inside-local and outside-local endpoints: when a packet last passed."""
-        self.made: set[bytes] = set()
-        """Ids of the entries that it made since the last checkpoint and did not remove."""
+        self.made: dict[bytes, bytes] = {}
+        """Records by id that it made since the last checkpoint and did not remove."""
+        self.flows: set[bytes] = set()
+        """Inside-local and outside-local endpoints of all that it made since then."""
         self._prefix = device.nat_id.to_bytes(4, "big") + (device.incarnation & 0xFFFFFF).to_bytes(3, "big")
         device.table.listen(self)
 
@@ -147,7 +148,10 @@ class _Deeds:
             return
         kept = {record[ID] for record in added}
         self.gone += [record for record in removed if record[ID] not in kept]
-        self.made.update(number for number in kept if number.startswith(self._prefix))
+        for record in added:
+            if record[ID].startswith(self._prefix):
+                self.made[record[ID]] = record
+                self.flows.add(record[INSIDE_LOCAL] + record[OUTSIDE_LOCAL])
 
 
 class Ledger:
@@ -271,6 +275,8 @@ class Ledger:
         self.network.isolated &= not self.network.connected()
         for router in self.alive():
             self._of[router.nat_id].made.clear()
+        for deeds in self._of.values():
+            deeds.flows.clear()
 
     def _nothing_is_lost(self, found: dict[bytes, bytes]) -> None:
         if excuses(self):
@@ -285,7 +291,14 @@ class Ledger:
         if excuses(self):
             return
         for router in self.alive():
-            lost = self._of[router.nat_id].made - found.keys() - self.deleted
+            made = self._of[router.nat_id].made
+            others = {record[INSIDE_LOCAL] + record[OUTSIDE_LOCAL] for record in found.values()}
+            others.update(*(deeds.flows for n, deeds in self._of.items() if n != router.nat_id))
+            lost = {
+                number
+                for number in made.keys() - found.keys() - self.deleted
+                if made[number][INSIDE_LOCAL] + made[number][OUTSIDE_LOCAL] not in others  # one copy wins
+            }
             if lost:
                 raise Broken(f"{len(lost)} entries that R{router.nat_id} made are nowhere: {min(lost).hex()}")
 

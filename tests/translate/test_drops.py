@@ -21,6 +21,12 @@ def unmanaged() -> Nat:
     return Nat(manages=False)
 
 
+def restrained() -> Nat:
+    nat = Nat()
+    nat.translator.flows.restrain(MAPPING, True)
+    return nat
+
+
 def exhausted() -> Nat:
     return Nat(rules(slots=[]))
 
@@ -63,6 +69,7 @@ REASONS: list[tuple[str, Callable[[], Nat], Packet | bytes, bool]] = [
     ("ttl_exceeded", Nat, question(ttl=0), False),
     ("not_managed", unmanaged, question(), False),
     ("not_managed", unmanaged, tcp(A, 5000, S, 80), False),
+    ("restrained", restrained, question(), False),
     ("not_syn", Nat, tcp(A, 5000, S, 80, "A"), False),
     ("filtered", mapped, udp("192.0.2.1", 53, P, 5000), True),
     ("unknown_inbound", Nat, udp(S, 53, P, 5000), True),
