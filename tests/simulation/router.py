@@ -10,6 +10,7 @@ from snat.config.model import ConfiguredRole
 from snat.device.device import Device
 from snat.device.events import DeviceEvent, LinkClosed, Noted, RoleLeft, RoleTaken, TermTaken
 from snat.device.links import Link
+from snat.device.snapshot import Snapshot
 from snat.translate.packet import START
 from snat.wire.actions import Standing
 from snat.wire.header import Feed, Term
@@ -42,6 +43,8 @@ class Router:
         self.moved = ("", "")
         """How it last moved in its group: the standing before, and what happened."""
         self.wires: dict[Link, End] = {}
+        self._snapshot: Snapshot | None = None
+        """The table when it died last, as far as that is kept."""
         self._half_open: list[End] = []
         """Other ends that were not told of our death."""
         self.start()
@@ -63,7 +66,10 @@ class Router:
             ports=random.Random(network.random.random()),
             ttl_step=1,
             now=network.now,
+            snapshot=self._snapshot,
         )
+        for state in self.device.groups[0].feeds.values():
+            state.journal._limit = network.shape.journal_limit
         network.say(f"R{self.nat_id} starts")
         network.started(self)
         for end in self._half_open:
@@ -85,6 +91,8 @@ class Router:
         self._die(silently=False)
 
     def _die(self, silently: bool) -> None:
+        if self.network.shape.snapshots:
+            self._snapshot = Snapshot(records=self.device.table.records(), positions=self.device.positions())
         self.alive = self.paused = False
         ends = [end for end in self.wires.values() if end.open]
         for end in ends:

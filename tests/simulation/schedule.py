@@ -36,6 +36,11 @@ def shape(dice: random.Random) -> Shape:
         queue_limit=_SMALL_QUEUE if small else PLAIN.queue_limit,
         delay=min(dice.choice((0.001, 0.02, 0.05)), keepalive / 4),
         cut_pieces=dice.choice((0.0, 0.2, 0.6)),
+        journal_limit=dice.choice((PLAIN.journal_limit, PLAIN.journal_limit, 4 << 10)),
+        maximum_entries=dice.choice((0, 0, 0, 10, 1)),
+        update_interval=dice.choice((0.0, 0.0, 0.0, 0.005, 0.05)),
+        pull_interval=dice.choice((0.0, 0.0, 0.0, 0.0, 1.0)),
+        snapshots=dice.random() < 0.4,
     )
 
 

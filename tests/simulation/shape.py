@@ -17,6 +17,7 @@ from snat.config.model import (
     Timeouts,
 )
 from snat.replication.connection_queue import DEFAULT_LIMIT
+from snat.replication.journal import DEFAULT_LIMIT as JOURNAL_LIMIT
 from snat.wire.header import Feed
 
 MAPPING: Final = 10
@@ -35,6 +36,14 @@ class Shape:
     """Bytes of a direction of a connection under way at most; then its sender waits until some were read."""
     queue_limit: int = DEFAULT_LIMIT
     """Bytes of a connection queue."""
+    journal_limit: int = JOURNAL_LIMIT
+    """Bytes of the journal of a feed."""
+    maximum_entries: int = 0
+    update_interval: float = 0.0
+    pull_interval: float = 0.0
+    """Seconds between two requests of backups that do not listen."""
+    snapshots: bool = False
+    """Whether a router that starts finds the table it had when it died."""
     delay: float = 0.02
     """Seconds that a piece of bytes is under way at most."""
     cut_pieces: float = 0.2
@@ -58,6 +67,9 @@ def configuration(
         mapping_ids=(MAPPING,),
         keepalive=shape.keepalive,
         hold_time=shape.hold_time,
+        maximum_entries=shape.maximum_entries,
+        update_interval=shape.update_interval,
+        pull_interval=shape.pull_interval if role is ConfiguredRole.BACKUP else 0.0,
     )
     inside = AccessLine(permit=True, address=IPv4Address("10.0.0.0"), wildcard=IPv4Address("0.0.0.255"))
     return Configuration(

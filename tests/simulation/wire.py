@@ -75,7 +75,7 @@ class End:
     def close(self) -> None:
         """End the connection in good order, with the session's last word."""
         if self.open:
-            if self.link is not None and (data := self.link.session.data_to_send()):
+            if self.link is not None and (data := self.link.last_words()):
                 self.write(data)
             self.vanish(silently=False)
 
