@@ -1,5 +1,6 @@
 """``twistd snat``: options, and the service that they make."""
 
+import gc
 import signal
 import sys
 from pathlib import Path
@@ -93,9 +94,16 @@ def makeService(options: Options) -> MultiService:
     control = Path(options["control"])
     service = SnatService(control)
     router.setServiceParent(service)
+    live.callWhenRunning(_freeze)
     live.callWhenRunning(signal.signal, signal.SIGHUP, lambda *_: live.callFromThread(router.reload))
     ControlSocket(live, control, lambda: Shell(router, privileged=True)).setServiceParent(service)
     return service
+
+
+def _freeze() -> None:
+    """What is there from the start stays: the garbage collector need not walk it again (40 ms each time)."""
+    gc.collect()
+    gc.freeze()
 
 
 def _configuration(path: Path) -> Configuration:

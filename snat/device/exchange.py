@@ -22,6 +22,7 @@ from snat.wire.actions import (
     DumpEnd,
     DumpRequest,
     Error,
+    Had,
     Released,
     RoleChange,
     Standing,
@@ -33,7 +34,7 @@ from snat.wire.header import NO_FEED, NO_TERM, Feed, Message, Term, encode
 
 _SYNCHRONISED: Final = (Standing.LISTEN, Standing.CLAIM)
 _FROM_MEMBER = Applied | RoleChange | Claim | Released | DumpRequest | Unavailable
-_FROM_MANAGER = Digest | TermBegin | DumpBegin | DumpEnd
+_FROM_MANAGER = Digest | TermBegin | Had | DumpBegin | DumpEnd
 
 
 class Exchange:
@@ -65,7 +66,7 @@ class Exchange:
                 group = self._group(link, said.feed)
                 if group is not None:
                     self._from_member(group, link, said, now)
-            case Digest() | TermBegin() | DumpBegin() | DumpEnd():
+            case Digest() | TermBegin() | Had() | DumpBegin() | DumpEnd():
                 group = self._group(link, said.feed)
                 if group is not None:
                     self._from_manager(group, link, said, now)
@@ -89,14 +90,16 @@ class Exchange:
         if pull is not None and isinstance(said, DumpBegin | DumpEnd) and not link.outgoing:
             group.merging.control(link.neighbor, pull, said, now)
             return
-        begins = isinstance(said, TermBegin)
+        history = isinstance(said, TermBegin | Had)
         term = said.term if isinstance(said, TermBegin) else said.position.term
-        receiver = self._receiver(group, link, said.feed, term, resumed=begins)
+        receiver = self._receiver(group, link, said.feed, term, resumed=history)
         if receiver is None:
             return
         match said:
             case TermBegin():
                 receiver.enter(said)
+            case Had():
+                receiver.had(said)
             case Digest():
                 self._answer(link, receiver.compare(said, now), said.feed)
             case DumpBegin():
@@ -161,6 +164,8 @@ class Exchange:
                 group.heard_term(said.feed, said.term)
             elif said.code == ErrorCode.NOT_SYNCHRONISED:
                 group.merging.refused(link.neighbor, said.feed, now)
+                if said.feed in group.receivers:
+                    group.receivers[said.feed].refused(now)
 
     def _group(self, link: Link, feed: Feed) -> Group | None:
         """The group of a feed, if the neighbor is a member of it too; otherwise it is told that it is not."""

@@ -11,7 +11,7 @@ from snat.device.links import Neighbor
 from snat.nat.table import NatTable
 from snat.replication.feed import FeedCounters, FeedState
 from snat.replication.pull import TRIES, Pull
-from snat.wire.actions import DumpBegin, DumpEnd, Standing
+from snat.wire.actions import DumpBegin, DumpEnd, Had, Standing
 from snat.wire.header import Feed, Message, Position, encode
 from snat.wire.items import control
 
@@ -112,6 +112,10 @@ class Merging:
         elif pull.end(said) and pull.at is not None:
             self._counters.pulls += 1
             self._feeds[pull.feed].has(pull.at)
+            had = encode(control(Had(pull.feed, pull.at)))
+            for other in self._neighbors.values():
+                if other.outgoing is not None:
+                    other.outgoing.put(had)
             text = "mapping {mapping}: {added} entries of {neighbor} merged, {losers} had keys of ours"
             self._note(text, neighbor, pull.feed, added=pull.added, losers=len(pull.losers))
             self._forget(neighbor, pull.feed, now)

@@ -84,6 +84,7 @@ class LinkProtocol(Protocol):
         link.local_address = transport.getHost().host
         link.destination_address = transport.getPeer().host
         link.destination_port = transport.getPeer().port
+        transport.setTcpNoDelay(True)  # or a change waits 40 ms for the acknowledgement of a keepalive
         transport.registerProducer(self, True)
         self._links.opened(self, link)
 

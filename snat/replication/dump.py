@@ -9,12 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 
+from snat.nat.entry import PLAIN_SIZE
 from snat.nat.table import NatTable, Slot, records_in
 from snat.replication.digest import FeedDigest
 from snat.replication.feed import FeedState, belongs_to
 from snat.wire.actions import Action, DumpBegin, DumpEnd, DumpKind, DumpRequest
 from snat.wire.header import encode
-from snat.wire.items import ITEM, control
+from snat.wire.items import ADD_PLAIN, ITEM, are_plain_adds, control
 
 
 @dataclass(slots=True)
@@ -49,7 +50,11 @@ class Dump:
             self._endpoints = self.table.endpoints()
             kind = DumpKind.PULL if self._pulled else DumpKind.FEED
             begin = DumpBegin(self.request.number, self.state.feed, kind, self.state.position)
-            return encode(control(begin)), False
+            history = () if self._pulled else self.state.history()
+            return encode(control(begin) + b"".join(map(control, history))), False
+        body = self._cut_plain()
+        if body:
+            return encode(body, self.state.feed, self.state.position.term), False
         records = self._cut()
         if records:
             if self._pulled:
@@ -59,6 +64,23 @@ class Dump:
         digest = self._shown if self._pulled else self.state.digest
         end = DumpEnd(self.request.number, self.state.feed, self.state.position, digest.count, digest.value)
         return encode(control(end)), True
+
+    def _cut_plain(self) -> bytes:
+        """The items of the next slice, if the next endpoints have a plain entry of the feed each: most have.
+
+        Empty where that is not so, and :meth:`_cut` looks at each. Twice as fast, with a million to show.
+        """
+        if self._pulled or self._rest or self.state.feed.process_id:
+            return b""
+        at, most = self._at, self.slice_size // (ITEM.size + PLAIN_SIZE)
+        slots = list(map(self.table.inside.get, self._endpoints[at : at + most]))
+        records = [slot for slot in slots if isinstance(slot, bytes) and len(slot) == PLAIN_SIZE]
+        body = ADD_PLAIN + ADD_PLAIN.join(records)
+        mapping = self.state.feed.mapping_id.to_bytes(4, "big")
+        if len(records) < len(slots) or not are_plain_adds(body, mapping):
+            return b""
+        self._at += len(slots)
+        return body
 
     def _cut(self) -> list[bytes]:
         """The records of the next slice; none when there are no more."""

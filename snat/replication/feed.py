@@ -12,6 +12,7 @@ from typing import Final
 from snat.nat.entry import LOCAL_NAT_ID
 from snat.replication.digest import FeedDigest
 from snat.replication.journal import Journal
+from snat.wire.actions import Had
 from snat.wire.header import Feed, Position, Term
 
 _LOCAL: Final = LOCAL_NAT_ID.to_bytes(4, "big")
@@ -78,6 +79,10 @@ class FeedState:
         self.left[position.term] = max(position.sequence, self.left.get(position.term, 0))
         while len(self.left) > _TERMS:
             del self.left[min(self.left)]
+
+    def history(self) -> list[Had]:
+        """What this table has beside its present term."""
+        return [Had(self.feed, Position(term, sequence)) for term, sequence in self.left.items()]
 
     def knows(self, term: Term) -> bool:
         """Whether this table came through ``term``, for sure."""

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from snat.nat.entry import INSIDE_GLOBAL, INSIDE_LOCAL, OUTSIDE_GLOBAL, OUTSIDE_LOCAL
-from snat.nat.table import NatTable
+from snat.nat.entry import INSIDE_GLOBAL, INSIDE_LOCAL, OUTSIDE_LOCAL
+from snat.nat.table import NatTable, records_in
 from snat.replication.digest import FeedDigest
 from snat.replication.receiver import REQUEST_TIME, changes_of
 from snat.wire.actions import DumpBegin, DumpEnd, DumpKind, DumpRequest
@@ -15,7 +15,7 @@ TRIES: Final = 2
 
 
 def merge(table: NatTable, records: list[bytes]) -> tuple[list[bytes], list[bytes]]:
-    """Add what has no entry of ours in its way: the added, and the losers, whose keys ours have.
+    """Add what has no entry of ours in its way: the added, and the losers, whose place ours have.
 
     An entry that is in the table already, in whatever state, is neither: ours stays.
     """
@@ -25,10 +25,15 @@ def merge(table: NatTable, records: list[bytes]) -> tuple[list[bytes], list[byte
         if table.current(record) is not None:
             continue
         inside = table.from_inside(record[INSIDE_LOCAL], record[OUTSIDE_LOCAL])
-        outside = table.from_outside(record[INSIDE_GLOBAL], record[OUTSIDE_GLOBAL])
-        (added if inside is None and outside is None else losers).append(record)
+        (losers if inside is not None or _is_taken(table, record) else added).append(record)
     table.add(added)
     return added, losers
+
+
+def _is_taken(table: NatTable, record: bytes) -> bool:
+    """Whether the inside-global endpoint stands for another inside host, whoever it speaks with."""
+    slot = table.outside.get(record[INSIDE_GLOBAL])
+    return slot is not None and any(one[INSIDE_LOCAL] != record[INSIDE_LOCAL] for one in records_in(slot))
 
 
 @dataclass(slots=True)

@@ -20,6 +20,7 @@ from snat.wire.actions import (
     DumpEnd,
     DumpKind,
     DumpRequest,
+    Had,
     Released,
     TermBegin,
     Unavailable,
@@ -32,6 +33,8 @@ REQUEST_TIME: Final = 3.0
 """Seconds without a byte of what was asked for before it is asked for again."""
 LONGEST_DELAY: Final = 300.0
 """Seconds between two repairs that did not help, at most; and without a failure, until all are forgotten."""
+_SOON: Final = 0.2
+"""Seconds until somebody is asked again who was not synchronised."""
 _DIVERGED: Final = 2
 """Failed repairs after which it is an alarm."""
 
@@ -123,6 +126,10 @@ class Receiver:
         if stands and (self.whole or self._sweep is not None):
             self.state.enter(begin.term)
 
+    def had(self, said: Had) -> None:
+        """The manager's table has this too; so has ours, when it is equal."""
+        self.state.has(said.position)
+
     def compare(self, statement: Digest, now: float) -> ErrorCode | None:
         """The manager's statement; the code to answer with, if it was refused."""
         state = self.state
@@ -167,6 +174,11 @@ class Receiver:
         self._next = now + self.interval
         self._sweep = self._expected = None
         return DumpRequest(self._request, self.state.feed, kind, self.state.position)
+
+    def refused(self, now: float) -> None:
+        """Whom we asked cannot vouch for it now; it may soon."""
+        self._asked = None
+        self._next = max(self._next, now + _SOON)
 
     def refresh(self, now: float) -> None:
         """Ask for a dump, whatever is known (an operator wants it so)."""

@@ -32,6 +32,7 @@ class Action(IntEnum):
     CLAIM = 14
     RELEASED = 15
     TERM = 17
+    HAD = 18
 
 
 class ItemFlag(IntFlag):
@@ -143,6 +144,13 @@ class TermBegin(NamedTuple):
     base: Position
 
 
+class Had(NamedTuple):
+    """The manager's table has what led to ``position``: of a former term, or of a table it merged."""
+
+    feed: Feed
+    position: Position
+
+
 class RoleChange(NamedTuple):
     """The sender's standing in a unit."""
 
@@ -242,6 +250,7 @@ Control = (
     | DumpEnd
     | DumpRequest
     | Error
+    | Had
     | Released
     | RoleChange
     | TermBegin

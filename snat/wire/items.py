@@ -26,6 +26,7 @@ from snat.wire.actions import (
     DumpKind,
     DumpRequest,
     Error,
+    Had,
     ItemFlag,
     Released,
     RoleChange,
@@ -49,6 +50,7 @@ ERROR: Final = struct.Struct("!H" + _FEED + "IIB")
 LAYOUTS: Final[dict[Action, tuple[type[Any], struct.Struct]]] = {
     Action.DIGEST: (Digest, struct.Struct("!" + _FEED + _POSITION + "IQ")),
     Action.TERM: (TermBegin, struct.Struct("!" + _FEED + "II" + _POSITION)),
+    Action.HAD: (Had, struct.Struct("!" + _FEED + _POSITION)),
     Action.UNAVAILABLE: (Unavailable, struct.Struct("!" + _FEED + _POSITION + "IQB")),
     Action.ROLE: (RoleChange, struct.Struct("!" + _FEED + "BBII")),
     Action.CLAIM: (Claim, struct.Struct("!" + _FEED + _POSITION)),
@@ -137,7 +139,7 @@ def changes(body: bytes, mapping_id: int) -> list[Run]:
     adds, the common one by far, is checked and cut without a look at each.
     """
     mapping = mapping_id.to_bytes(4, "big")
-    if _are_plain_adds(body, mapping):
+    if are_plain_adds(body, mapping):
         return [(Action.ADD, list(struct.unpack(_PLAIN_RECORD * (len(body) // _PLAIN_ITEM), body)))]
     runs: list[Run] = []
     for code, flags, data in items(body):
@@ -152,7 +154,7 @@ def changes(body: bytes, mapping_id: int) -> list[Run]:
     return runs
 
 
-def _are_plain_adds(body: bytes, mapping: bytes) -> bool:
+def are_plain_adds(body: bytes, mapping: bytes) -> bool:
     """Whether all items are good adds of one length, by comparing byte k of all of them at once."""
     count, rest = divmod(len(body), _PLAIN_ITEM)
     if rest or count < _MANY:

@@ -14,7 +14,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.defer import maybeDeferred
 from twisted.internet.error import CannotListenError, ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IReactorFDSet, IReactorTCP, IReactorTime
-from twisted.internet.testing import MemoryReactorClock
+from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.test.iosim import FakeTransport
@@ -57,6 +57,14 @@ def trustpoint(directory: Path, name: str) -> Trustpoint:
     )
 
 
+class Wired(StringTransport):
+    """A transport that takes the options of TCP."""
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """Taken."""
+        assert enabled
+
+
 class End(FakeTransport):
     """One end of a cable: it has addresses, pauses its producer when it is full, and can be aborted."""
 
@@ -84,6 +92,9 @@ class End(FakeTransport):
 
     def loseConnection(self) -> None:
         self.disconnecting = 1
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        assert enabled
 
     def pauseProducing(self) -> None:
         self.reading = False

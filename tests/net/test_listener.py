@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 from twisted.internet.address import IPv4Address
-from twisted.internet.testing import StringTransport
 
 from snat.net import tls
 from snat.net.listener import PENDING, Gate
 from snat.net.log import RepeatingLog
-from tests.net.memory import Log, Reactor, trustpoint
+from tests.net.memory import Log, Reactor, Wired, trustpoint
 
 
 class Scene:
@@ -32,7 +31,7 @@ class Scene:
         protocol = self.gate.buildProtocol(IPv4Address("TCP", host, 40000))
         if protocol is None:
             return None
-        transport = StringTransport(peerAddress=IPv4Address("TCP", host, 40000))
+        transport = Wired(peerAddress=IPv4Address("TCP", host, 40000))
         protocol.makeConnection(transport)
         return transport
 

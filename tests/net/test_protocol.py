@@ -7,7 +7,6 @@ import pytest
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from snat.config.model import ConfiguredRole
@@ -17,6 +16,7 @@ from snat.net import protocol
 from snat.net.protocol import HANDSHAKE_TIME, LAST_WORD_TIME, LinkProtocol
 from snat.net.tls import Identity
 from snat.wire.header import encode
+from tests.net.memory import Wired
 from tests.simulation.network import configuration
 
 IDENTITY = Identity(frozenset({"r2.example"}), frozenset({2}))
@@ -68,9 +68,7 @@ class Scene:
             return refusal or self.link
 
         self.connection = LinkProtocol(self.told, choose, self.clock, lambda _, why: self.over.append(why))
-        self.transport = StringTransport(
-            IPv4Address("TCP", "192.0.2.1", 40000), IPv4Address("TCP", "192.0.2.2", 15555)
-        )
+        self.transport = Wired(IPv4Address("TCP", "192.0.2.1", 40000), IPv4Address("TCP", "192.0.2.2", 15555))
         self.connection.makeConnection(self.transport)
 
     def establish(self) -> None:

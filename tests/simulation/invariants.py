@@ -142,6 +142,11 @@ def race(router: Router, rivals: list[Router]) -> bool:
     )
 
 
+def _places(record: bytes) -> tuple[bytes, bytes]:
+    """What one entry has to itself: its flow from inside, and for its inside host the outside port."""
+    return record[INSIDE_LOCAL] + record[OUTSIDE_LOCAL], record[INSIDE_GLOBAL]
+
+
 class _Deeds:
     """What a device made and removed of its own accord: a listener of its table."""
 
@@ -153,8 +158,8 @@ class _Deeds:
         """By inside-local and outside-local endpoints: when a packet last passed."""
         self.made: dict[bytes, bytes] = {}
         """Records by id that it made since the last checkpoint and did not remove."""
-        self.flows: set[bytes] = set()
-        """Inside-local and outside-local endpoints of all that it made since then."""
+        self.places: set[bytes] = set()
+        """What another's entry may not have, of all that it made since then."""
         self._prefix = device.nat_id.to_bytes(4, "big") + (device.incarnation & 0xFFFFFF).to_bytes(3, "big")
         device.table.listen(self)
 
@@ -167,7 +172,7 @@ class _Deeds:
         for record in added:
             if record[ID].startswith(self._prefix):
                 self.made[record[ID]] = record
-                self.flows.add(record[INSIDE_LOCAL] + record[OUTSIDE_LOCAL])
+                self.places.update(_places(record))
 
 
 class Ledger:
@@ -292,7 +297,7 @@ class Ledger:
         for router in self.alive():
             self._of[router.nat_id].made.clear()
         for deeds in self._of.values():
-            deeds.flows.clear()
+            deeds.places.clear()
 
     def _nothing_is_lost(self, found: dict[bytes, bytes]) -> None:
         if excuses(self):
@@ -308,12 +313,12 @@ class Ledger:
             return
         for router in self.alive():
             made = self._of[router.nat_id].made
-            others = {record[INSIDE_LOCAL] + record[OUTSIDE_LOCAL] for record in found.values()}
-            others.update(*(deeds.flows for n, deeds in self._of.items() if n != router.nat_id))
+            others = set().union(*map(_places, found.values()))
+            others.update(*(deeds.places for n, deeds in self._of.items() if n != router.nat_id))
             lost = {
                 number
                 for number in made.keys() - found.keys() - self.deleted
-                if made[number][INSIDE_LOCAL] + made[number][OUTSIDE_LOCAL] not in others  # one copy wins
+                if others.isdisjoint(_places(made[number]))  # where two met, one wins
             }
             if lost:
                 raise Broken(f"{len(lost)} entries that R{router.nat_id} made are nowhere: {min(lost).hex()}")

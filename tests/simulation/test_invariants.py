@@ -9,6 +9,7 @@ from snat.replication.digest import FeedDigest
 from snat.replication.snat_queue import SnatQueue
 from snat.translate.flows import Flows
 from tests.packets import udp
+from tests.records import record
 from tests.simulation.invariants import Broken, Ledger, disagreement
 from tests.simulation.network import Network, Router
 from tests.simulation.schedule import Schedule
@@ -76,7 +77,8 @@ def test_what_all_agreed_on_is_lost(network: Network, ledger: Ledger) -> None:
 def test_what_a_device_made_is_lost(network: Network, ledger: Ledger) -> None:
     talk(network.routers[1], 40003)
     network.run(0.5)
-    ledger._of[1].made.add(b"\0\0\0\1\0\0\1\0\0\0\0\x63")
+    lost = record(0x63, host=99)
+    ledger._of[1].made[lost[ID]] = lost
     with pytest.raises(Broken, match="1 entries that R1 made are nowhere"):
         ledger.round()
 

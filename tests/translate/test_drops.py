@@ -10,7 +10,7 @@ from scapy.packet import Packet, Raw
 from snat.translate.packet import START
 from snat.translate.translator import Verdict
 from tests.packets import buffer, echo, parse, tcp, udp
-from tests.translate.nat import INSIDE, OUTCOMES, TRANSLATED, A, Nat, P, S, endpoint, permit, rules
+from tests.translate.nat import INSIDE, MAPPING, OUTCOMES, TRANSLATED, A, Nat, P, S, endpoint, permit, rules
 
 
 def question(**ip: object) -> Packet:

@@ -76,6 +76,7 @@ def fixed(
 _PLAIN_CODES: Final = {
     Action.DIGEST: "IQ",
     Action.TERM: "",
+    Action.HAD: "",
     Action.UNAVAILABLE: "IQB",
     Action.ROLE: "BB",
     Action.CLAIM: "",
