@@ -76,6 +76,10 @@ class Group:
         self._managed = managed
         self._manager: Neighbor | None = None
         self._unmanaged_since = now
+        self._former: Neighbor | None = None
+        """Who managed last."""
+        self._claimed_of: Neighbor | None = None
+        """Who was asked to release the role."""
         self._released: set[Feed] = set()
         self._compile_at = now
         """With an interval between messages: when the next may leave."""
@@ -164,7 +168,7 @@ class Group:
     def released(self, neighbor: Neighbor, released: Released) -> None:
         """The manager has stopped; take the role once every feed is there, and equal."""
         receiver = self.receivers.get(released.feed)
-        if self.standing is not Standing.CLAIM or receiver is None or neighbor is not self._manager:
+        if self.standing is not Standing.CLAIM or receiver is None or neighbor is not self._claimed_of:
             return
         if receiver.agrees(released):
             self._released.add(released.feed)
@@ -269,6 +273,7 @@ class Group:
         found = manager_of(next(iter(self.feeds)), self.neighbors, now, self.configuration.hold_time)
         if found is None and self._manager is not None:
             self._unmanaged_since = now
+            self._former = self._manager
         self._manager = found
         match self.standing:
             case Standing.START:
@@ -296,6 +301,8 @@ class Group:
         if self._released >= self.feeds.keys():
             return Input.RELEASED
         if self._manager is None:
+            if self._hands_over(self._claimed_of, now) and now - self.since < CLAIM_TIME:
+                return None  # its last changes and its release come on the other link
             return Input.MANAGER_LOST
         if not self.synchronised:
             return Input.UNSYNCHRONISED
@@ -328,8 +335,18 @@ class Group:
         hold_time = self.configuration.hold_time
         if now - self._unmanaged_since >= hold_time:
             return True
+        if self._hands_over(self._former, now):
+            return False
         feed = next(iter(self.feeds))
         return goes_first(feed, self.role, self._nat_id, self.neighbors, now, hold_time)
+
+    def _hands_over(self, former: Neighbor | None, now: float) -> bool:
+        """Whether who managed is there and listens: somebody else has claimed the role."""
+        return (
+            former is not None
+            and former.standing(next(iter(self.feeds))) is Standing.LISTEN
+            and not former.silent(now, self.configuration.hold_time)
+        )
 
     def _alone(self, now: float) -> bool:
         """Whether a starting member may take the role with what it has."""
@@ -422,6 +439,7 @@ class Group:
         )
 
     def _claim(self) -> None:
+        self._claimed_of = self._manager
         out = self._manager.outgoing if self._manager is not None else None
         if out is not None:
             for feed, receiver in self.receivers.items():

@@ -8,7 +8,7 @@ from twisted.logger import Logger, formatEvent
 
 INTERVAL: Final = 10.0
 """Seconds between two equal lines."""
-FEW: Final = 5
+FEW: Final = 30
 """Different lines about one party that are written in that time."""
 _MOST: Final = 1024
 """Lines remembered; strangers could cause more."""

@@ -102,7 +102,7 @@ class Receiver:
         """
         runs = changes_of(message, self.state.feed)
         position, at = self.state.position, Position(message.term, message.sequence)
-        if at <= position and message.sequence and self.state.has_been_at(at):
+        if message.sequence and self.state.knows(at.term) and self.state.has_been_at(at):
             self.counters.past += 1
             return ErrorCode.PAST
         if at.term < position.term:

@@ -125,7 +125,7 @@ def disagreement(routers: Iterable[Router]) -> str:
 def excuses(ledger: "Ledger") -> bool:
     """Whether what members have may be lost since the last checkpoint.
 
-    A member that found nobody, took the role with nothing and then wins, cannot keep what it never knew.
+    A member that found nobody took the role with nothing: it learns what others knew only if it meets them.
     """
     return ledger.ignorant
 
@@ -189,11 +189,7 @@ class Ledger:
         """Inside-global endpoint and id of every agreed flow."""
         self._gone: set[bytes] = set()
         """Ids that all agreed were there, and later that they were not."""
-        self.hasty = False
-        """A claimant took the role since, although the manager had not released it."""
         self._of: dict[int, _Deeds] = {}
-        self.splits = 0
-        """Times since the last checkpoint that a device took the role while another had it."""
         self.ignorant = False
         """A device took the role since, without anybody to learn from: it cannot keep others' promises."""
         network.starts.append(self._started)
@@ -209,8 +205,6 @@ class Ledger:
 
     def _taken(self, router: Router) -> None:
         rivals = [one for one in self.network.routers.values() if one is not router and one.manages]
-        self.splits += bool(rivals)
-        self.hasty |= router.moved in (("CLAIM", "manager lost"), ("CLAIM", "claim expired"))
         self.ignorant |= router.moved[1] == Input.ALONE.value
         if rivals and not self.network.isolated and not race(router, rivals):
             others = ", ".join(f"R{rival.nat_id}" for rival in rivals)
@@ -258,7 +252,7 @@ class Ledger:
         found = self._promises.get(flow)
         if found is None or not router.manages or found[1] in self.deleted:
             return None
-        if self.ignorant or excuses(self):
+        if excuses(self):
             return None
         return found[0]
 
@@ -291,8 +285,7 @@ class Ledger:
             for record in records
         }
         self.deleted.clear()
-        self.splits = 0
-        self.ignorant = self.hasty = False
+        self.ignorant = False
         self.network.isolated &= not self.network.connected()
         for router in self.alive():
             self._of[router.nat_id].made.clear()

@@ -60,7 +60,9 @@ def test_a_pair_survives_the_death_of_either(pair: tuple[Daemon, Daemon]) -> Non
     second.start()
     poll(lambda: stands(first, "MANAGE") and stands(second, "LISTEN"), seconds=READY, of=pair)
     poll(lambda: equal(first, second), seconds=5.0, of=pair)
-    assert second.counters()["feeds"]["dumps_received"] == 1
+    (feed,) = (second.group() or {})["feeds"]
+    assert feed["synchronised"]
+    assert feed["verified_age"] is not None
     assert second.counters()["table"]["collisions"] == 0
 
 

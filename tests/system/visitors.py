@@ -152,6 +152,7 @@ class Manager(Visitor):
     def _dump(self, asked: actions.DumpRequest) -> Iterator[bytes]:
         said = {
             **asked._asdict(),
+            "kind": actions.DumpKind.FEED,
             "position": self._position,
             "count": len(self._records),
             "digest": total(self._records) % (1 << 64),
