@@ -91,7 +91,7 @@ def test_a_role_is_not_taken_where_the_old_manager_did_not_stop() -> None:
     state = group.feeds[FEED]
     group.standing = Standing.CLAIM
     manager = primary.device.neighbors[2]
-    group._manager = manager
+    group._manager = group._claimed_of = manager
     group.receivers = {FEED: Receiver(state, primary.device.table, primary.device.feed_counters, True)}
     group.senders = {}
     group.released(manager, Released(FEED, state.position, state.digest.count, state.digest.value + 1))
@@ -111,7 +111,42 @@ def test_a_backup_that_was_away_gets_what_it_missed_and_loses_what_is_gone() -> 
     network.run(0.3)  # less than the hold time: nobody takes over
     network.heal()
     network.run_until(lambda: tables_equal(network) and network.quiet())
+    assert primary.device.feed_counters.resumed >= 1
+    assert backup.device.feed_counters.dumps_received == 0, "what it missed was enough"
+
+
+def test_what_it_missed_is_too_much_for_the_journal_and_a_dump_sweeps() -> None:
+    network, primary, backup = started()
+    primary.send_from_inside(udp("10.0.0.5", 40001, SERVER, 53))
+    network.run(0.2)
+    network.part(1, 2)
+    primary.device.groups[0].feeds[FEED].journal._limit = 1
+    primary.device.table.remove(list(primary.device.table))
+    primary.send_from_inside(udp("10.0.0.7", 40001, SERVER, 53))
+    network.run(0.3)
+    network.heal()
+    network.run_until(lambda: tables_equal(network) and network.quiet())
     assert backup.device.feed_counters.swept == 1
+
+
+def test_both_sides_of_a_split_keep_what_either_made() -> None:
+    network, primary, backup = started()
+    primary.send_from_inside(udp("10.0.0.5", 40001, SERVER, 53))
+    network.run(0.2)
+    network.part(1, 2)
+    network.run_until(lambda: backup.standing is Standing.MANAGE)
+    ours = primary.send_from_inside(udp("10.0.0.6", 40001, SERVER, 53))
+    theirs = backup.send_from_inside(udp("10.0.0.7", 40001, SERVER, 53))
+    primary.send_from_inside(udp("10.0.0.8", 40001, SERVER, 53))
+    backup.send_from_inside(udp("10.0.0.8", 40001, SERVER, 53))
+    network.heal()
+    network.run_until(lambda: tables_equal(network) and network.quiet())
+    assert primary.standing is Standing.MANAGE
+    assert (primary.device.feed_counters.merged, primary.device.feed_counters.merge_losers) == (1, 1)
+    for host, sent in (("10.0.0.6", ours), ("10.0.0.7", theirs)):
+        again = primary.send_from_inside(udp(host, 40001, SERVER, 53))
+        assert (again.src, again.sport) == (sent.src, sent.sport)
+    assert len(primary.device.table) == 4
 
 
 def test_a_higher_term_wins_when_a_partition_heals() -> None:
