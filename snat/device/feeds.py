@@ -1,0 +1,194 @@
+"""What one redundancy group replicates: its feeds, which this device sends or receives (Fig. 13).
+
+Who manages is decided above, in :mod:`snat.device.group`; here it only shows in whether there are senders or
+receivers.
+"""
+
+from collections.abc import Iterable
+
+from snat.config.model import Group as GroupConfiguration
+from snat.device.events import DeviceEvent, Noted
+from snat.device.links import Neighbor
+from snat.nat.entry import NAT_ID, REFERENCE
+from snat.nat.table import NatTable
+from snat.replication.feed import FeedCounters, FeedState
+from snat.replication.receiver import Receiver
+from snat.replication.sender import Sender
+from snat.wire.actions import Applied, Capability, Digest, DumpKind, Error
+from snat.wire.errors import ErrorCode
+from snat.wire.header import NO_TERM, SIZE, Feed, Position, Term, encode
+from snat.wire.items import control, error
+
+
+class GroupFeeds:
+    """The feeds of a group, on the side that this device is on."""
+
+    def __init__(
+        self,
+        configuration: GroupConfiguration,
+        neighbors: Iterable[Neighbor],
+        table: NatTable,
+        counters: FeedCounters,
+        terms: dict[Feed, Term],
+        now: float,
+    ) -> None:
+        self.configuration = configuration
+        self.neighbors = tuple(neighbors)
+        self.events: list[DeviceEvent] = []
+        self.feeds = {
+            feed: FeedState(feed, highest=terms.get(feed, NO_TERM))
+            for feed in (Feed(0, mapping_id) for mapping_id in configuration.mapping_ids)
+        }
+        self.unverified = False
+        """The role was taken with what this device had, without a member to learn from."""
+        self._table = table
+        self._counters = counters
+        self._manager: Neighbor | None = None
+        """Who manages, if it is another."""
+        self._compile_at = now
+        """With an interval between messages: when the next may leave."""
+        self.senders: dict[Feed, Sender] = {}
+        self.receivers = self._listening()
+
+    # What is known
+
+    @property
+    def manages(self) -> bool:
+        """Whether this device manages the group's feeds."""
+        return bool(self.senders)
+
+    @property
+    def synchronised(self) -> bool:
+        """Whether every feed is proved equal to the manager's."""
+        return self.manages or all(receiver.synchronised for receiver in self.receivers.values())
+
+    def whole(self, feed: Feed) -> bool:
+        """Whether this device can vouch for its entries of a feed: for what there was at its position."""
+        return self.manages or self.receivers[feed].whole
+
+    def vouched(self, feed: Feed) -> Position:
+        """Where its table was whole last, if only by its snapshot."""
+        state = self.feeds[feed]
+        return state.position if self.whole(feed) and state.position != Position() else state.kept
+
+    def applied(self) -> list[Applied]:
+        """How far this device has applied what others manage."""
+        return [Applied(feed, receiver.state.position) for feed, receiver in self.receivers.items()]
+
+    def statements(self) -> list[Digest]:
+        """The digests of what this device manages; everything must be compiled."""
+        return [sender.statement() for sender in self.senders.values()]
+
+    def verified(self, feed: Feed, now: float) -> None:
+        """A synchronised member stands where we stand."""
+        self.feeds[feed].verified = now
+        self.unverified = False
+
+    def heard_term(self, feed: Feed, term: Term) -> None:
+        """Somebody knows of this term."""
+        self.feeds[feed].heard(term)
+
+    def begin_with(self) -> None:
+        """What the table has now is of a snapshot: nobody vouches for it."""
+        for receiver in self.receivers.values():
+            receiver.whole = not receiver.state.digest.count
+
+    # What is sent
+
+    def compile(self) -> None:
+        """Compile what is pending, once for all members."""
+        for feed, sender in self.senders.items():
+            if sender.pending:
+                self._broadcast(feed, sender.compile())
+
+    def clear(self) -> int:
+        """Remove all entries of what this device manages, here and at the members; how many there were."""
+        before = len(self._table)
+        for feed, sender in self.senders.items():
+            self._broadcast(feed, sender.clear())
+        return before - len(self._table)
+
+    def leave(self) -> None:
+        """This device stops: say the last word of every feed."""
+        self.compile()
+        body = b"".join(control(sender.unavailable()) for sender in self.senders.values())
+        for neighbor in self.neighbors:
+            for link in neighbor.links() if body else ():
+                link.put(encode(body))
+
+    def report(self, feed: Feed, record: bytes) -> None:
+        """The NAT process found fault with an entry (Fig. 4A, the action *error*): tell who manages it."""
+        who = {"mapping": feed.mapping_id, "nat_id": int.from_bytes(record[NAT_ID], "big")}
+        text = "mapping {mapping}: an entry of NAT ID {nat_id} has the key of another"
+        self.events.append(Noted(text, who, repeats=True))
+        link = self._manager.outgoing if self._manager is not None else None
+        if link is not None:
+            self._counters.entry_errors_sent += 1
+            said = Error(ErrorCode.COLLISION, feed, NO_TERM, "collision", record[REFERENCE])
+            link.put(encode(error(said)))
+
+    def _compile_due(self, now: float) -> None:
+        if now >= self._compile_at and any(sender.pending for sender in self.senders.values()):
+            self.compile()
+            self._compile_at = now + self.configuration.update_interval
+
+    def _broadcast(self, feed: Feed, messages: list[bytes]) -> None:
+        """Queue messages of changes on every outgoing link, but for members that ask periodically."""
+        for neighbor in self.neighbors:
+            if neighbor.outgoing is not None and not neighbor.pulls(feed):
+                for message in messages:
+                    neighbor.outgoing.put(message)
+
+    def _sender(self, state: FeedState, term: Term) -> Sender:
+        return Sender(
+            state,
+            self._table,
+            term,
+            self._counters,
+            maximum_entries=self.configuration.maximum_entries,
+            maximum_bytes=self.configuration.maximum_bytes - SIZE,
+        )
+
+    # What is received
+
+    @property
+    def works(self) -> bool:
+        """Whether a sweep goes on."""
+        return any(receiver.works for receiver in self.receivers.values())
+
+    def work(self, now: float) -> None:
+        """A slice of each sweep."""
+        for receiver in self.receivers.values():
+            receiver.work(now)
+
+    def refresh(self, now: float, *, forget: bool) -> None:
+        """Ask the manager for a dump of everything, whatever is known, and perhaps forget that before."""
+        for feed, receiver in self.receivers.items():
+            if forget:
+                self.feeds[feed].digest.change(self._table.clear(feed.mapping_id, feed.process_id), [])
+            receiver.refresh(now)
+
+    def interrupted(self, neighbor: Neighbor) -> None:
+        """The link that brought this neighbor's entries is gone, and a dump with it."""
+        if neighbor is self._manager:
+            for receiver in self.receivers.values():
+                receiver.interrupted()
+
+    def _ask(self, now: float) -> None:
+        """Ask the manager for what this device lacks, on the link that its entries come by."""
+        link = self._manager.incoming if self._manager is not None else None
+        if link is None or not link.established:
+            return
+        for receiver in self.receivers.values():
+            kind = receiver.wanted(now)
+            if kind is not None:
+                if kind is DumpKind.RESUME and not link.neighbor.can(Capability.RESUME):
+                    kind = DumpKind.FEED
+                link.put(encode(control(receiver.request(kind, now))))
+
+    def _listening(self, *, synchronised: bool = False, whole: bool = False) -> dict[Feed, Receiver]:
+        interval = self.configuration.pull_interval
+        return {
+            feed: Receiver(state, self._table, self._counters, synchronised, whole, interval)
+            for feed, state in self.feeds.items()
+        }
