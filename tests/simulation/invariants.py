@@ -150,7 +150,8 @@ def _places(record: bytes) -> tuple[bytes, bytes]:
 class _Deeds:
     """What a device made and removed of its own accord: a listener of its table."""
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, device: Device, places: set[bytes]) -> None:
+        """``places`` are those of the runs before."""
         self.device = device
         self.gone: list[bytes] = []
         self.expired = 0
@@ -158,7 +159,7 @@ class _Deeds:
         """By inside-local and outside-local endpoints: when a packet last passed."""
         self.made: dict[bytes, bytes] = {}
         """Records by id that it made since the last checkpoint and did not remove."""
-        self.places: set[bytes] = set()
+        self.places = places
         """What another's entry may not have, of all that it made since then."""
         self._prefix = device.nat_id.to_bytes(4, "big") + (device.incarnation & 0xFFFFFF).to_bytes(3, "big")
         device.table.listen(self)
@@ -201,7 +202,8 @@ class Ledger:
     # What happens
 
     def _started(self, router: Router) -> None:
-        self._of[router.nat_id] = _Deeds(router.device)
+        before = self._of.get(router.nat_id)
+        self._of[router.nat_id] = _Deeds(router.device, before.places if before is not None else set())
 
     def _taken(self, router: Router) -> None:
         rivals = [one for one in self.network.routers.values() if one is not router and one.manages]
