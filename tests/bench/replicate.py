@@ -1,4 +1,8 @@
-"""The row ``replicate``: two processes, mutual TLS 1.3 on loopback."""
+"""The row ``replicate``: two processes, mutual TLS 1.3 on loopback.
+
+Four parts: a dump of all entries to a member that has none, again and again; adds at a low rate, stamped on
+both sides; adds at a steady higher rate, for what one costs; adds at rising rates, until a side falls behind.
+"""
 
 import json
 import subprocess
@@ -12,8 +16,15 @@ from snat import pki
 from snat.lab.loopback import free_ports
 
 ENTRIES = 1_000_000
-ADDS = 300_000
-RATE = 20_000
+DUMPS = 3
+LATENCY_RATE, LATENCY_S = 1000, 6
+STEADY_RATE, STEADY_S = 20_000, 5
+RISING_FROM, RISING_BY, RISING_S = 40_000, 1.25, 1.5
+RISING_BOUND_S = 15
+"""No further step after so many seconds."""
+_KEEPS_PACE, _IS_BEHIND_S = 0.95, 0.1
+"""Of the rate asked for, what the manager must make, and how far behind a step may leave the member. Far less
+than 1 s, because a step is short: who is further behind after it would be 1 s behind some steps later."""
 
 
 class Process:
@@ -47,22 +58,31 @@ class Process:
 
 
 def replicate() -> dict[str, float]:
-    """A dump of 1,000,000 entries to a member that has none, then adds at a steady rate; both over TLS."""
+    """Dumps of 1,000,000 entries, then adds at 1,000 and 20,000 a second and as many as go; over TLS."""
     with tempfile.TemporaryDirectory() as directory:
         authority = Path(directory) / "pki"
         pki.init(authority)
         for nat_id in (1, 2):
             pki.issue(authority, f"r{nat_id}.example", nat_id)
         ports = free_ports(2)
-        member = Process(2, ports[1], 1, ports[0], authority)
+
+        def start_member() -> Process:
+            return Process(2, ports[1], 1, ports[0], authority)
+
+        member = start_member()
         manager = Process(1, ports[0], 2, ports[1], authority)
         try:
             manager.until("standing", "MANAGE")
             member.until("synchronised", True)
-            member.end()
-            before = manager.ask(f"load {ENTRIES}")
-            member = Process(2, ports[1], 1, ports[0], authority)
-            return _dump(manager, member, before) | _adds(manager, member)
+            manager.ask(f"load {ENTRIES}")
+            dumps = []
+            for _ in range(DUMPS):
+                member.end()
+                before = manager.ask("tell")
+                member = start_member()
+                dumps.append(_dump(manager, member, before))
+            dump = min(dumps, key=lambda figures: figures["dump_s"])
+            return dump | _latency(manager, member) | _steady(manager, member) | _rising(manager, member)
         finally:
             manager.end()
             member.end()
@@ -77,20 +97,59 @@ def _dump(manager: Process, member: Process, before: dict[str, Any]) -> dict[str
     assert done["entries"] == ENTRIES
     return {
         "dump_s": done["now"] - empty["now"],
-        "dump_manager_cpu_s": after["cpu"] - before["cpu"],
-        "dump_member_cpu_s": done["cpu"] - empty["cpu"],
+        "dump_manager_cpu_s_per_million": (after["cpu"] - before["cpu"]) / ENTRIES * 1e6,
+        "dump_member_cpu_s_per_million": (done["cpu"] - empty["cpu"]) / ENTRIES * 1e6,
         "dump_bytes_per_entry": (after["bytes_out"] - before["bytes_out"]) / ENTRIES,
         "member_resident_bytes_per_entry": (done["resident"] - empty["resident"]) / ENTRIES,
     }
 
 
-def _adds(manager: Process, member: Process) -> dict[str, float]:
+def _latency(manager: Process, member: Process) -> dict[str, float]:
+    """From the manager's table to the member's."""
+    count = LATENCY_RATE * LATENCY_S
+    first = manager.ask("tell")["loaded"]
+    for process in (manager, member):
+        process.ask(f"stamp {first} {count}")
+    after = manager.ask(f"add {count} {LATENCY_RATE}")
+    member.until("sequence", after["sequence"])
+    entered, applied = (process.ask("stamps")["times"] for process in (manager, member))
+    assert all(entered), "every one is stamped"
+    assert all(applied)
+    taken = sorted(later - earlier for earlier, later in zip(entered, applied, strict=True))
+    assert taken[0] > 0, "one clock"
+    return {
+        "add_to_applied_p50_ms": taken[count // 2] / 1e6,
+        "add_to_applied_p99_ms": taken[count * 99 // 100] / 1e6,
+        "add_to_applied_worst_ms": taken[-1] / 1e6,
+    }
+
+
+def _steady(manager: Process, member: Process) -> dict[str, float]:
+    count = STEADY_RATE * STEADY_S
     before, behind = manager.ask("tell"), member.ask("tell")
-    after = manager.ask(f"add {ADDS} {RATE}")
+    after = manager.ask(f"add {count} {STEADY_RATE}")
     done = member.until("sequence", after["sequence"])
     return {
-        "adds_per_s": ADDS / (after["now"] - before["now"]),
         "adds_lag_ms": (done["now"] - after["now"]) * 1000,
-        "add_manager_cpu_us": (after["cpu"] - before["cpu"]) / ADDS * 1e6,
-        "add_member_cpu_us": (done["cpu"] - behind["cpu"]) / ADDS * 1e6,
+        "adds_manager_cpu_s_per_million": (after["cpu"] - before["cpu"]) / count * 1e6,
+        "adds_member_cpu_s_per_million": (done["cpu"] - behind["cpu"]) / count * 1e6,
+        "adds_bytes_per_entry": (after["bytes_out"] - before["bytes_out"]) / count,
     }
+
+
+def _rising(manager: Process, member: Process) -> dict[str, float]:
+    """The highest rate at which the manager keeps pace and the member is not left behind; two tries each."""
+    rate, tries = float(RISING_FROM), 0
+    figures = {"sustained_adds_per_s": 0.0, "sustained_lag_ms": 0.0}
+    end = time.monotonic() + RISING_BOUND_S
+    while tries < 2 and time.monotonic() < end:
+        count = int(rate * RISING_S)
+        after = manager.ask(f"add {count} {rate:.0f}")
+        done = member.until("entries", after["entries"])
+        made, lag = count / after["took"], done["now"] - after["now"]
+        if made >= rate * _KEEPS_PACE and lag <= _IS_BEHIND_S:
+            figures = {"sustained_adds_per_s": made, "sustained_lag_ms": lag * 1000}
+            rate, tries = rate * RISING_BY, 0
+        else:
+            tries += 1
+    return figures

@@ -1,14 +1,16 @@
 """One router of a pair in a process of its own: real TLS on loopback, no packets; driven by lines of JSON.
 
 ``python -m tests.bench.router NAT_ID PORT OTHER_ID OTHER_PORT PKI``. Reads commands from standard input:
-``load N`` puts N entries into the table as a translator would, ``add N RATE`` adds N at RATE a second,
-``tell`` answers at once. Each answer is one JSON object with what the process has used so far.
+``load N`` puts N entries into the table, ``add N RATE`` adds N at RATE a second, one by one as a translator
+would, ``tell`` answers at once: each with one JSON object of what the process has used so far. ``stamp FIRST
+N`` notes when each of the N entries from number FIRST on is in the table, ``stamps`` answers with the times.
 """
 
 import json
 import resource
 import sys
 import time
+from array import array
 from collections.abc import Iterable
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -63,6 +65,22 @@ def configuration(nat_id: int, port: int, other: int, other_port: int, pki: Path
     return Configuration(stateful=Stateful(nat_id=nat_id, groups=(group,)), trustpoint=trustpoint)
 
 
+class Stamps:
+    """A listener of the table: when entries of some numbers came, on the clock that all processes share."""
+
+    def __init__(self, first: int, count: int) -> None:
+        self._first = first
+        self.times = array("q", bytes(8 * count))
+        """Nanoseconds; 0: it has not come."""
+
+    def changed(self, removed: list[bytes], added: list[bytes]) -> None:
+        """They came; all others are not ours."""
+        for one in added:
+            at = int.from_bytes(one[4:12], "big") - self._first
+            if 0 <= at < len(self.times):
+                self.times[at] = time.monotonic_ns()
+
+
 class Commands(LineOnlyReceiver):
     """Standard input and output."""
 
@@ -71,6 +89,7 @@ class Commands(LineOnlyReceiver):
     def __init__(self, router: RouterService) -> None:
         self._router = router
         self._loaded = 0
+        self._stamps = Stamps(0, 0)
 
     def lineReceived(self, line: bytes) -> None:
         """One command."""
@@ -80,6 +99,13 @@ class Commands(LineOnlyReceiver):
             self.tell()
         elif word == b"add":
             self._add(int(numbers[0]), int(numbers[1]))
+        elif word == b"stamp":
+            self._stamps = Stamps(int(numbers[0]), int(numbers[1]))
+            self._router.device.table.listen(self._stamps)
+            self.tell()
+        elif word == b"stamps":
+            self._router.device.table.unlisten(self._stamps)
+            self.sendLine(json.dumps({"times": list(self._stamps.times)}).encode())
         else:
             self.tell()
 
@@ -89,8 +115,8 @@ class Commands(LineOnlyReceiver):
         if live.running:
             live.stop()
 
-    def tell(self) -> None:
-        """What is so now."""
+    def tell(self, **more: float) -> None:
+        """What is so now, and what the command has found."""
         (group,) = self._router.device.groups
         state = group.feeds[FEED]
         usage = resource.getrusage(resource.RUSAGE_SELF)
@@ -98,6 +124,7 @@ class Commands(LineOnlyReceiver):
         links = [link for neighbor in group.neighbors for link in neighbor.links()]
         said = {
             "now": time.monotonic(),
+            "loaded": self._loaded,
             "standing": group.standing.name,
             "synchronised": group.synchronised and group.manager != 0,
             "entries": len(self._router.device.table),
@@ -105,6 +132,7 @@ class Commands(LineOnlyReceiver):
             "cpu": usage.ru_utime + usage.ru_stime,
             "resident": resident,
             "bytes_out": sum(link.bytes_out for link in links),
+            **more,
         }
         self.sendLine(json.dumps(said).encode())
 
@@ -116,17 +144,21 @@ class Commands(LineOnlyReceiver):
         self._router.pump()
 
     def _add(self, count: int, rate: int) -> None:
-        """In steps of a millisecond or more, each a batch as a burst of packets would make it."""
-        table, begin, first = self._router.device.table, time.monotonic(), self._loaded
+        """In steps of a millisecond or more, as packets that were read at once."""
+        records = [record(self._loaded + n) for n in range(count)]
+        table, begin, done = self._router.device.table, time.monotonic(), 0
+        self._loaded += count
 
         def step() -> None:
+            nonlocal done
             due = min(count, int((time.monotonic() - begin) * rate))
-            table.add([record(n) for n in range(self._loaded, first + due)])
-            self._loaded = first + due
+            for one in records[done:due]:
+                table.add([one])
+            done = due
             self._router.pump()
-            if due == count:
+            if done == count:
                 loop.stop()
-                self.tell()
+                self.tell(took=time.monotonic() - begin)
 
         loop = LoopingCall(step)
         loop.start(0.001)
