@@ -154,6 +154,8 @@ class _Deeds:
         """``places`` are those of the runs before."""
         self.device = device
         self.gone: list[bytes] = []
+        self.since = 0.0
+        """When it took the role under which it removed something last."""
         self.expired = 0
         self.used: dict[bytes, float] = {}
         """By inside-local and outside-local endpoints: when a packet last passed."""
@@ -168,6 +170,7 @@ class _Deeds:
         """Told by the table."""
         if not self.device.groups[0].manages:
             return
+        self.since = self.device.groups[0].since
         kept = {record[ID] for record in added}
         self.gone += [record for record in removed if record[ID] not in kept]
         for record in added:
@@ -237,9 +240,8 @@ class Ledger:
         if len(deeds.gone) != expired:
             raise Broken(f"R{router.nat_id} manages and removed {len(deeds.gone)}; {expired} expired")
         timeouts = router.device.translator.flows.timeouts
-        since = router.device.groups[0].since
         for record in deeds.gone:
-            last = max(since, deeds.used.get(record[INSIDE_LOCAL] + record[OUTSIDE_LOCAL], 0.0))
+            last = max(deeds.since, deeds.used.get(record[INSIDE_LOCAL] + record[OUTSIDE_LOCAL], 0.0))
             timeout = timeouts.of(record[TIMEOUT_CLASS], record[STATE])
             if record[STATE] == State.CLOSING:
                 timeout = min(timeout, timeouts.finrst)
