@@ -181,12 +181,12 @@ class Exchange:
     ) -> Receiver | None:
         """The feed's receiver, if the neighbor may feed it: on the link it dialled, in a term it took.
 
-        What is ``resumed`` out of a journal may be of others' terms, if the neighbor manages now.
+        What is ``resumed`` out of a journal may be of others' former terms, if the neighbor manages now.
         """
         receiver = group.receivers.get(feed)
         its_own = term.nat_id == link.neighbor.nat_id
         if resumed and link.neighbor.standing(feed) is Standing.MANAGE:
-            its_own = True
+            its_own |= term < link.neighbor.standings[feed].term
         if receiver is None or link.outgoing or not its_own:
             group.heard_term(feed, term)
             self._counters.not_managed += 1

@@ -167,6 +167,7 @@ class GroupFeeds:
             if forget:
                 self.feeds[feed].digest.change(self._table.clear(feed.mapping_id, feed.process_id), [])
             receiver.refresh(now)
+        self._ask(now)
 
     def interrupted(self, neighbor: Neighbor) -> None:
         """The link that brought this neighbor's entries is gone, and a dump with it."""

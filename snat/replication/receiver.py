@@ -143,13 +143,14 @@ class Receiver:
             self._gap()
             return None
         self.level_at = now
-        if self._sweep is None and statement.position == state.position:
+        repairs = self._sweep is not None or (self._asked is not None and not self.whole)
+        if not repairs and statement.position == state.position:
             if FeedDigest(statement.count, statement.digest) == state.digest:
                 self._verified(now)
             elif self.whole:
                 self.counters.mismatches += 1
                 self._failed(now)
-        return None  # otherwise a repair is coming, or it is an old statement
+        return None  # otherwise the end of a dump tells, or it is an old statement
 
     def agrees(self, said: Released | Unavailable) -> bool:
         """Whether we are exactly where the manager stopped."""

@@ -5,8 +5,18 @@ import pytest
 from snat.config.model import ConfiguredRole
 from snat.device.links import Link
 from snat.session.states import State
-from snat.wire import actions
-from snat.wire.actions import Action, Claim, Digest, DumpBegin, DumpRequest, Error, Released
+from snat.wire import items
+from snat.wire.actions import (
+    Action,
+    Authenticate,
+    Claim,
+    Digest,
+    DumpBegin,
+    DumpKind,
+    DumpRequest,
+    Error,
+    Released,
+)
 from snat.wire.errors import ErrorCode
 from snat.wire.framing import Framing
 from snat.wire.header import NO_TERM, Feed, Position, Term, encode
@@ -38,10 +48,11 @@ def hear(router: Router, data: bytes, link: Link | None = None) -> list[Error]:
     link = link or incoming(router)
     link.queue.take(1 << 20)
     router.device.received(link, data, router.network.now)
+    router.device.turn(router.network.now)
     framing = Framing()
     for message in link.queue.take(1 << 20):
         framing.feed(message)
-    said = [found for message in framing.messages() for found in actions.controls(message.body)]
+    said = [found for message in framing.messages() for found in items.controls(message.body)]
     return [found for found in said if isinstance(found, Error)]
 
 
@@ -93,14 +104,14 @@ def test_a_feed_that_is_not_ours_is_refused(network: Network) -> None:
 def test_a_dump_request_to_a_member_that_does_not_manage_is_refused(network: Network) -> None:
     """Never answered with an empty dump: a fast restart of the active would empty every good table."""
     backup = network.routers[2]
-    (error,) = hear(backup, encode(control(DumpRequest(1, FEED))))
+    (error,) = hear(backup, encode(control(DumpRequest(1, FEED, DumpKind.FEED, Position()))))
     assert error.code == ErrorCode.NOT_SYNCHRONISED
 
 
 def test_a_dump_that_nobody_asked_for_changes_nothing(network: Network) -> None:
     backup = network.routers[2]
     before = position(backup)
-    begin = DumpBegin(77, FEED, Position(before.term, before.sequence + 50))
+    begin = DumpBegin(77, FEED, DumpKind.FEED, Position(before.term, before.sequence + 50))
     assert hear(backup, encode(control(begin))) == []
     assert position(backup) == before
     assert backup.device.groups[0].synchronised
@@ -121,7 +132,7 @@ def test_a_claim_by_a_member_that_is_not_preferred_is_ignored(network: Network) 
 
 def test_a_statement_that_differs_leads_to_a_dump_that_repairs(network: Network) -> None:
     backup = network.routers[2]
-    said = Digest(FEED, position(backup), 5, 12345, Position())
+    said = Digest(FEED, position(backup), 5, 12345)
     assert hear(backup, encode(control(said))) == []
     assert not backup.device.groups[0].synchronised
     network.run_until(lambda: network.quiet() and backup.device.groups[0].synchronised)
@@ -134,7 +145,7 @@ def test_a_statement_that_differs_leads_to_a_dump_that_repairs(network: Network)
         (item(Action(12), b"short"), ErrorCode.MALFORMED),
         (bytes((99, 0, 0, 0)), ErrorCode.UNKNOWN_ACTION),
         (b"\x0c\x00\xff\xff", ErrorCode.MALFORMED),
-        (actions.authenticate(actions.Authenticate(1, 1, 1, 1, 0, 1), []), ErrorCode.MALFORMED),
+        (items.authenticate(Authenticate(1, 1, 1, 1, 1, 0, 1), []), ErrorCode.MALFORMED),
     ],
     ids=["short item", "unknown mandatory", "length lies", "authenticate again"],
 )
@@ -147,7 +158,7 @@ def test_a_malformed_message_closes_the_link_and_nothing_else(
     assert link.session.state is State.CLOSE
     framing = Framing()
     framing.feed(link.session.data_to_send())
-    ((said,),) = [actions.controls(message.body) for message in framing.messages()]
+    ((said,),) = [items.controls(message.body) for message in framing.messages()]
     assert isinstance(said, Error)
     assert said.code == code
     assert backup.device.link_counters.refused == 1
@@ -163,7 +174,7 @@ def test_a_live_manager_announces_itself_above_a_higher_term(network: Network) -
     """Otherwise a member above it would refuse it for ever, and call itself synchronised."""
     primary, backup = network.routers[1], network.routers[2]
     higher = Term(position(primary).term.number + 7, 2)
-    hear(primary, encode(actions.error(Error(ErrorCode.OLD_TERM, FEED, higher))))
+    hear(primary, encode(items.error(Error(ErrorCode.OLD_TERM, FEED, higher))))
     primary.settle()
     assert position(primary).term > higher
     assert primary.standing.name == "MANAGE"
@@ -175,7 +186,7 @@ def test_a_live_manager_announces_itself_above_a_higher_term(network: Network) -
 def test_what_a_neighbor_says_cannot_write_on_a_terminal(network: Network) -> None:
     backup = network.routers[2]
     link = incoming(backup)
-    hear(backup, encode(actions.error(Error(ErrorCode.VERSION, Feed(0, 0), NO_TERM, "\x1b[2Jbye"))))
+    hear(backup, encode(items.error(Error(ErrorCode.VERSION, Feed(0, 0), NO_TERM, "\x1b[2Jbye"))))
     assert link.neighbor.refusal == "ended by the neighbor: ?[2Jbye"
 
 
@@ -189,6 +200,6 @@ def test_a_neighbors_refusal_ends_the_link_with_its_reason(network: Network) -> 
     backup = network.routers[2]
     link = incoming(backup)
     refusal = Error(ErrorCode.VERSION, Feed(0, 0), NO_TERM, "too old for us")
-    hear(backup, encode(actions.error(refusal)))
+    hear(backup, encode(items.error(refusal)))
     assert link.session.state is State.CLOSE
     assert link.neighbor.refusal == "ended by the neighbor: too old for us"

@@ -8,7 +8,7 @@ FEED = Feed(0, 10)
 
 
 def hello(incarnation: int) -> Authenticate:
-    return Authenticate(2, incarnation, 1000, 65536, 0, 1)
+    return Authenticate(2, incarnation, 7, 1000, 65536, 0, 1)
 
 
 def unit(standing: Standing, term: int) -> Unit:

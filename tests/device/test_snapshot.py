@@ -428,9 +428,9 @@ def test_the_position_is_where_the_table_was_last_proved_whole() -> None:
     later = Position(HERE.term, HERE.sequence + 5)
     state(one).position = later
     assert one.positions() == {FEED: HERE}
-    receiver.synchronised = True
+    receiver.whole = True
     assert one.positions() == {FEED: later}
-    receiver.synchronised = False
+    receiver.whole = False
     state(one).position = Position()
     lone(one, 1000.0)
     assert one.positions() == {FEED: state(one).position}

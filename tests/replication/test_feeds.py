@@ -10,7 +10,7 @@ from snat.replication.dump import Dump
 from snat.replication.feed import FeedCounters, FeedState, belongs_to
 from snat.replication.receiver import REQUEST_TIME, Receiver
 from snat.replication.sender import MESSAGE_SIZE, Sender
-from snat.wire.actions import Digest, DumpBegin, DumpEnd
+from snat.wire.actions import Digest, DumpBegin, DumpEnd, DumpKind, DumpRequest, Had, TermBegin
 from snat.wire.errors import ErrorCode, WireError
 from snat.wire.framing import Framing
 from snat.wire.header import Feed, Message, Position, Term, encode
@@ -30,8 +30,8 @@ class Manager:
     def compiled(self) -> list[Message]:
         return [decoded(message) for message in self.sender.compile()]
 
-    def dump(self, number: int, slice_size: int = 200) -> Dump:
-        return Dump(number, self.state, self.table, slice_size)
+    def dump(self, request: DumpRequest, slice_size: int = 200) -> Dump:
+        return Dump(request, self.state, self.table, slice_size)
 
 
 def decoded(data: bytes) -> Message:
@@ -56,6 +56,12 @@ def deliver(receiver: Receiver, message: Message) -> None:
                 receiver.begin(said, NOW)
             case DumpEnd():
                 receiver.end(said, NOW)
+                while receiver.works:
+                    receiver.work(NOW)
+            case TermBegin():
+                receiver.enter(said)
+            case Had():
+                receiver.had(said)
             case Digest():
                 assert receiver.compare(said, NOW) is None
 
@@ -63,6 +69,7 @@ def deliver(receiver: Receiver, message: Message) -> None:
 def follow() -> tuple[Manager, Receiver]:
     """A member that is synchronised from the start of the term on."""
     manager, receiver = Manager(), member()
+    receiver.enter(manager.sender.begun)
     receiver.compare(manager.sender.statement(), NOW)
     assert receiver.synchronised
     return manager, receiver
@@ -83,7 +90,7 @@ def test_a_member_at_the_base_follows_without_a_dump() -> None:
     for message in manager.compiled():
         deliver(receiver, message)
     assert equal(manager, receiver)
-    assert not receiver.wants_dump(NOW)
+    assert receiver.wanted(NOW) is None
 
 
 def test_a_takeover_needs_no_dump_at_the_base() -> None:
@@ -92,7 +99,8 @@ def test_a_takeover_needs_no_dump_at_the_base() -> None:
     for message in manager.compiled():
         deliver(receiver, message)
     taker = Sender(receiver.state, receiver.table, receiver.state.next_term(2), FeedCounters())
-    old = Receiver(manager.state, manager.table, FeedCounters())
+    old = Receiver(manager.state, manager.table, FeedCounters(), whole=True)
+    old.enter(taker.begun)
     assert old.compare(taker.statement(), NOW) is None
     assert old.synchronised
     assert old.state.position == Position(Term(2, 2), 0)
@@ -104,9 +112,10 @@ def test_a_new_term_is_not_adopted_away_from_its_base() -> None:
     manager.compiled()  # the member never hears of it
     taker = Sender(manager.state, manager.table, Term(2, 2), FeedCounters())
     before = receiver.state.position
+    receiver.enter(taker.begun)
     assert receiver.compare(taker.statement(), NOW) is None
     assert receiver.state.position == before
-    assert receiver.wants_dump(NOW)
+    assert receiver.wanted(NOW) is DumpKind.RESUME
 
 
 def test_a_gap_is_noticed_and_nothing_after_it_is_applied() -> None:
@@ -119,7 +128,7 @@ def test_a_gap_is_noticed_and_nothing_after_it_is_applied() -> None:
     assert len(lost) == 1
     assert len(receiver.table) == 0
     assert receiver.counters.gaps == 1
-    assert receiver.wants_dump(NOW)
+    assert receiver.wanted(NOW) is DumpKind.RESUME
 
 
 def test_a_statement_from_ahead_is_a_gap() -> None:
@@ -127,12 +136,12 @@ def test_a_statement_from_ahead_is_a_gap() -> None:
     manager.table.add([record(1)])
     manager.compiled()
     receiver.compare(manager.sender.statement(), NOW)
-    assert receiver.wants_dump(NOW)
+    assert receiver.wanted(NOW) is DumpKind.RESUME
 
 
 def test_an_older_term_is_refused_with_a_counter() -> None:
     manager, receiver = follow()
-    receiver.state.position = Position(Term(5, 2), 0)
+    receiver.state.restart(Position(Term(5, 2), 0))
     manager.table.add([record(1)])
     (message,) = manager.compiled()
     assert receiver.apply(message, NOW) is ErrorCode.OLD_TERM
@@ -150,7 +159,7 @@ def test_a_digest_that_differs_at_the_same_sequence_asks_for_a_dump() -> None:
     receiver.state.digest.change([record(1)], [])
     receiver.compare(manager.sender.statement(), NOW)
     assert receiver.counters.mismatches == 1
-    assert receiver.wants_dump(NOW)
+    assert receiver.wanted(NOW) is DumpKind.FEED
 
 
 def test_a_dump_removes_what_the_manager_does_not_have() -> None:
@@ -178,8 +187,8 @@ def test_a_dump_of_another_number_is_not_ours() -> None:
     manager, receiver = Manager(), member()
     manager.table.add([record(1)])
     manager.compiled()
-    receiver.request(NOW)
-    for message in whole(manager.dump(99)):
+    asked = receiver.request(DumpKind.FEED, NOW)
+    for message in whole(manager.dump(asked._replace(number=99))):
         deliver(receiver, message)
     assert len(receiver.table) == 0
     assert not receiver.synchronised
@@ -190,20 +199,20 @@ def test_a_dump_cut_short_leaves_the_member_unsynchronised() -> None:
     manager, receiver = Manager(), member()
     manager.table.add([record(number) for number in range(1, 20)])
     manager.compiled()
-    for message in whole(manager.dump(receiver.request(NOW)))[:-1]:
+    for message in whole(manager.dump(receiver.request(DumpKind.FEED, NOW)))[:-1]:
         deliver(receiver, message)
     receiver.interrupted()
     assert not receiver.synchronised
     assert receiver.counters.dumps_failed == 1
-    assert receiver.wants_dump(NOW)
+    assert receiver.wanted(NOW) is DumpKind.FEED
 
 
 def test_a_dump_is_asked_for_again_only_after_a_while() -> None:
     receiver = member()
-    assert receiver.wants_dump(NOW)
-    receiver.request(NOW)
-    assert not receiver.wants_dump(NOW + REQUEST_TIME - 0.1)
-    assert receiver.wants_dump(NOW + REQUEST_TIME)
+    assert receiver.wanted(NOW) is DumpKind.RESUME
+    receiver.request(DumpKind.RESUME, NOW)
+    assert receiver.wanted(NOW + REQUEST_TIME - 0.1) is None
+    assert receiver.wanted(NOW + REQUEST_TIME) is DumpKind.RESUME
 
 
 def test_a_malformed_message_changes_nothing() -> None:
@@ -272,7 +281,7 @@ def whole(dump: Dump) -> list[Message]:
 
 
 def run_dump(manager: Manager, receiver: Receiver) -> None:
-    for message in whole(manager.dump(receiver.request(NOW))):
+    for message in whole(manager.dump(receiver.request(DumpKind.FEED, NOW))):
         deliver(receiver, message)
 
 
@@ -282,7 +291,7 @@ def test_an_endpoint_with_many_flows_is_cut_into_slices() -> None:
     manager.table.add([one[:4] + far.rjust(8, b"\0") + one[12:29] + far * 2 + one[41:] for far in outside])
     manager.compiled()
     assert len(manager.table.endpoints()) == 1
-    messages = whole(manager.dump(receiver.request(NOW), slice_size=1000))
+    messages = whole(manager.dump(receiver.request(DumpKind.FEED, NOW), slice_size=1000))
     assert max(len(message.body) for message in messages) < 1000 + 100
     for message in messages:
         deliver(receiver, message)
@@ -307,7 +316,7 @@ def test_a_dump_and_live_changes_in_any_order_end_equal(data: st.DataObject) -> 
     stale = data.draw(st.lists(st.sampled_from(records), unique=True))
     receiver.table.add(stale)
     receiver.state.digest.change([], stale)
-    dump = manager.dump(receiver.request(NOW), slice_size=data.draw(st.integers(1, 300)))
+    dump = manager.dump(receiver.request(DumpKind.FEED, NOW), slice_size=data.draw(st.integers(1, 300)))
     last = False
     while not last:
         for _ in range(data.draw(st.integers(0, 3))):

@@ -17,6 +17,7 @@ def hello(nat_id: int, **others: int) -> Authenticate:
     """What the device of a NAT ID says of itself."""
     fields = {
         "incarnation": 100 + nat_id % 100,
+        "run": 7,
         "keepalive": 1000,
         "maximum_message": MAXIMUM_MESSAGE,
         "capabilities": 0,
