@@ -73,8 +73,8 @@ class Receiver:
     _failed_at: float = 0.0
     _sweep: Sweep | None = None
     """From the begin of a dump to the end of its sweep."""
-    _expected: FeedDigest | None = None
-    """What the digest must be when the sweep is over; moves with live changes."""
+    _end: DumpEnd | None = None
+    """What the dump's end said; its sweep goes on."""
 
     def __post_init__(self) -> None:
         untouched = self.state.position == Position() and not self.state.digest.count
@@ -173,7 +173,7 @@ class Receiver:
         self._request += 1
         self._asked = now
         self._next = now + self.interval
-        self._sweep = self._expected = None
+        self._sweep = self._end = None
         return DumpRequest(self._request, self.state.feed, kind, self.state.position)
 
     def refused(self, now: float) -> None:
@@ -197,17 +197,16 @@ class Receiver:
             return
         self._asked = now
         self._sweep = Sweep(self.table, self.state.feed)
-        self._expected = None
+        self._end = None
         self.state.restart(dump.position)
         self.synchronised = self.whole = False
 
     def end(self, dump: DumpEnd, now: float) -> None:
         """The dump is complete; its sweep begins."""
-        if dump.number != self._request or self._sweep is None or self._expected is not None:
+        if dump.number != self._request or self._sweep is None or self._end is not None:
             return
-        self._asked = now
+        self._end = dump
         if self.state.position == dump.position:
-            self._expected = FeedDigest(dump.count, dump.digest)
             self.work(now)
         else:
             self._end_dump(now, proved=False)
@@ -215,29 +214,36 @@ class Receiver:
     @property
     def works(self) -> bool:
         """Whether :meth:`work` has something to do."""
-        return self._expected is not None
+        return self._end is not None
 
     def work(self, now: float) -> None:
-        """A slice of the sweep; at its end the tables are proved equal."""
-        if self._sweep is None or self._expected is None:
+        """A slice of the sweep. At its end the tables are proved equal.
+
+        If the feed went on meanwhile, the table is taken for whole, and asking for what it missed proves it.
+        """
+        if self._sweep is None or self._end is None:
             return
         removed = self._sweep.step()
         self.counters.swept += len(removed)
         self.state.digest.change(removed, [])
         self._asked = now
-        if self._sweep.done:
-            self._end_dump(now, proved=self.state.digest == self._expected)
+        if self._sweep.done and self.state.position == self._end.position:
+            self._end_dump(now, proved=self.state.digest == FeedDigest(self._end.count, self._end.digest))
+        elif self._sweep.done:
+            self.counters.dumps_received += 1
+            self._asked = self._sweep = self._end = None
+            self.whole = True
 
     def interrupted(self) -> None:
         """The link that brought the feed is gone, and a dump with it."""
         if self._asked is not None:
             self.counters.dumps_failed += 1
-        self._asked = self._sweep = self._expected = None
+        self._asked = self._sweep = self._end = None
 
     # Inside
 
     def _end_dump(self, now: float, *, proved: bool) -> None:
-        self._sweep = self._expected = None
+        self._sweep = self._end = None
         if proved:
             self.counters.dumps_received += 1
             self._verified(now)
@@ -270,7 +276,7 @@ class Receiver:
             self._asked = now
 
     def _take_slice(self, message: Message, runs: list[Run], now: float) -> None:
-        if self._sweep is not None and self._expected is None and message.term == self.state.position.term:
+        if self._sweep is not None and self._end is None and message.term == self.state.position.term:
             self._asked = now
             self._change(runs)
 
@@ -280,15 +286,10 @@ class Receiver:
             self.counters.items_applied += len(records)
             if action is Action.DELETE_ALL:
                 self.counters.cleared += 1
-                self._account(self.table.clear(feed.mapping_id, feed.process_id), [])
+                self.state.digest.change(self.table.clear(feed.mapping_id, feed.process_id), [])
             elif action is Action.DELETE:
                 removed = self.table.remove(records)
                 self.counters.deletes_unknown += len(records) - len(removed)
-                self._account(removed, [])
+                self.state.digest.change(removed, [])
             else:
-                self._account(self.table.add(records), records)
-
-    def _account(self, removed: list[bytes], added: list[bytes]) -> None:
-        self.state.digest.change(removed, added)
-        if self._expected is not None:
-            self._expected.change(removed, added)
+                self.state.digest.change(self.table.add(records), records)
