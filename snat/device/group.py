@@ -155,6 +155,8 @@ class Group(GroupFeeds):
 
     def _next_listening(self, now: float) -> Input | None:
         if self._manager is None:
+            if not self.synchronised and self._has_company(now):
+                return Input.UNSYNCHRONISED  # another knows better what the manager had
             gone = self._successor_overdue(now)
             return Input.MANAGER_LOST if gone else None
         if not self.synchronised:
@@ -205,6 +207,13 @@ class Group(GroupFeeds):
             return False
         feed = next(iter(self.feeds))
         return goes_first(feed, self.role, self._nat_id, self.neighbors, now, hold_time)
+
+    def _has_company(self, now: float) -> bool:
+        """Whether another member listens."""
+        feed, hold_time = next(iter(self.feeds)), self.configuration.hold_time
+        return any(
+            one.standing(feed) is Standing.LISTEN and not one.silent(now, hold_time) for one in self.neighbors
+        )
 
     def _hands_over(self, former: Neighbor | None, now: float) -> bool:
         """Whether who managed is there and listens: somebody else has claimed the role."""

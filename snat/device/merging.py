@@ -11,7 +11,7 @@ from snat.device.links import Neighbor
 from snat.nat.table import NatTable
 from snat.replication.feed import FeedCounters, FeedState
 from snat.replication.pull import TRIES, Pull
-from snat.wire.actions import DumpBegin, DumpEnd, Had, Standing
+from snat.wire.actions import DumpBegin, DumpEnd, Had, RoleChange, Standing
 from snat.wire.header import Feed, Message, Position, encode
 from snat.wire.items import control
 
@@ -61,7 +61,8 @@ class Merging:
     def consider(self, neighbor: Neighbor, feed: Feed, now: float) -> None:
         """A neighbor told where it stands, or that it manages."""
         if feed not in neighbor.applied:  # it manages, or said nothing; what it says on two links may swap
-            if neighbor.standing(feed) is Standing.MANAGE:
+            said = neighbor.standings.get(feed)
+            if said is not None and self._is_rival(said):
                 self._rivals.add(neighbor.nat_id)
         elif self._forked(neighbor, feed):
             self._pulls.setdefault((neighbor.nat_id, feed), Pull(feed, self._table))
@@ -121,6 +122,9 @@ class Merging:
             self._forget(neighbor, pull.feed, now)
 
     # Inside
+
+    def _is_rival(self, said: RoleChange) -> bool:
+        return said.standing == Standing.MANAGE and not self._feeds[said.feed].knows(said.term)
 
     def _forked(self, neighbor: Neighbor, feed: Feed) -> bool:
         at, state = neighbor.applied.get(feed), self._feeds[feed]

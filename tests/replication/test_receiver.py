@@ -76,6 +76,10 @@ class Pair:
         while not last:
             data, last = dump.next_message()
             self.take(data)
+        self.sweep()
+
+    def sweep(self) -> None:
+        """To its end."""
         while self.member.works:
             self.member.work(self.now)
 
@@ -287,13 +291,11 @@ def test_a_sweep_goes_on_in_slices_while_the_feed_does(pair: Pair, monkeypatch: 
     while not last:
         data, last = dump.next_message()
         pair.take(data)
-    assert member.works
-    assert not member.synchronised
+    assert (member.works, member.synchronised) == (True, False)
     pair.table.add([record(2), record(100)])  # one of the stale is made anew meanwhile
     pair.table.remove([record(1)])
     pair.deliver()
-    while member.works:
-        member.work(pair.now)
+    pair.sweep()
     assert (member.whole, member.synchronised) == (True, False)
     assert member.wanted(pair.now) is DumpKind.RESUME
     pair.serve(DumpKind.RESUME)
