@@ -290,7 +290,8 @@ class Ledger:
         }
         self.deleted.clear()
         self.ignorant = False
-        self.network.isolated &= not self.network.connected()
+        heard = self.network.now - self.network.restored_at > self.network.shape.hold_time
+        self.network.isolated &= not (heard and self.network.connected())
         for router in self.alive():
             self._of[router.nat_id].made.clear()
         for deeds in self._of.values():

@@ -40,6 +40,8 @@ class Network:
         self.now = 1000.0
         self.trace = trace
         self.isolated = False
+        self.restored_at = 0.0
+        """When the last silence ended; what waited for that arrives a little later."""
         """Something kept members from hearing each other for a while, so that a split has a cause."""
         self.watches: list[Watch] = []
         self.starts: list[Watch] = []
@@ -149,6 +151,7 @@ class Network:
 
     def restore(self, pairs: list[tuple[int, int]], *, lost: bool = False) -> None:
         """End what :meth:`silence` began. What waited arrives now, or (lost) the connections break."""
+        self.restored_at = self.now
         self._silenced.subtract(pairs)
         self._silenced = +self._silenced
         for router in list(self.routers.values()):
