@@ -104,10 +104,14 @@ def test_a_dump_that_is_over_does_not_begin_again(network: Network) -> None:
     assert backup.device.feed_counters.dumps_received == 1
     (link,) = [one for one in backup.device.neighbors[1].links() if not one.outgoing]
     at = backup.device.groups[0].feeds[FEED].position
-    fields: dict[str, Any] = {"number": 1, "feed": FEED, "kind": 1, "position": at, "count": 0, "digest": 0}
+    asked = backup.device.groups[0].receivers[FEED]._request
+    assert asked > 0
+    fields: dict[str, Any] = {"number": asked, "feed": FEED, "kind": 1, "position": at, "count": 0, "digest": 0}
     for kind in (DumpBegin, DumpEnd):
         said: Any = kind(**{name: fields[name] for name in kind._fields})
         hear(backup, encode(codec.control(said)), link)
+    backup.device.turn(network.now)
+    assert not link.inbound
     assert len(backup.device.table) == 1
     assert backup.device.groups[0].synchronised
 
