@@ -96,7 +96,7 @@ class Exchange:
         if receiver is None:
             return
         match said:
-            case TermBegin():
+            case TermBegin() if link.neighbor.standing(said.feed) is Standing.MANAGE:
                 receiver.enter(said)
             case Had():
                 receiver.had(said)

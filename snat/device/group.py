@@ -276,11 +276,14 @@ class Group(GroupFeeds):
             if feed in self.senders:
                 self.senders[feed].stop()
             term = state.next_term(self._nat_id)
-            self.senders[feed] = sender = self._sender(state, term)
+            self.senders[feed] = self._sender(state, term)
             self.events.append(TermTaken(feed, term))
-            for neighbor in self.neighbors:
-                if neighbor.outgoing is not None:
-                    neighbor.outgoing.put(encode(control(sender.begun)))
+        # Who hears of the term without who manages could think that it is the best of those that start.
+        begun = b"".join(control(sender.begun) for sender in self.senders.values())
+        message = encode(b"".join(map(control, self.roles())) + begun)
+        for neighbor in self.neighbors:
+            if neighbor.outgoing is not None:
+                neighbor.outgoing.put(message)
 
     def _leave(self, synchronised: bool, now: float) -> None:
         for feed, sender in self.senders.items():
@@ -291,6 +294,7 @@ class Group(GroupFeeds):
                 for feed in self.feeds:
                     neighbor.outgoing.dumps.pop(feed, None)
         self.senders = {}
+        self.unverified = False
         self.merging.end()
         self.receivers = self._listening(synchronised=synchronised, whole=True)
         self._unmanaged_since = now

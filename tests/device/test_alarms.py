@@ -119,7 +119,11 @@ def nobody_to_learn_from(network: Network, _: pytest.MonkeyPatch) -> Iterator[No
         (wrong_digest, 2, r"mapping 10 has diverged: \d repairs did not make it equal"),
         (other_configuration, 2, r"mapping 10 is configured differently on r1\.example"),
         (slow_keepalive, 1, r"r2\.example sends a keepalive every 600 ms: the hold time here is not longer"),
-        (nobody_to_learn_from, 1, r"unverified: the role was taken without a synchronised member to learn from"),
+        (
+            nobody_to_learn_from,
+            1,
+            r"unverified: .* without a synchronised member to learn from",
+        ),
     ],
 )
 def test_an_alarm_is_in_the_log_when_it_begins_and_when_it_ends(
@@ -154,7 +158,7 @@ def test_a_start_is_no_alarm_and_nobody_there_is_one_after_the_hold_time(network
 def test_a_silent_neighbor_is_said_to_be_silent_and_no_more(network: Network) -> None:
     """That its links are down and that it lags is no news."""
     router = network.routers[1]
-    network.routers[2].kill()
+    network.routers[2].kill(silently=True)
     router.device.table.add([record(1)])
     router.settle()
     network.run(3.0)

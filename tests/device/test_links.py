@@ -7,7 +7,7 @@ import pytest
 from snat.config.model import ConfiguredRole
 from snat.device import linking
 from snat.device.alarms import alarms
-from snat.device.events import IncarnationRefused
+from snat.device.events import IncarnationRefused, LinkClosed
 from snat.session.states import State
 from snat.wire.actions import Action, DumpKind, DumpRequest, Error, Standing, Unavailable
 from snat.wire.errors import ErrorCode
@@ -81,6 +81,36 @@ def test_who_is_refused_takes_another_incarnation_and_comes_again(network: Netwo
     assert hello.incarnation == 77
 
 
+def test_a_refusal_of_an_incarnation_before_the_present_one_is_told_for_that_one(network: Network) -> None:
+    """A service that has taken another since need not do so again."""
+    router = network.routers[2]
+    late = of(router, 1)
+    router.device.incarnation = 5
+    refusal = encode(error(Error(ErrorCode.INCARNATION, NO_FEED, NO_TERM, "incarnation 1 has ended")))
+    router.device.received(late, refusal, network.now)
+    router.device.turn(network.now)
+    refused = [event for event in router.device.events() if isinstance(event, IncarnationRefused)]
+    assert refused == [IncarnationRefused(1)]
+
+
+def test_a_device_that_renews_closes_all_links_and_blames_nobody(network: Network) -> None:
+    router = network.routers[2]
+    before = router.device.link_counters.refused
+    links = neighbor(router, 1).links()
+    router.device.renew(77, network.now)
+    assert [link.session.state for link in links] == [State.CLOSE] * 2
+    assert neighbor(router, 1).links() == []
+    closed = [event.link for event in router.device.events() if isinstance(event, LinkClosed)]
+    assert closed == links
+    for link in links:
+        (said,) = controls(link.last_words()[32:])
+        assert isinstance(said, Error)
+        assert said.code == ErrorCode.REPLACED
+    assert router.device.link_counters.refused == before
+    assert router.device.dialled(1, network.now).session.local.incarnation == 77
+    assert router.device.accepted(1, network.now).session.local.incarnation == 77
+
+
 # Slices
 
 
@@ -103,6 +133,31 @@ def test_a_flood_is_applied_in_slices_in_order(network: Network, monkeypatch: py
     assert len(sizes) > 4
     assert sizes[-1] == 60
     assert router.device.groups[0].synchronised
+
+
+def test_a_flood_on_one_link_does_not_hold_up_the_other(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(linking, "_SLICE", 500)
+    router = network.routers[2]
+    at = router.device.groups[0].feeds[FEED].position
+    router.device.received(of(router, 1), b"".join(adds(60, at)), network.now)
+    gone = encode(control(Unavailable(FEED, at, 0, 0, 1)))
+    router.device.received(to(router, 1), gone, network.now)
+    router.device.turn(network.now)
+    assert neighbor(router, 1).standing(FEED) is None
+    assert of(router, 1).inbound
+
+
+def test_a_turn_with_a_flood_still_keeps_alive(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(linking, "_SLICE", 500)
+    router = network.routers[2]
+    at = router.device.groups[0].feeds[FEED].position
+    router.device.received(of(router, 1), b"".join(adds(60, at)), network.now)
+    queued(to(router, 1))
+    router.device.turn(network.now + 0.2)
+    assert of(router, 1).inbound
+    assert Action.KEEPALIVE in [message.body[0] for message in queued(to(router, 1))]
 
 
 def test_a_link_is_choked_while_too_much_waits(network: Network) -> None:

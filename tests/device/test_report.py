@@ -10,11 +10,16 @@ from snat.config.model import ConfiguredRole
 from snat.device import report
 from snat.device.device import Device
 from snat.device.events import Noted
-from snat.device.status import Endpoint
+from snat.device.status import Endpoint, MemberStatus
 from snat.redundancy.roles import ALONE_EXTRA
-from snat.wire.actions import Standing
+from snat.wire.actions import Action, Standing
+from snat.wire.header import Position, encode
+from snat.wire.items import item
+from tests.device.groups import FEED, flow, of
 from tests.packets import echo, tcp
+from tests.records import record
 from tests.simulation.network import Network, configuration
+from tests.simulation.shape import Shape
 
 SERVER = "198.51.100.7"
 
@@ -117,6 +122,82 @@ def test_a_silent_manager_is_lost_with_any_allowed_timers(keepalive: float, hold
         now = device.next_deadline()
         assert now < 1000.0 + 2 * hold_time + 2 * keepalive + ALONE_EXTRA
     assert not [one for one in device.events() if isinstance(one, Noted) and "paused" in one.text]
+
+
+def test_a_manager_tells_of_its_members_and_a_member_of_itself() -> None:
+    network = running()
+    manager, member = network.routers[1], network.routers[2]
+    flow(manager, 5)
+    network.run(1.0)
+    at = manager.device.groups[0].feeds[FEED].position
+    (group,) = report.groups(manager.device, network.now)
+    (feed,) = group.feeds
+    (told,) = feed.members
+    assert told == MemberStatus(
+        neighbor="r2.example", nat_id=2, standing="LISTEN", term=at.term.number, sequence=at.sequence
+    )
+    assert (feed.sequence, feed.entries, feed.lag_messages) == (at.sequence, 1, 0)
+    assert {link.incarnation for link in group.links} == {1}
+    (other,) = report.groups(member.device, network.now)
+    assert other.feeds[0].members == ()
+    assert other.feeds[0].lag_messages == 0
+
+    manager.device.table.add([record(number) for number in range(1, 4)])
+    manager.device.turn(network.now)
+    manager.device.groups[0].senders[FEED].sample(network.now)
+    (told,) = report.groups(manager.device, network.now + 2.5)[0].feeds[0].members
+    assert (told.sequence, told.lag_messages, told.lag_seconds) == (at.sequence, 1, 2.5)
+
+    receiver = member.device.groups[0].receivers[FEED]
+    receiver.stated, receiver.level_at = Position(at.term, at.sequence + 4), network.now - 1.5
+    (mine,) = report.groups(member.device, network.now)[0].feeds
+    assert (mine.lag_messages, mine.lag_seconds) == (4, 1.5)
+
+
+def test_the_journal_and_what_waits_to_be_applied_are_told() -> None:
+    network = running()
+    manager, member = network.routers[1], network.routers[2]
+    began = report.groups(member.device, network.now)[0].feeds[0]
+    flow(manager, 5)
+    network.run(1.0)
+    (feed,) = report.groups(member.device, network.now)[0].feeds
+    assert feed.journal_messages == began.journal_messages + 1
+    assert feed.journal_bytes - began.journal_bytes >= len(item(Action.ADD, record()))
+    at = member.device.groups[0].feeds[FEED].position
+    waits = encode(item(Action.ADD, record(3)), FEED, at.term, at.sequence + 1)
+    member.device.received(of(member, 1), waits, network.now)
+    told = {link.direction: link.inbound_bytes for link in report.groups(member.device, network.now)[0].links}
+    assert told == {"out": 0, "in": len(waits)}
+    member.device.turn(network.now)
+    assert {link.inbound_bytes for link in report.groups(member.device, network.now)[0].links} == {0}
+
+
+def test_a_neighbor_that_was_never_there_and_one_that_came_again_show_their_incarnation() -> None:
+    network = running()
+    network.routers[2].kill()
+    network.routers[2].start()
+    network.run_until(network.quiet)
+    (group,) = report.groups(network.routers[1].device, network.now)
+    assert {link.incarnation for link in group.links} == {2}
+    alone = Device(
+        configuration(1, ConfiguredRole.PRIMARY, (2,)),
+        incarnation=9,
+        terms={},
+        ports=random.Random(1),
+        ttl_step=1,
+        now=0.0,
+    )
+    (group,) = report.groups(alone, 0.0)
+    assert {(link.state, link.incarnation) for link in group.links} == {("Idle", 0)}
+
+
+def test_a_member_that_pulls_is_told_so() -> None:
+    roles = {1: ConfiguredRole.PRIMARY, 2: ConfiguredRole.BACKUP}
+    network = Network(3, roles, Shape(pull_interval=5.0))
+    network.run_until(network.quiet)
+    network.run(1.0)
+    (told,) = report.groups(network.routers[1].device, network.now)[0].feeds[0].members
+    assert told.pulls
 
 
 def test_everything_becomes_json() -> None:

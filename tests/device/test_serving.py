@@ -13,6 +13,8 @@ from tests.device.groups import FEED, counters, of, queued, settled, to
 from tests.records import record
 from tests.simulation.network import Network, Router
 
+NOWHERE = Position()
+
 
 @pytest.fixture
 def network() -> Network:
@@ -30,7 +32,7 @@ def at(router: Router) -> Position:
     return router.device.groups[0].feeds[FEED].position
 
 
-def ask(router: Router, neighbor: int, kind: DumpKind, position: Position = Position()) -> list[Message]:
+def ask(router: Router, neighbor: int, kind: DumpKind, position: Position = NOWHERE) -> list[Message]:
     """A neighbor asks on the link that it hears from us by; all that it is answered."""
     request = DumpRequest(77, FEED, kind, position)
     queued(to(router, neighbor))

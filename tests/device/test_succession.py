@@ -13,7 +13,7 @@ from tests.simulation.shape import Shape
 
 NOW, HOLD_TIME = 100.0, 3.0
 P, B = Role.PRIMARY, Role.BACKUP
-SOME, MORE = Position(Term(3, 1), 5), Position(Term(4, 1), 0)
+NOWHERE, SOME, MORE = Position(), Position(Term(3, 1), 5), Position(Term(4, 1), 0)
 
 
 def member(
@@ -21,7 +21,7 @@ def member(
     standing: Standing,
     role: Role = B,
     *,
-    at: Position = Position(),
+    at: Position = NOWHERE,
     term: int = 0,
     heard: float = NOW,
 ) -> Neighbor:

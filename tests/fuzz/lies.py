@@ -140,7 +140,8 @@ class _Scene:
         """A packet from inside, which passes or not."""
         packet = self.script.choice(_packets()).copy()
         if self.victim.holds_addresses:
-            self.victim.send_from_inside(packet)
+            self.victim.raw(bytes(packet), from_outside=False)
+            self.victim.settle()
 
     def _lose(self) -> None:
         link = self._link()

@@ -106,7 +106,14 @@ def test_a_dump_that_is_over_does_not_begin_again(network: Network) -> None:
     at = backup.device.groups[0].feeds[FEED].position
     asked = backup.device.groups[0].receivers[FEED]._request
     assert asked > 0
-    fields: dict[str, Any] = {"number": asked, "feed": FEED, "kind": 1, "position": at, "count": 0, "digest": 0}
+    fields: dict[str, Any] = {
+        "number": asked,
+        "feed": FEED,
+        "kind": 1,
+        "position": at,
+        "count": 0,
+        "digest": 0,
+    }
     for kind in (DumpBegin, DumpEnd):
         said: Any = kind(**{name: fields[name] for name in kind._fields})
         hear(backup, encode(codec.control(said)), link)

@@ -31,6 +31,7 @@ from snat.net.gratuitous_arp import GratuitousArpCounters
 from snat.net.kernel_plan import INSIDE_TUN, OUTSIDE_TUN, KernelPlan
 from snat.net.refused import KernelRefused
 from snat.net.tun import TunCounters
+from snat.redundancy.roles import Input
 from snat.translate.translator import Verdict
 from tests import packets
 from tests.net.memory import Log, Reactor
@@ -332,7 +333,7 @@ class Replay:
 
     def manage(self) -> None:
         group = self.device.groups[0]
-        group.standing = type(group.standing).MANAGE
+        group._enter(Input.ALONE, 0.0)
         self.device.translator.flows.manage(MAPPING, True, self.reactor.seconds())
 
 
