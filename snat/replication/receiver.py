@@ -11,7 +11,7 @@ from typing import Final
 
 from snat.nat.table import NatTable
 from snat.replication.digest import FeedDigest
-from snat.replication.feed import FeedCounters, FeedState
+from snat.replication.feed import FeedCounters, FeedState, belongs_to
 from snat.replication.sweep import Sweep
 from snat.wire.actions import (
     Action,
@@ -179,7 +179,7 @@ class Receiver:
     def refused(self, now: float) -> None:
         """Whom we asked cannot vouch for it now; it may soon."""
         self._asked = None
-        self._next = max(self._next, now + _SOON)
+        self._next = now + _SOON
 
     def refresh(self, now: float) -> None:
         """Ask for a dump, whatever is known (an operator wants it so)."""
@@ -228,7 +228,10 @@ class Receiver:
         self.state.digest.change(removed, [])
         self._asked = now
         if self._sweep.done and self.state.position == self._end.position:
-            self._end_dump(now, proved=self.state.digest == FeedDigest(self._end.count, self._end.digest))
+            expected = FeedDigest(self._end.count, self._end.digest)
+            if self.state.digest != expected:
+                self._recount()
+            self._end_dump(now, proved=self.state.digest == expected)
         elif self._sweep.done:
             self.counters.dumps_received += 1
             self._asked = self._sweep = self._end = None
@@ -251,6 +254,12 @@ class Receiver:
             self.counters.dumps_failed += 1
             self._failed(now)
 
+    def _recount(self) -> None:
+        """Take the digest of the table anew: a neighbor's fault in one feed may have removed from another."""
+        belongs = belongs_to(self.state.feed)
+        self.state.digest = FeedDigest()
+        self.state.digest.change([], [one for one in self.table.records() if belongs(one)])
+
     def _verified(self, now: float) -> None:
         self.synchronised = self.whole = True
         self._asked = None
@@ -264,7 +273,8 @@ class Receiver:
         self.failures += 1
         self._failed_at = now
         self._asked = None
-        self._next = now + (min(2.0 ** (self.failures - 2), LONGEST_DELAY) if self.failures > 1 else 0.0)
+        doublings = min(self.failures - 2, 9)
+        self._next = now + (min(2.0**doublings, LONGEST_DELAY) if doublings >= 0 else 0.0)
 
     def _gap(self) -> None:
         if not self.interval:
@@ -292,4 +302,5 @@ class Receiver:
                 self.counters.deletes_unknown += len(records) - len(removed)
                 self.state.digest.change(removed, [])
             else:
-                self.state.digest.change(self.table.add(records), records)
+                replaced = self.table.add(records)
+                self.state.digest.change(replaced and list(filter(belongs_to(feed), replaced)), records)

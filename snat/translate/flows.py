@@ -280,7 +280,7 @@ class Flows:
         The ports of the ``losers``, which did not come in, are not to be used soon.
         """
         self.manage(mapping_id, True, now)
-        self._free(losers)
+        self._free(losers, quarantine=True)  # nobody here followed their connections to the end
 
     def expire(self, now: float) -> None:
         """Look at the entries that are due, in a bounded slice."""
@@ -308,13 +308,13 @@ class Flows:
         """Entries went: their ports are free if nothing else has them."""
         self._free(removed)
 
-    def _free(self, removed: list[bytes]) -> None:
+    def _free(self, removed: list[bytes], *, quarantine: bool = False) -> None:
         for record in removed:
             endpoint = record[INSIDE_GLOBAL]
             if endpoint not in self._table.outside:
                 pool = self.rules.pool_of(endpoint[1:5])
                 if pool is not None:
-                    pool.free(endpoint, self._now, quarantine=record[22] != TCP)
+                    pool.free(endpoint, self._now, quarantine=quarantine or record[22] != TCP)
 
     def _put_on_wheel(self) -> None:
         slice_ = self._unaged[-_MOST_DUE:]

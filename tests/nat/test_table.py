@@ -8,8 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from snat.nat.entry import ID, INSIDE_GLOBAL, INSIDE_LOCAL, OUTSIDE_GLOBAL, OUTSIDE_LOCAL, REFERENCE
-from snat.nat.table import NatTable, records_in
+from snat.nat.entry import (
+    ID,
+    INSIDE_GLOBAL,
+    INSIDE_LOCAL,
+    MAPPING,
+    NAT_ID,
+    OUTSIDE_GLOBAL,
+    OUTSIDE_LOCAL,
+    REFERENCE,
+)
+from snat.nat.table import COLLIDED, NatTable, records_in
 from tests.nat.records import record
 
 INSIDE = [("10.0.0.2", 5000), ("10.0.0.3", 5000)]
@@ -325,3 +334,95 @@ def test_a_large_batch_is_added_as_its_records_are_one_by_one(
     assert Counter(replaced) == Counter(old for one in batch for old in single.add([one]))
     assert indexes(whole) == indexes(single)
     assert listener.records == told.records == set(whole)
+
+
+# All at once
+
+MIXED = st.lists(RECORDS | st.builds(record, number=st.integers(90, 99), nat_id=st.just(0)), max_size=8)
+
+
+@given(MIXED)
+def test_all_records_are_those_of_a_walk(records: list[bytes]) -> None:
+    table, _ = table_of(*records)
+    assert sorted(table.records()) == sorted(table)
+    assert len(table.records()) == len(table)
+
+
+def test_the_list_of_all_records_is_as_of_now() -> None:
+    """Changes while somebody goes through it do not touch it."""
+    table, _ = table_of(record(1))
+    before = table.records()
+    table.remove([record(1)])
+    table.add([record(2)])
+    assert (before, table.records()) == ([record(1)], [record(2)])
+
+
+@given(MIXED, st.sampled_from([10, 20, 30]), st.integers(0, 3))
+def test_a_mapping_is_cleared_of_all_or_of_one_owners_entries(
+    records: list[bytes], mapping_id: int, owner: int
+) -> None:
+    table, listener = table_of(*records)
+    before, batches = sorted(table), listener.batches
+
+    def chosen(one: bytes) -> bool:
+        made_by = int.from_bytes(one[NAT_ID], "big")
+        of_mapping = int.from_bytes(one[MAPPING], "big") == mapping_id
+        return of_mapping and made_by != 0 and owner in (0, made_by)
+
+    removed = table.clear(mapping_id, owner)
+    assert sorted(removed) == [one for one in before if chosen(one)]
+    left = [one for one in before if not chosen(one)]
+    assert sorted(table) == left
+    assert len(table) == len(left)
+    assert sorted(one for slot in table.outside.values() for one in records_in(slot)) == left
+    assert listener.records == set(left)
+    assert listener.batches == batches + bool(removed), "one batch, and none for nothing"
+
+
+def test_local_entries_are_never_cleared() -> None:
+    local = record(1, nat_id=0)
+    table, _ = table_of(local, record(2, inside_local=("10.0.0.3", 1), inside_global=("203.0.113.1", 1)))
+    assert len(table.clear(10)) == 1
+    assert list(table) == [local]
+
+
+def test_a_cleared_table_takes_the_same_entries_again() -> None:
+    table, _ = table_of(*STRANGERS)
+    assert len(table.clear(10)) == len(STRANGERS)
+    assert (len(table), table.inside, table.outside) == (0, {}, {})
+    table.add(STRANGERS)
+    assert sorted(table) == sorted(STRANGERS)
+    assert table.collisions == 0
+
+
+def collide(table: NatTable, first: int, count: int) -> None:
+    """Two owners' entries for each of so many flows."""
+    for number in range(first, first + count):
+        near = (f"10.1.{number >> 8}.{number & 255}", 5000)
+        for nat_id in (1, 2):
+            port = number * 2 + nat_id
+            table.add([record(number, nat_id=nat_id, inside_local=near, inside_global=("203.0.113.5", port))])
+
+
+def test_collisions_that_wait_to_be_reported_are_bounded_and_all_are_counted() -> None:
+    table, _ = table_of()
+    collide(table, 1, COLLIDED + 44)
+    assert (table.collisions, len(table.collided)) == (COLLIDED + 44, COLLIDED)
+    assert all(one[NAT_ID] == (2).to_bytes(4, "big") for one in table.collided), "the one that came second"
+
+
+def test_reported_collisions_make_room_for_others() -> None:
+    table, _ = table_of()
+    collide(table, 1, COLLIDED)
+    table.collided.clear()
+    collide(table, 1000, 3)
+    assert (table.collisions, len(table.collided)) == (COLLIDED + 3, 3)
+
+
+def test_an_update_of_an_entry_in_a_chain_is_no_collision() -> None:
+    table, _ = table_of()
+    collide(table, 1, 1)
+    table.collided.clear()
+    for one in list(table):
+        table.add([one[:43] + b"\x03" + one[44:]])
+    assert (table.collisions, table.collided) == (1, [])

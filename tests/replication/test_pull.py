@@ -1,9 +1,11 @@
 """Pulls: what another device has is merged; ours wins, and nothing is given to two."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from snat.nat.entry import Entry
-from snat.nat.table import NatTable
+from snat.nat.entry import INSIDE_GLOBAL, INSIDE_LOCAL, OUTSIDE_LOCAL, Entry
+from snat.nat.table import NatTable, records_in
 from snat.replication.dump import Dump
 from snat.replication.feed import FeedState
 from snat.replication.pull import TRIES, Pull, merge
@@ -144,3 +146,45 @@ def test_it_asks_again_when_nothing_comes_for_a_while() -> None:
     assert pull.due(1.0 + REQUEST_TIME)
     pull.request(2, 1.0 + REQUEST_TIME)
     assert pull.tries == TRIES
+
+
+def flow(nat_id: int, host: int, port: int, outside: int) -> bytes:
+    """What a device made of an inside host's flow: the port tells its entries apart."""
+    one = record(port * 10 + host, nat_id=nat_id, host=host, outside=outside, port=40000 - port * 10 - host)
+    return Entry.unpack(one)._replace(inside_global_port=port).pack()
+
+
+def tables(nat_id: int) -> st.SearchStrategy[list[bytes]]:
+    """Entries as one device makes them: each inside host keeps its port, no two have the same."""
+    ports = st.permutations(range(1, 5))
+    flows = st.lists(st.tuples(st.integers(0, 3), st.integers(1, 3)), unique=True)
+    return st.tuples(ports, flows).map(
+        lambda drawn: [flow(nat_id, 5 + host, drawn[0][host], outside) for host, outside in drawn[1]]
+    )
+
+
+@given(tables(1), tables(2), st.lists(st.integers(0, 11)), st.integers(1, 5))
+def test_whatever_is_merged_ours_stays_and_no_port_is_given_to_two(
+    ours: list[bytes], theirs: list[bytes], shared: list[int], slice_size: int
+) -> None:
+    """Also where some of ours are theirs in another state, and in slices of any size."""
+    known = [changed(ours[at]) for at in sorted(set(shared)) if at < len(ours)]
+    table, taken, losers = table_of(*ours), list[bytes](), list[bytes]()
+    answer = [*known, *theirs]
+    for at in range(0, len(answer), slice_size):
+        added, lost = merge(table, answer[at : at + slice_size])
+        taken += added
+        losers += lost
+    assert sorted(table) == sorted([*ours, *taken])
+    assert sorted([*taken, *losers]) == sorted(theirs), (
+        "each of theirs is one or the other, the known neither"
+    )
+    for slot in table.outside.values():
+        assert len({one[INSIDE_LOCAL] for one in records_in(slot)}) == 1
+    assert table.collisions == 0
+    for one in losers:
+        flow_of_ours = table.from_inside(one[INSIDE_LOCAL], one[OUTSIDE_LOCAL])
+        its_port = table.outside.get(one[INSIDE_GLOBAL])
+        assert flow_of_ours in ours or any(
+            other[INSIDE_LOCAL] != one[INSIDE_LOCAL] for other in records_in(its_port or {})
+        ), "nothing is lost without a reason"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from snat.nat.entry import ID, PLAIN_SIZE, REFERENCE, TAIL
 from snat.nat.table import NatTable
-from snat.replication.connection_queue import ConnectionQueue
+from snat.replication.connection_queue import ConnectionQueue, InboundQueue
 from snat.replication.feed import FeedCounters, FeedState
 from snat.replication.packing import pack
 from snat.replication.sender import Sender
@@ -301,3 +301,77 @@ def test_nothing_is_queued_for_a_neighbor_that_needs_a_resync_first() -> None:
     queue.put(b"x" * 11)
     queue.put(b"y")
     assert queue.take(100) == []
+
+
+def message(size: int, sequence: int = 1) -> Message:
+    """A message of ``size`` bytes, header included."""
+    return Message(1, Feed(0, MAPPING), Term(1, 1), sequence, bytes(size - SIZE))
+
+
+def test_inbound_messages_are_taken_in_order() -> None:
+    queue = InboundQueue()
+    for sequence in (1, 2, 3):
+        queue.put(message(100, sequence))
+    assert [queue.take().sequence for _ in range(3)] == [1, 2, 3]
+    assert (bool(queue), queue.size) == (False, 0)
+    with pytest.raises(IndexError):
+        queue.take()
+
+
+def test_an_inbound_queue_is_full_beyond_its_limit_and_not_at_it() -> None:
+    queue = InboundQueue(limit=200)
+    queue.put(message(100))
+    queue.put(message(100))
+    assert (queue.size, queue.full) == (200, False)
+    queue.put(message(SIZE))
+    assert queue.full
+    queue.take()
+    assert not queue.full
+
+
+def test_messages_without_items_fill_an_inbound_queue_too() -> None:
+    """Headers alone must not be a way around the limit."""
+    queue = InboundQueue(limit=1000)
+    for sequence in range(1000 // SIZE + 1):
+        assert not queue.full
+        queue.put(message(SIZE, sequence))
+    assert queue.full
+
+
+def test_what_comes_while_an_inbound_queue_is_full_is_kept() -> None:
+    """The reader stops; what one read brought is not lost."""
+    queue = InboundQueue(limit=10)
+    queue.put(message(100, 1))
+    queue.put(message(100, 2))
+    assert [queue.take().sequence, queue.take().sequence] == [1, 2]
+
+
+def test_a_cleared_inbound_queue_is_empty_and_goes_on() -> None:
+    queue = InboundQueue(limit=10)
+    queue.put(message(100, 1))
+    queue.clear()
+    assert (bool(queue), queue.size, queue.full) == (False, 0, False)
+    queue.put(message(100, 2))
+    assert queue.take().sequence == 2
+
+
+@given(st.lists(st.integers(SIZE, 300) | st.none(), max_size=30))
+def test_the_size_of_an_inbound_queue_is_that_of_what_waits(steps: list[int | None]) -> None:
+    queue, waiting = InboundQueue(limit=500), list[int]()
+    for size in steps:
+        if size is not None:
+            queue.put(message(size))
+            waiting.append(size)
+        elif waiting:
+            assert len(queue.take().body) == waiting.pop(0) - SIZE
+        assert (queue.size, queue.full, bool(queue)) == (sum(waiting), sum(waiting) > 500, bool(waiting))
+
+
+def test_the_room_of_a_connection_queue_is_what_fits() -> None:
+    queue = ConnectionQueue(limit=100)
+    queue.put(b"x" * 30)
+    assert queue.room == 70
+    queue.put(b"x" * 70)
+    assert (queue.room, queue.needs_resync) == (0, False)
+    queue.take(30)
+    assert queue.room == 30

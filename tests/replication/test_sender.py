@@ -42,7 +42,7 @@ def test_all_entries_go_by_one_item() -> None:
     manager.sender.compile()
     (cleared,) = decoded(manager.sender.clear())
     assert (cleared.feed, cleared.term, cleared.sequence) == (FEED, ONE, 2)
-    assert changes(cleared.body, MAPPING) == [(Action.DELETE_ALL, [])]
+    assert changes(cleared.body, MAPPING) == [(Action.DELETE_ALL, [b""])]
     assert cleared.body == item(Action.DELETE_ALL, b"")
     assert manager.state.digest == FeedDigest(0, 0)
     assert len(manager.table) == 0

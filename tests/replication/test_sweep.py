@@ -123,14 +123,12 @@ NUMBERS: Final = st.integers(1, 12)
     st.lists(NUMBERS, unique=True),
     st.lists(st.tuples(st.sampled_from(["show", "change", "remove", "step"]), NUMBERS)),
 )
-def test_what_stays_is_what_was_touched_after_the_begin(
-    old: list[int], steps: list[tuple[str, int]]
-) -> None:
+def test_what_stays_is_what_was_touched_after_the_begin(old: list[int], steps: list[tuple[str, int]]) -> None:
     table = table_of(*(record(number, host=number % 3) for number in old))
     begun = Sweep(table, FEED)
-    usual, kept, removed = sweep.SLICE, dict[int, bytes](), list[bytes]()
-    sweep.SLICE = 2  # type: ignore[misc]  # small enough for several steps
-    try:
+    kept, removed = dict[int, bytes](), list[bytes]()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sweep, "SLICE", 2)
         for what, number in steps:
             one = record(number, host=number % 3)
             match what:
@@ -146,7 +144,5 @@ def test_what_stays_is_what_was_touched_after_the_begin(
                 case _:
                     removed += begun.step()
         removed += swept(begun)
-    finally:
-        sweep.SLICE = usual
     assert sorted(table) == sorted(kept.values())
     assert len(removed) == len(set(removed))

@@ -152,7 +152,6 @@ def test_the_port_of_a_loser_waits_before_it_is_used() -> None:
     assert endpoint(nat.out(udp("10.0.0.9", 5000, S, 53))) == (P, 5000)
 
 
-@pytest.mark.xfail(strict=True, reason="Flows._free: a TCP loser's port is free at once, no quarantine")
 def test_the_port_of_a_tcp_loser_waits_too() -> None:
     """Its connection was not followed to an end here: the outside host still speaks to that port."""
     nat = Nat()
