@@ -43,7 +43,8 @@ class Merging:
         self._pulls: dict[tuple[int, Feed], Pull] = {}
         self._rivals: set[int] = set()
         """Neighbors that were seen to manage what we manage: whatever their term, it is not our history."""
-        self._given_up: set[tuple[int, Feed, Position]] = set()
+        self._given_up: dict[tuple[int, Feed], Position] = {}
+        """Where a neighbor stood when what it made was given up."""
         self._number = 0
 
     def begin(self, now: float) -> None:
@@ -56,7 +57,7 @@ class Merging:
         """It manages no more."""
         for _, feed in self._pulls:
             self._restrain(feed.mapping_id, False)
-        self._pulls, self._rivals, self._given_up = {}, set(), set()
+        self._pulls, self._rivals, self._given_up = {}, set(), {}
 
     def consider(self, neighbor: Neighbor, feed: Feed, now: float) -> None:
         """A neighbor told where it stands, or that it manages."""
@@ -92,7 +93,7 @@ class Merging:
         """It does not vouch for what it has, or does not answer: what it made is given up."""
         at = neighbor.applied.get(feed)
         if self.holds(neighbor, feed) and at is not None:
-            self._given_up.add((neighbor.nat_id, feed, at))
+            self._given_up[neighbor.nat_id, feed] = at
             self._note("mapping {mapping}: what {neighbor} made is given up", neighbor, feed)
             self._forget(neighbor, feed, now)
 
@@ -128,7 +129,7 @@ class Merging:
 
     def _forked(self, neighbor: Neighbor, feed: Feed) -> bool:
         at, state = neighbor.applied.get(feed), self._feeds[feed]
-        if at is None or at == Position() or (neighbor.nat_id, feed, at) in self._given_up:
+        if at is None or at == Position() or self._given_up.get((neighbor.nat_id, feed)) == at:
             return False
         if neighbor.nat_id in self._rivals:
             return not state.has_been_at(at) or not state.knows(at.term)

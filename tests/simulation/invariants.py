@@ -313,7 +313,7 @@ class Ledger:
             return
         for router in self.alive():
             made = self._of[router.nat_id].made
-            others = set().union(*map(_places, found.values()))
+            others = set().union(*map(_places, [*found.values(), *self.agreed.values()]))
             others.update(*(deeds.places for n, deeds in self._of.items() if n != router.nat_id))
             lost = {
                 number
