@@ -8,7 +8,15 @@ from scapy.packet import Packet
 
 from snat.config.model import ConfiguredRole
 from snat.device.device import Device
-from snat.device.events import DeviceEvent, LinkClosed, Noted, RoleLeft, RoleTaken, TermTaken
+from snat.device.events import (
+    DeviceEvent,
+    IncarnationRefused,
+    LinkClosed,
+    Noted,
+    RoleLeft,
+    RoleTaken,
+    TermTaken,
+)
 from snat.device.links import Link
 from snat.device.snapshot import Snapshot
 from snat.translate.packet import START
@@ -185,6 +193,9 @@ class Router:
         match event:
             case TermTaken():
                 self.terms[event.feed] = event.term
+            case IncarnationRefused() if event.incarnation == self.incarnation:
+                self.incarnation += 1
+                self.device.renew(self.incarnation, self.network.now)
             case RoleTaken():
                 self.holds_addresses = True
                 self.network.taken(self)
