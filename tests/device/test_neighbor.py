@@ -1,7 +1,8 @@
 """What a neighbor said of itself, on either link and in either incarnation."""
 
+from snat.device.links import _INCARNATIONS as BOUND
 from snat.device.links import Neighbor
-from snat.wire.actions import Authenticate, Role, RoleChange, Standing, Unit
+from snat.wire.actions import Applied, Authenticate, Role, RoleChange, Standing, Unit
 from snat.wire.header import Feed, Position, Term
 
 FEED = Feed(0, 10)
@@ -55,3 +56,35 @@ def test_silence_is_judged_over_both_links() -> None:
     neighbor.heard = 8.0
     assert not neighbor.silent(10.9, 3.0)
     assert neighbor.silent(11.0, 3.0)
+
+
+def test_what_another_incarnation_applied_no_longer_counts_and_on_the_other_link_it_does() -> None:
+    neighbor = Neighbor(2, "r2.example")
+    neighbor.present(hello(1), [unit(Standing.LISTEN, 3)])
+    neighbor.stands(Applied(FEED, Position(Term(3, 1), 9)))
+    neighbor.present(hello(1), [unit(Standing.LISTEN, 3)])
+    assert neighbor.applied == {FEED: Position(Term(3, 1), 9)}
+    neighbor.present(hello(2), [unit(Standing.LISTEN, 3)])
+    assert neighbor.applied == {}
+
+
+def test_who_leaves_a_unit_or_manages_it_has_applied_nothing_of_it() -> None:
+    neighbor = Neighbor(2, "r2.example")
+    neighbor.present(hello(1), [unit(Standing.LISTEN, 3)])
+    neighbor.stands(Applied(FEED, Position(Term(3, 1), 9)))
+    neighbor.leaves(FEED)
+    assert (neighbor.applied, neighbor.standing(FEED)) == ({}, None)
+    neighbor.stands(Applied(FEED, Position(Term(3, 1), 9)))
+    neighbor.says(says(Standing.MANAGE, 4))
+    assert neighbor.applied == {}
+
+
+def test_incarnations_that_are_remembered_are_bounded_and_the_oldest_goes() -> None:
+    neighbor = Neighbor(2, "r2.example")
+    for number in range(1, BOUND + 2):
+        assert neighbor.reuses(hello(number)) == ""
+        neighbor.present(hello(number), [])
+    assert len(neighbor.incarnations) == BOUND
+    assert neighbor.reuses(hello(1)) == "", "forgotten"
+    assert neighbor.reuses(hello(2)) == "incarnation 2 has ended"
+    assert neighbor.reuses(hello(BOUND + 1)) == "", "the present one"

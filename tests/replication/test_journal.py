@@ -1,6 +1,8 @@
 """The journal: what led from one position to another, and nothing that it does not have."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from snat.replication.feed import FeedState
 from snat.replication.journal import Journal
@@ -118,3 +120,48 @@ def test_a_history_is_bounded() -> None:
         state.enter(Term(number, 1))
     assert len(state.left) == 64
     assert state.has_been_at(Position(Term(198, 1), 0))
+
+
+# Whatever was written, and however little is kept
+
+STEPS = st.lists(st.integers(0, 120) | st.just("term"), max_size=40)
+
+
+@given(STEPS, st.integers(0, 3000))
+def test_what_is_kept_leads_to_the_present_without_a_gap(steps: list[int | str], limit: int) -> None:
+    """By a list of all that was ever written: what is told is its end, and what went is told to nobody."""
+    journal, position = Journal(FEED, limit), Position()
+    written: list[tuple[Position, Position]] = []
+    for step in steps:
+        if isinstance(step, int):
+            after = Position(position.term, position.sequence + 1)
+            journal.put(after, bytes(step))
+        else:
+            after = Position(Term(position.term.number + 1, 1), 0)
+            journal.begin(after.term, position)
+        written.append((position, after))
+        position = after
+    assert journal.size <= limit
+    gone = len(written) - len(journal)
+    for index, (before, _) in enumerate(written):
+        told = journal.since(before)
+        if index < gone:
+            assert told is None
+        else:
+            assert [one.sequence for one in decoded(told)] == [at.sequence for _, at in written[index:]]
+    assert journal.since(position) == []
+
+
+def test_a_message_that_is_longer_than_all_that_is_kept_leaves_its_own_position_alone() -> None:
+    short = Journal(FEED, limit=400)
+    short.put(Position(ONE, 1), b"\x01")
+    short.put(Position(ONE, 2), bytes(500))
+    assert (len(short), short.size) == (0, 0)
+    assert short.since(Position(ONE, 1)) is None
+    assert short.since(Position(ONE, 2)) == []
+
+
+def test_a_restart_forgets_the_bytes_too() -> None:
+    journal = two_terms()
+    journal.restart(Position(THREE, 7))
+    assert (len(journal), journal.size) == (0, 0)
