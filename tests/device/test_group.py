@@ -7,7 +7,19 @@ import pytest
 from snat.config.model import ConfiguredRole
 from snat.device.events import Noted
 from snat.redundancy.roles import CLAIM_TIME
-from snat.wire.actions import Action, DumpKind, DumpRequest, Error, Released, Role, RoleChange, Standing
+from snat.wire.actions import (
+    Action,
+    Claim,
+    Digest,
+    DumpKind,
+    DumpRequest,
+    Error,
+    Released,
+    Role,
+    RoleChange,
+    Standing,
+    TermBegin,
+)
 from snat.wire.errors import ErrorCode
 from snat.wire.header import Position, Term, encode
 from snat.wire.items import control, controls, error, item
@@ -203,6 +215,63 @@ def test_who_is_not_where_the_manager_stopped_does_not_take_the_role(claiming: N
     router = claiming.routers[1]
     hear(router, released(router, beyond=2), 2)
     assert router.standing.name == "START"
+
+
+def test_what_was_not_compiled_leaves_before_the_last_word(claiming: Network) -> None:
+    manager = claiming.routers[2]
+    queued(to(manager, 1))
+    manager.device.table.add([record(9)])
+    where = at(claiming.routers[1])
+    claims = control(RoleChange(FEED, Role.PRIMARY, Standing.CLAIM, where.term))
+    hear(manager, encode(claims + control(Claim(FEED, where))), 1)
+    add, last, *_ = queued(to(manager, 1))
+    (said,) = controls(last.body)
+    assert add.body == item(Action.ADD, record(9))
+    assert isinstance(said, Released)
+    assert (said.position, said.count) == (Position(add.term, add.sequence), FLOWS + 1)
+    assert manager.standing.name == "LISTEN"
+
+
+def test_a_last_word_of_somebody_else_is_none(three: Network) -> None:
+    """R1 claims the role of R2; R3 says that it released it."""
+    router = three.routers[1]
+    router.kill()
+    three.run_until(lambda: three.routers[2].manages)
+    three.run(0.5)
+    router.start()
+    three.run_until(lambda: router.standing is Standing.CLAIM, step=0.0005)
+    hear(router, released(router), 3)
+    assert router.standing.name == "CLAIM"
+    hear(router, released(router), 2)
+    assert router.standing.name == "MANAGE"
+
+
+def test_the_last_word_of_a_former_claim_counts_for_no_other(claiming: Network) -> None:
+    router = claiming.routers[1]
+    hear(router, released(router), 2)
+    assert router.standing.name == "MANAGE"
+    base, term = at(router), Term(at(router).term.number + 5, 2)
+    digest = router.device.groups[0].feeds[FEED].digest
+    hear(router, encode(control(RoleChange(FEED, Role.PRIMARY, Standing.MANAGE, term))), 2)
+    assert router.standing.name == "START"
+    manages = control(RoleChange(FEED, Role.BACKUP, Standing.MANAGE, term))
+    statement = control(Digest(FEED, Position(term, 0), digest.count, digest.value))
+    hear(router, encode(manages + control(TermBegin(FEED, term, base)) + statement), 2)
+    assert router.standing.name == "CLAIM", "and it waits"
+
+
+def test_who_leaves_the_role_ends_its_dumps(network: Network) -> None:
+    """Its entries are no longer what the feed is."""
+    manager = network.routers[1]
+    manager.device.table.add([record(number) for number in range(1000, 4000)])
+    manager.device.turn(network.now)
+    queued(to(manager, 2))
+    hear(manager, encode(control(DumpRequest(9, FEED, DumpKind.FEED, Position()))), 2)
+    assert to(manager, 2).dumps
+    higher = Term(at(manager).term.number + 5, 2)
+    hear(manager, encode(control(RoleChange(FEED, Role.PRIMARY, Standing.MANAGE, higher))), 2)
+    assert manager.standing.name == "START"
+    assert to(manager, 2).dumps == {}
 
 
 def test_a_third_member_does_not_take_what_is_handed_over(three: Network) -> None:

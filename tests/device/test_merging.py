@@ -317,3 +317,78 @@ def test_a_neighbor_that_is_silent_holds_up_nothing(network: Network) -> None:
     forked(router)
     router.device.groups[0].merging.turn(network.now + 60.0, hold_time=3.0)
     assert not holds(router)
+
+
+def test_nothing_is_asked_on_a_link_that_is_not_up_yet(network: Network) -> None:
+    """A request that cannot leave is none of the two."""
+    router = network.routers[1]
+    merging, now = router.device.groups[0].merging, network.now
+    forked(router)
+    router.device.accepted(2, now)  # in the place of the one that was up
+    for second in range(0, 30, 4):
+        neighbor(router, 2).heard = now + second
+        merging.turn(now + second, hold_time=60.0)
+    pull = merging.pull_of(neighbor(router, 2), FEED)
+    assert pull is not None
+    assert pull.tries == 0
+
+
+def test_the_ports_of_losers_are_told(network: Network) -> None:
+    """To who gives out ports: the connections of the losers are not over."""
+    router = network.routers[1]
+    merging = router.device.groups[0].merging
+    told: list[tuple[int, list[bytes], float]] = []
+    merging._merged = lambda mapping_id, losers, now: told.append((mapping_id, losers, now))
+    (ours,) = router.device.table
+    loser = Entry.unpack(ours)._replace(nat_id=2, number=77, inside_global_port=2000).pack()
+    queued(of(router, 2))
+    forked(router)
+    router.device.turn(network.now)
+    (request,) = asks(router)
+    router.device.received(of(router, 2), answers(request.number, [loser]), network.now)
+    router.device.turn(network.now)
+    assert told == [(FEED.mapping_id, [loser], network.now)]
+
+
+# Who manages no more, and manages again
+
+
+@pytest.mark.xfail(strict=True, reason="a pull that ends with the role is not counted")
+def test_what_came_before_the_role_was_left_is_counted(network: Network) -> None:
+    router = network.routers[1]
+    queued(of(router, 2))
+    forked(router)
+    router.device.turn(network.now)
+    (request,) = asks(router)
+    new = record(3, nat_id=2, host=9)
+    router.device.received(of(router, 2), answers(request.number, [new], count=2), network.now)
+    router.device.turn(network.now)
+    assert new in router.device.table
+    router.device.groups[0].merging.end()
+    assert counters(router).merged == 1
+
+
+def test_what_was_given_up_is_asked_for_when_it_manages_again(network: Network) -> None:
+    router = network.routers[1]
+    merging = router.device.groups[0].merging
+    forked(router)
+    merging.refused(neighbor(router, 2), FEED, network.now)
+    forked(router)
+    assert not holds(router)
+    merging.end()
+    merging.begin(network.now)
+    assert holds(router)
+
+
+def test_who_was_a_rival_of_a_former_management_is_none_now(network: Network) -> None:
+    router = network.routers[1]
+    group = router.device.groups[0]
+    said = neighbor(router, 2).standings[FEED]
+    neighbor(router, 2).says(said._replace(standing=Standing.MANAGE, term=Term(8, 2)))
+    group.merging.consider(neighbor(router, 2), FEED, network.now)
+    assert group.merging._rivals == {2}
+    group.merging.end()
+    group.feeds[FEED].left.clear()
+    group.feeds[FEED].position = Position(Term(9, 1), 0)
+    forked(router, Position(Term(5, 2), 1))
+    assert not holds(router), "older than all that is remembered"

@@ -182,6 +182,18 @@ def test_another_member_that_leaves_leaves_a_member_synchronised(network: Networ
     assert member.device.groups[0].synchronised
 
 
+def test_a_manager_says_its_last_word_on_both_links(network: Network) -> None:
+    """On the one that is slow, its end may come late."""
+    router = network.routers[1]
+    links = [link for nat_id in (2, 3) for link in neighbor(router, nat_id).links()]
+    for link in links:
+        queued(link)
+    router.device.groups[0].leave()
+    assert len(links) == 4
+    for link in links:
+        assert [one.position for one in said(link) if isinstance(one, Unavailable)] == [at(router)]
+
+
 # What comes in the wrong way
 
 

@@ -138,6 +138,60 @@ def test_slices_before_the_begin_are_not_taken_and_others_than_adds_never() -> N
         pull.take(delete, 1.0)
 
 
+def slice_of(*records: bytes) -> Message:
+    framing = Framing()
+    framing.feed(encode(b"".join(item(Action.ADD, one) for one in records), FEED, AT.term))
+    (message,) = framing.messages()
+    return message
+
+
+def test_a_begin_of_another_number_or_of_a_dump_begins_no_answer() -> None:
+    pull = Pull(FEED, NatTable())
+    pull.request(3, 1.0)
+    pull.begin(DumpBegin(2, FEED, DumpKind.PULL, AT), 1.0)
+    pull.begin(DumpBegin(3, FEED, DumpKind.FEED, AT), 1.0)
+    pull.take(slice_of(record(1)), 1.0)
+    assert (len(pull.table), pull.at) == (0, None)
+    assert not pull.end(DumpEnd(3, FEED, AT, 0, 0))
+
+
+def test_what_is_left_of_an_answer_that_is_asked_for_again_is_not_taken() -> None:
+    pull = Pull(FEED, NatTable())
+    pull.request(3, 1.0)
+    pull.begin(DumpBegin(3, FEED, DumpKind.PULL, AT), 1.0)
+    pull.take(slice_of(record(1)), 1.0)
+    pull.request(4, 1.0 + REQUEST_TIME)
+    pull.take(slice_of(record(2)), 1.0 + REQUEST_TIME)
+    assert list(pull.table) == [record(1)], "what it brought before stays"
+    assert not pull.end(DumpEnd(4, FEED, AT, 0, 0)), "it has not begun"
+
+
+@pytest.mark.xfail(strict=True, reason="a loser that a second answer shows again is counted again")
+def test_a_loser_that_comes_again_is_one_loser() -> None:
+    ours = record(1)
+    pull = Pull(FEED, table_of(ours))
+    loser = other(ours, inside_global_port=2000)
+    for number in (3, 4):
+        pull.request(number, 1.0)
+        pull.begin(DumpBegin(number, FEED, DumpKind.PULL, AT), 1.0)
+        pull.take(slice_of(loser), 1.0)
+    assert pull.losers == [loser]
+
+
+def test_progress_of_an_answer_is_waited_for() -> None:
+    pull = Pull(FEED, NatTable())
+    now = 1.0
+    pull.request(3, now)
+    now += REQUEST_TIME - 0.1
+    pull.begin(DumpBegin(3, FEED, DumpKind.PULL, AT), now)
+    for number in (1, 2, 3):
+        now += REQUEST_TIME - 0.1
+        assert not pull.due(now)
+        pull.take(slice_of(record(number)), now)
+    assert not pull.due(now + REQUEST_TIME - 0.1)
+    assert pull.due(now + REQUEST_TIME), "and then it has stopped"
+
+
 def test_it_asks_again_when_nothing_comes_for_a_while() -> None:
     pull = Pull(FEED, NatTable())
     assert pull.due(1.0)

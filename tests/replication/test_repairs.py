@@ -8,15 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snat.nat.table import NatTable
+from snat.replication import sweep
 from snat.replication.dump import Dump
 from snat.replication.feed import FeedCounters, FeedState
 from snat.replication.receiver import LONGEST_DELAY, REQUEST_TIME, Receiver
 from snat.replication.sender import Sender
-from snat.wire.actions import Digest, DumpBegin, DumpEnd, DumpKind, Had, TermBegin
+from snat.wire.actions import Action, Digest, DumpBegin, DumpEnd, DumpKind, Had, TermBegin
 from snat.wire.errors import ErrorCode
 from snat.wire.framing import Framing
-from snat.wire.header import Feed, Message, Position, Term
-from snat.wire.items import CHANGES, controls, first_action
+from snat.wire.header import Feed, Message, Position, Term, encode
+from snat.wire.items import CHANGES, controls, first_action, item
 from tests.records import MAPPING, changed, record
 
 FEED: Final = Feed(0, MAPPING)
@@ -192,6 +193,49 @@ def test_slices_outside_a_dump_are_ignored() -> None:
     assert list(two.table) == [record(1)]
 
 
+def stray(term: Term) -> bytes:
+    """A slice with an entry that no dump has."""
+    return encode(item(Action.ADD, record(77)), FEED, term)
+
+
+def test_what_is_left_of_a_dump_that_is_asked_for_again_is_ignored() -> None:
+    """Its slices, and an end that would be the new one's: that has not begun."""
+    one, two = unit()
+    first = two.receiver.request(DumpKind.FEED, NOW)
+    two.receiver.begin(DumpBegin(first.number, FEED, DumpKind.FEED, one.state.position), NOW)
+    asked = two.receiver.request(DumpKind.FEED, NOW)
+    two.take(stray(ONE))
+    two.receiver.end(DumpEnd(asked.number, FEED, one.state.position, 0, 0), NOW)
+    assert (list(two.table), two.counters.swept, two.counters.dumps_failed) == ([record(1)], 0, 0)
+    assert not two.receiver.works
+
+
+def test_a_slice_of_another_term_than_the_dumps_is_ignored() -> None:
+    one, two = unit()
+    asked = two.receiver.request(DumpKind.FEED, NOW)
+    two.receiver.begin(DumpBegin(asked.number, FEED, DumpKind.FEED, one.state.position), NOW)
+    two.take(stray(Term(2, 1)))
+    assert list(two.table) == [record(1)]
+    two.take(stray(ONE))
+    assert record(77) in list(two.table)
+
+
+def test_a_slice_behind_the_end_is_ignored_though_the_sweep_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "SLICE", 1)
+    one, two = unit()
+    for data in changes(one, 2, 3, 4):
+        two.take(data)
+    dump, last = Dump(two.receiver.request(DumpKind.FEED, NOW), one.state, one.table, 120), False
+    while not last:
+        data, last = dump.next_message()
+        two.take(data)
+    assert two.receiver.works
+    two.take(stray(ONE))
+    two.sweep()
+    assert two.receiver.synchronised
+    assert two.fact() == one.fact()
+
+
 # What ends it
 
 
@@ -333,6 +377,45 @@ def test_progress_of_a_dump_is_waited_for() -> None:
         assert two.receiver.wanted(now) is None
         two.take(dump.next_message()[0], now)
     assert two.receiver.wanted(now + REQUEST_TIME) is DumpKind.FEED, "and then it has stopped"
+
+
+def test_a_long_sweep_is_progress_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asking anew in the middle of it would begin everything again, and for ever."""
+    monkeypatch.setattr(sweep, "SLICE", 1)
+    one, two = unit()
+    for data in changes(one, 2, 3, 4, 5):
+        two.take(data)
+    dump, last, now = Dump(two.receiver.request(DumpKind.FEED, NOW), one.state, one.table, 500), False, NOW
+    while not last:
+        data, last = dump.next_message()
+        two.take(data)
+    steps = 0
+    while two.receiver.works:
+        now += REQUEST_TIME - 0.1
+        assert two.receiver.wanted(now) is None
+        two.receiver.work(now)
+        steps += 1
+    assert steps == 4
+    assert two.receiver.synchronised
+
+
+def test_one_gap_counts_once_however_much_comes_behind_it() -> None:
+    one, two = unit()
+    _, *behind = changes(one, 2, 3, 4)
+    for data in behind:
+        two.take(data)
+    two.receiver.compare(sender_of(one).statement(), NOW)
+    assert two.counters.gaps == 1
+
+
+def test_a_statement_of_the_past_takes_nothing_back_from_the_lag() -> None:
+    one, two = unit()
+    changes(one, 2)
+    older = sender_of(one).statement()
+    changes(one, 3, 4)
+    two.receiver.compare(sender_of(one).statement(), NOW)
+    two.receiver.compare(older, NOW + 1.0)
+    assert two.receiver.lag(NOW + 2.0) == (3, 2.0)
 
 
 def test_a_member_with_an_interval_that_is_told_of_nothing_new_asks_nothing() -> None:
