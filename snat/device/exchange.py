@@ -20,6 +20,7 @@ from snat.wire.actions import (
     Digest,
     DumpBegin,
     DumpEnd,
+    DumpKind,
     DumpRequest,
     Error,
     Had,
@@ -138,7 +139,7 @@ class Exchange:
         if out is None or not out.established or not answers(group, said):
             self._answer(link, ErrorCode.NOT_SYNCHRONISED, said.feed)
             return
-        if group.manages:
+        if group.manages and said.kind != DumpKind.PULL:  # a pull need not say where its sender stands
             link.neighbor.stands(Applied(said.feed, said.position))
             self._consider(group, link, said.feed, now)
         out.requests[said.feed] = said

@@ -55,7 +55,8 @@ class Merging:
 
     def end(self) -> None:
         """It manages no more."""
-        for _, feed in self._pulls:
+        for (_, feed), pull in self._pulls.items():
+            self._count(pull)
             self._restrain(feed.mapping_id, False)
         self._pulls, self._rivals, self._given_up = {}, set(), {}
 
@@ -137,12 +138,15 @@ class Merging:
 
     def _forget(self, neighbor: Neighbor, feed: Feed, now: float) -> None:
         pull = self._pulls.pop((neighbor.nat_id, feed))
-        self._counters.merged += pull.added
-        self._counters.merge_losers += len(pull.losers)
+        self._count(pull)
         if pull.added or pull.losers:
             self._merged(feed.mapping_id, pull.losers, now)
         if not any(other == feed for _, other in self._pulls):
             self._restrain(feed.mapping_id, False)
+
+    def _count(self, pull: Pull) -> None:
+        self._counters.merged += pull.added
+        self._counters.merge_losers += len(pull.losers)
 
     def _note(self, text: str, neighbor: Neighbor, feed: Feed, **fields: object) -> None:
         self.events.append(

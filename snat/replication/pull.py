@@ -68,6 +68,7 @@ class Pull:
         """The answer begins."""
         if dump.number == self.number and dump.kind == DumpKind.PULL:
             self.at, self._asked, self._shown = dump.position, now, FeedDigest()
+            self.losers = []  # an earlier answer that was cut short showed them too
 
     def take(self, message: Message, now: float) -> None:
         """A slice. Raises WireError for a malformed message, before any of it is taken."""

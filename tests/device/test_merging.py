@@ -353,7 +353,6 @@ def test_the_ports_of_losers_are_told(network: Network) -> None:
 # Who manages no more, and manages again
 
 
-@pytest.mark.xfail(strict=True, reason="a pull that ends with the role is not counted")
 def test_what_came_before_the_role_was_left_is_counted(network: Network) -> None:
     router = network.routers[1]
     queued(of(router, 2))

@@ -218,7 +218,6 @@ def test_a_pull_by_a_neighbor_that_is_pulled_from_does_not_wait(network: Network
     assert (counters(router).pulls_answered, counters(router).dumps_sent) == (1, before)
 
 
-@pytest.mark.xfail(strict=True, reason="zeros in a PULL are taken for where its sender stands")
 def test_a_pull_without_a_position_says_nothing_of_where_its_sender_stands(network: Network) -> None:
     router = network.routers[1]
     forked(router)

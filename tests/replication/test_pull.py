@@ -166,7 +166,6 @@ def test_what_is_left_of_an_answer_that_is_asked_for_again_is_not_taken() -> Non
     assert not pull.end(DumpEnd(4, FEED, AT, 0, 0)), "it has not begun"
 
 
-@pytest.mark.xfail(strict=True, reason="a loser that a second answer shows again is counted again")
 def test_a_loser_that_comes_again_is_one_loser() -> None:
     ours = record(1)
     pull = Pull(FEED, table_of(ours))
