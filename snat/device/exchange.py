@@ -80,7 +80,7 @@ class Exchange:
             return
         pull = group.merging.pull_of(link.neighbor, message.feed)
         if pull is not None and message.sequence == 0 and not link.outgoing:
-            group.merging.take(pull, message, now)
+            pull.take(message, now)
             return
         receiver = self._receiver(group, link, message.feed, message.term, resumed=message.sequence > 0)
         if receiver is not None:

@@ -12,6 +12,7 @@ from snat.device.links import Neighbor
 from snat.nat.entry import NAT_ID, REFERENCE
 from snat.nat.table import NatTable
 from snat.replication.feed import FeedCounters, FeedState
+from snat.replication.journal import DEFAULT_LIMIT, TOTAL_LIMIT
 from snat.replication.receiver import Receiver
 from snat.replication.sender import Sender
 from snat.wire.actions import Applied, Capability, Digest, DumpKind, Error
@@ -35,8 +36,9 @@ class GroupFeeds:
         self.configuration = configuration
         self.neighbors = tuple(neighbors)
         self.events: list[DeviceEvent] = []
+        limit = min(DEFAULT_LIMIT, TOTAL_LIMIT // max(1, len(configuration.mapping_ids)))
         self.feeds = {
-            feed: FeedState(feed, highest=terms.get(feed, NO_TERM))
+            feed: FeedState(feed, highest=terms.get(feed, NO_TERM), journal_limit=limit)
             for feed in (Feed(0, mapping_id) for mapping_id in configuration.mapping_ids)
         }
         self.unverified = False

@@ -12,7 +12,7 @@ from snat.nat.table import NatTable
 from snat.replication.feed import FeedCounters, FeedState
 from snat.replication.pull import TRIES, Pull
 from snat.wire.actions import DumpBegin, DumpEnd, Had, RoleChange, Standing
-from snat.wire.header import Feed, Message, Position, encode
+from snat.wire.header import Feed, Position, encode
 from snat.wire.items import control
 
 Merged = Callable[[int, list[bytes], float], None]
@@ -103,10 +103,6 @@ class Merging:
     def pull_of(self, neighbor: Neighbor, feed: Feed) -> Pull | None:
         """What was asked of a neighbor, if anything was."""
         return self._pulls.get((neighbor.nat_id, feed))
-
-    def take(self, pull: Pull, message: Message, now: float) -> None:
-        """A slice. Raises WireError for a malformed one."""
-        pull.take(message, now)
 
     def control(self, neighbor: Neighbor, pull: Pull, said: DumpBegin | DumpEnd, now: float) -> None:
         """Its begin, or its end."""

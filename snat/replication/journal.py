@@ -14,6 +14,8 @@ from snat.wire.items import control
 
 DEFAULT_LIMIT: Final = 2 << 20
 """Bytes; some 40 000 changes. Half of what a connection queue holds, so it can be sent at once."""
+TOTAL_LIMIT: Final = 16 << 20
+"""Bytes of the journals of one group: with many feeds, each has less."""
 _OVERHEAD: Final = 300
 """Bytes that a message costs beside its items."""
 

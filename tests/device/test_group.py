@@ -1,12 +1,18 @@
 """A group takes, hands over and leaves the role; it clears, refreshes and reports."""
 
 from collections.abc import Iterable
+from ipaddress import IPv4Address
 
 import pytest
 
 from snat.config.model import ConfiguredRole
+from snat.config.model import Group as GroupConfiguration
 from snat.device.events import Noted
+from snat.device.feeds import GroupFeeds
+from snat.nat.table import NatTable
 from snat.redundancy.roles import CLAIM_TIME
+from snat.replication.feed import FeedCounters
+from snat.replication.journal import DEFAULT_LIMIT, TOTAL_LIMIT
 from snat.wire.actions import (
     Action,
     Claim,
@@ -335,3 +341,16 @@ def test_who_took_the_role_unverified_and_left_it_is_not_unverified(network: Net
     hear(router, encode(control(RoleChange(FEED, Role.PRIMARY, Standing.MANAGE, higher))), 2)
     assert router.standing.name == "START"
     assert not group.unverified
+
+
+@pytest.mark.parametrize("mappings", [1, 8, 256])
+def test_the_journals_of_a_group_are_bounded_together(mappings: int) -> None:
+    configuration = GroupConfiguration(
+        role=ConfiguredRole.PRIMARY,
+        address=IPv4Address("192.0.2.1"),
+        mapping_ids=tuple(range(1, mappings + 1)),
+    )
+    feeds = GroupFeeds(configuration, [], NatTable(), FeedCounters(), {}, 0.0).feeds.values()
+    limits = [state.journal_limit for state in feeds]
+    assert sum(limits) <= TOTAL_LIMIT
+    assert max(limits) <= DEFAULT_LIMIT
