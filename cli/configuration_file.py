@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cli.commands import TREE
-from cli.grammar import LineError
+from cli.grammar import Fault, LineError
 from cli.modes import CONFIG, PRIVILEGED
-from cli.tree import Configures, Moves, Path, Place, Rejected, canonical, destination
+from cli.session import Path, Place
+from cli.tree import Configures, Moves, Rejected, canonical, destination
 from snat.config.model import Configuration
 from snat.config.verify import verify
 
@@ -98,7 +99,7 @@ class _Reader:
             else:
                 self._problem(number, _indent(line), line, "a configuration file cannot run commands")
         except LineError as fault:
-            self._problem(number, fault.column, line, fault.reason)
+            self._problem(number, fault.column, line, reason_of(fault))
         except Rejected as rejected:
             self._problem(number, _indent(line), line, str(rejected).strip("% "))
 
@@ -113,6 +114,11 @@ class _Reader:
         self.problems.append(
             FileProblem(name=self._name, line=number, column=column + 1, text=text, reason=reason)
         )
+
+
+def reason_of(fault: LineError) -> str:
+    """Why a line does not match, for a reader of a file."""
+    return f"not supported by snat: {fault.reason}" if fault.fault is Fault.UNSUPPORTED else fault.reason
 
 
 def _indent(line: str) -> int:

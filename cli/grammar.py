@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from cli.tokens import Keyword, Line, Specificity, Token
+from cli.tokens import Keyword, Line, Specificity, Token, Unsupported
 
 Values = Mapping[str, Any]
 """What a line said, by the keys of its tokens."""
@@ -47,7 +47,17 @@ class Either:
         object.__setattr__(self, "branches", branches)
 
 
-Element = Token | Optional | Tail | Either
+@dataclass(frozen=True, slots=True, init=False)
+class Options:
+    """Patterns that may follow in any order, each once or not at all. They are written in their order."""
+
+    patterns: tuple["Pattern", ...]
+
+    def __init__(self, *patterns: "Pattern") -> None:
+        object.__setattr__(self, "patterns", patterns)
+
+
+Element = Token | Optional | Tail | Either | Options
 Pattern = tuple[Element, ...]
 
 
@@ -61,6 +71,11 @@ def first(pattern: Pattern) -> Iterator[tuple[Token, Pattern]]:
     elif isinstance(element, Either):
         for branch in element.branches:
             yield from first(branch + rest)
+    elif isinstance(element, Options):
+        for index, pattern in enumerate(element.patterns):
+            others = element.patterns[:index] + element.patterns[index + 1 :]
+            yield from first((*pattern, Options(*others), *rest))
+        yield from first(rest)
     else:
         yield from first(element.elements + rest)
         if isinstance(element, Optional):
@@ -70,7 +85,7 @@ def first(pattern: Pattern) -> Iterator[tuple[Token, Pattern]]:
 def may_end(pattern: Pattern) -> bool:
     """Whether a line may end here: everything that remains is optional."""
     return all(
-        isinstance(element, Optional)
+        isinstance(element, Optional | Options)
         or (isinstance(element, Either) and any(may_end(branch) for branch in element.branches))
         for element in pattern
     )
@@ -89,6 +104,8 @@ def _without_tail(element: Element) -> Element:
             return Optional(*without_tails(element.elements))
         case Either():
             return Either(*(without_tails(branch) for branch in element.branches))
+        case Options():
+            return Options(*(without_tails(pattern) for pattern in element.patterns))
     return element
 
 
@@ -111,6 +128,9 @@ def tokens(pattern: Pattern) -> Iterator[Token]:
         elif isinstance(element, Either):
             for branch in element.branches:
                 yield from tokens(branch)
+        elif isinstance(element, Options):
+            for pattern in element.patterns:
+                yield from tokens(pattern)
         else:
             yield from tokens(element.elements)
 
@@ -142,10 +162,15 @@ def _element_written(element: Element, values: Values) -> list[str] | None:
         case Either():
             branches = (_written(branch, values) for branch in element.branches)
             return next((words for words in branches if words is not None), None)
+        case Options():
+            options = (_element_written(Optional(*pattern), values) for pattern in element.patterns)
+            return [word for words in options for word in words or []]
     if isinstance(element, Keyword) and not element.key:
         return [element.write(True)]
     value = values.get(element.key)
-    return None if value is None else [element.write(value)]
+    if value is None or (value is False and isinstance(element, Keyword)):
+        return None
+    return [element.write(value)]
 
 
 def _all_default(pattern: Pattern, values: Values) -> bool:
@@ -159,6 +184,8 @@ class Fault(StrEnum):
     INVALID = "invalid"
     INCOMPLETE = "incomplete"
     AMBIGUOUS = "ambiguous"
+    UNSUPPORTED = "unsupported"
+    """A word of IOS that this router does not have; the reason is the word."""
 
 
 class LineError(Exception):
@@ -203,6 +230,8 @@ def walk(states: Sequence[State[C]], line: str, words: Sequence[tuple[int, str]]
     for column, word in words:
         steps = [(state, token, rest) for state in current for token, rest in first(state.rest)]
         fitting = _most_specific(steps, word, column)
+        if isinstance(fitting[0][1], Unsupported):
+            raise LineError(Fault.UNSUPPORTED, column, fitting[0][1].text)
         if isinstance(fitting[0][1], Line):
             return [
                 state.after(token, rest, line[column:].rstrip(), column) for state, token, rest in fitting
@@ -259,7 +288,12 @@ def match(states: Sequence[State[C]], line: str) -> State[C]:
 
 def following(reached: Sequence[State[C]]) -> tuple[list[Token], bool]:
     """The tokens that may come next, in the order of ``?``, and whether the line may end here."""
-    expected = {token.name: token for state in reached for token, _ in first(state.rest)}
+    expected = {
+        token.name: token
+        for state in reached
+        for token, _ in first(state.rest)
+        if not isinstance(token, Unsupported)
+    }
     return sorted(expected.values(), key=_help_order), any(may_end(state.rest) for state in reached)
 
 

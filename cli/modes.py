@@ -1,6 +1,6 @@
 """The modes of the shell. Prompts are those of IOS (reference: Stateful NAT and certification authority)."""
 
-from cli.tree import Mode
+from cli.session import Mode
 
 USER = Mode(name="user", prompt=">", heading="Exec commands:")
 PRIVILEGED = Mode(name="exec", prompt="#", heading="Exec commands:")

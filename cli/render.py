@@ -34,6 +34,8 @@ def fault(problem: LineError, line: str, prompt: str) -> str:
             return "% Incomplete command.\n\n"
         case Fault.AMBIGUOUS:
             return f'% Ambiguous command:  "{line.strip()}"\n'
+        case Fault.UNSUPPORTED:
+            return f"% Not supported by snat: {problem.reason}\n"
 
 
 def help_text(shown: Help) -> str:

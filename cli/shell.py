@@ -7,7 +7,7 @@ configuration mode is told and dropped. So the router only ever gets a configura
 the running configuration can be pasted in its own order.
 """
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from cli import render
@@ -17,20 +17,8 @@ from cli.grammar import Fault, LineError
 from cli.modes import PRIVILEGED, USER
 from cli.pipes import Pipe, RegexError, pipe
 from cli.router import CommandRefused, ConfigurationRefused, Router
-from cli.tree import (
-    Acts,
-    Configures,
-    Does,
-    Match,
-    Moves,
-    Path,
-    Place,
-    Rejected,
-    Shows,
-    Tree,
-    canonical,
-    destination,
-)
+from cli.session import Conversation, Path, Place, Session
+from cli.tree import Acts, Configures, Does, Match, Moves, Rejected, Runs, Shows, Tree, canonical, destination
 from snat.config.model import Configuration
 from snat.config.verify import Problem, verify
 
@@ -43,12 +31,15 @@ PROMPT_HOSTNAME = 20
 class Shell:
     """One user's session: where it is, and whether the last command went well."""
 
-    def __init__(self, router: Router, *, privileged: bool = False, tree: Tree = TREE) -> None:
+    def __init__(
+        self, router: Router, *, privileged: bool = False, user: str = "", line: int = 0, tree: Tree = TREE
+    ) -> None:
         self.ok = True
         """Whether the last command did what it should. False while it runs and if it was interrupted."""
         self._router = router
         self._tree = tree
-        self._path: Path = (Place(PRIVILEGED if privileged else USER),)
+        place = Place(PRIVILEGED if privileged else USER)
+        self.session = Session(router=router, path=(place,), user=user, line=line)
         self._held: list[Match] = []
         self._told: set[Problem] = set()
         self._draft: tuple[Configuration, Configuration] | None = None
@@ -57,25 +48,28 @@ class Shell:
     @property
     def prompt(self) -> str:
         """``R1#``, ``R1(config-if)#``; empty when the session is closed."""
-        if not self._path:
+        path = self.session.path
+        if not path:
             return ""
         hostname = self._router.running_configuration().hostname
-        if len(self._path) > 1:
+        if len(path) > 1:
             hostname = hostname[:PROMPT_HOSTNAME]
-        return hostname + self._path[-1].mode.prompt
+        return hostname + path[-1].mode.prompt
 
     @property
     def closed(self) -> bool:
         """Whether the user left (``exit``)."""
-        return not self._path
+        return not self.session.path
 
-    def run(self, line: str) -> Generator[str, None, None]:
+    def run(self, line: str) -> Conversation:
         """Run a line; its output in chunks of whole lines, some of them empty while a filter passes nothing.
 
         Nothing happens before the first chunk is asked for. Closing the iterator interrupts the command.
         """
         self.ok = False
         line = line.rstrip("\r\n")
+        if line.strip():
+            self.session.history.append(line.strip())
         if line.strip() and not line.lstrip().startswith("!"):
             yield from self._answer(line)
         else:
@@ -84,7 +78,7 @@ class Shell:
     def help(self, line: str) -> str:
         """What ``?`` at the end of a line prints."""
         try:
-            return render.help_text(self._tree.help(self._path, line))
+            return render.help_text(self._tree.help(self.session.path, line))
         except LineError as fault:
             if fault.fault is Fault.AMBIGUOUS:
                 return render.fault(fault, line, self.prompt)
@@ -92,14 +86,14 @@ class Shell:
 
     def complete(self, line: str) -> tuple[str, ...]:
         """The words that may stand in the place of the last, unfinished one."""
-        return self._tree.complete(self._path, line, self._router.running_configuration())
+        return self._tree.complete(self.session.path, line, self._router.running_configuration())
 
-    def _answer(self, line: str) -> Iterator[str]:
+    def _answer(self, line: str) -> Conversation:
         """Run one line with the errors of IOS; sets ``ok`` when all of it went well."""
         prompt = self.prompt
         try:
             _bound(line)
-            yield from self._execute(self._tree.match(self._path, line))
+            yield from self._execute(self._tree.match(self.session.path, line))
         except LineError as fault:
             yield render.fault(fault, line, prompt)
         except (Rejected, ConfigurationRefused, CommandRefused) as rejected:
@@ -109,29 +103,31 @@ class Shell:
         else:
             self.ok = True
 
-    def _execute(self, found: Match) -> Iterator[str]:
+    def _execute(self, found: Match) -> Conversation:
         match found.command:
             case Shows() as command:
                 yield from self._show(command, found)
+            case Runs() as command:
+                yield from command.run(self.session, found.values)
             case Acts() as command:
                 command.act(self._router, found.values)
             case Configures():
                 yield from self._configure(found)
             case Moves() as command:
                 yield command.says
-                self._go(command.move(self._path))
+                self._go(command.move(self.session.path))
             case Does():
                 line = " " * found.columns["line"] + found.values["line"]  # so that carets stay in place
-                yield from self._execute(self._tree.match(self._path[:1], line))
+                yield from self._execute(self._tree.match(self.session.path[:1], line))
 
-    def _show(self, command: Shows, found: Match) -> Iterator[str]:
+    def _show(self, command: Shows, found: Match) -> Conversation:
         through = pipe(found.values)
         data = command.read(self._router, found.values)
         if "json" in found.values:
             return _chunks(render.json_lines(data), through)
         return _chunks(command.render(data, found.values), through)
 
-    def _configure(self, found: Match) -> Iterator[str]:
+    def _configure(self, found: Match) -> Conversation:
         running = self._router.running_configuration()
         wanted = self._tree.edit(found, self._with_held(running))
         problems = verify(wanted)
@@ -146,7 +142,7 @@ class Shell:
             if wanted != running:
                 self._router.apply(wanted)
             self._release()
-        self._path = destination(found)
+        self.session.path = destination(found)
 
     def _hold(self, found: Match, running: Configuration, wanted: Configuration) -> None:
         self._held.append(found)
@@ -168,7 +164,7 @@ class Shell:
 
     def _go(self, path: Path) -> None:
         """Go to another mode; what is held does not outlive the configuration mode."""
-        self._path = path
+        self.session.path = path
         if len(path) > 1 or not self._held:
             return
         lines = "\n".join(f"%   {canonical(match)}" for match in self._release())
@@ -190,7 +186,7 @@ def _bound(line: str) -> None:
             raise LineError(Fault.INVALID, column, "not a line of text")
 
 
-def _chunks(lines: Iterator[str], through: Pipe) -> Iterator[str]:
+def _chunks(lines: Iterator[str], through: Pipe) -> Conversation:
     """Lines through a pipe, joined; one chunk for every batch of lines, however few pass."""
     while batch := list(islice(lines, LINES_PER_CHUNK)):
         yield _text(through.feed(batch))

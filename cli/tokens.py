@@ -92,6 +92,20 @@ class Keyword(Token):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unsupported(Keyword):
+    """A word of IOS that this router does not have: typing it is answered so, and ``?`` does not show it.
+
+    A command that begins like a supported one has it as an optional word; what follows is not looked at.
+    """
+
+    help: str = ""
+
+    def complete(self, word: str, configuration: Configuration) -> list[str]:  # noqa: ARG002 - not offered
+        """Nothing."""
+        return []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Number(Token):
     """A decimal number in a range, both ends included."""
 

@@ -23,32 +23,9 @@ from cli.grammar import (
     written,
 )
 from cli.router import Router
+from cli.session import Conversation, Mode, Path, Place, Session
 from cli.tokens import Keyword, Token
 from snat.config.model import Configuration
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mode:
-    """A mode of the shell, and the part of the configuration that is written in it."""
-
-    name: str
-    prompt: str
-    """What follows the host name: ``(config-if)#``."""
-    heading: str
-    """The first line of ``?`` at the start of a line."""
-    indent: int = 0
-    """Blanks before its lines in the running configuration."""
-
-
-class Place(NamedTuple):
-    """A mode, and what it is about: the name of the interface, the role and address of the group."""
-
-    mode: Mode
-    subject: Any = None
-
-
-Path = tuple[Place, ...]
-"""Where a session is: an exec place, then the configuration mode, then its sub-modes. Empty: logged out."""
 
 
 class Rejected(Exception):
@@ -78,6 +55,12 @@ class Configures(Command):
     """The sub-mode that the line opens."""
     separated: bool = False
     """Whether the running configuration prints ``!`` after it."""
+    negatable: bool = False
+    """Whether the ``no`` form says something of its own, and is not the absence of the line: ``no shutdown``.
+    ``stored`` then yields it with the value True of the key ``no``; ``unset`` gets what was typed as it is.
+    """
+    default: Callable[[Configuration, Any, Values], Configuration] | None = None
+    """What ``default LINE`` does; None: the same as ``no LINE``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +71,14 @@ class Shows(Command):
     """The data: frozen dataclasses, or an iterator of rows, which is walked lazily."""
     render: Callable[[Any, Values], Iterator[str]]
     """The lines of the data, without line ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runs(Command):
+    """A command that concerns the session, or asks something: it converses with the user."""
+
+    run: Callable[[Session, Values], Conversation]
+    """May raise :class:`snat.device.refused.CommandRefused`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,10 +104,11 @@ class Does(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sense:
-    """A command as typed: plainly or after ``no``."""
+    """A command as typed: plainly, after ``no`` or after ``default``."""
 
     command: Command
     negated: bool = False
+    default: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +117,8 @@ class Match:
 
     command: Command
     negated: bool
+    """After ``no`` or ``default``."""
+    default: bool = False
     values: Values
     columns: Mapping[str, int]
     """The column of each value in the line."""
@@ -144,6 +138,7 @@ class Help(NamedTuple):
 
 
 NO = Keyword(text="no", help="Remove a line, or go back to the default")
+DEFAULT = Keyword(text="default", help="Go back to the default")
 
 
 class Tree:
@@ -171,6 +166,7 @@ class Tree:
             return Match(
                 command=sense.command,
                 negated=sense.negated,
+                default=sense.default,
                 values=state.values,
                 columns=state.columns,
                 path=around,
@@ -223,6 +219,10 @@ class Tree:
         if not found.negated:
             return command.set(configuration, subject, command.normal(found.values))
         assert command.unset is not None
+        if found.default and command.default is not None:
+            return command.default(configuration, subject, command.normal(found.values))
+        if command.negatable:
+            return command.unset(configuration, subject, command.normal(found.values))
         for values in _named(command, configuration, subject, found.values):
             configuration = command.unset(configuration, subject, values)
         return configuration
@@ -236,11 +236,17 @@ def lines_below(
         if not isinstance(command, Configures):
             continue
         for values in command.stored(configuration, place.subject):
-            yield " " * place.mode.indent + written(command.pattern, values)
+            yield " " * place.mode.indent + _line(command, values)
             if command.enters:
                 yield from lines_below(modes, configuration, command.enters(values))
             if command.separated:
                 yield "!"
+
+
+def _line(command: Configures, values: Values) -> str:
+    if values.get("no"):
+        return f"no {written(without_tails(command.pattern), values)}"
+    return written(command.pattern, values)
 
 
 def destination(found: Match) -> Path:
@@ -257,16 +263,21 @@ def canonical(found: Match) -> str:
     assert isinstance(command, Configures)
     values = command.normal(found.values)
     if found.negated:
-        return f"no {written(without_tails(command.pattern), values)}"
+        word = "default" if found.default else "no"
+        return f"{word} {written(without_tails(command.pattern), values)}"
     return written(command.pattern, values)
 
 
 def _states(commands: Sequence[Command]) -> tuple[State[Sense], ...]:
     plain = [State(command=Sense(command=command), rest=command.pattern) for command in commands]
     negated = [
-        State(command=Sense(command=command, negated=True), rest=(NO, *without_tails(command.pattern)))
+        State(command=sense, rest=(word, *without_tails(command.pattern)))
         for command in commands
         if isinstance(command, Configures) and command.unset
+        for word, sense in (
+            (NO, Sense(command=command, negated=True)),
+            (DEFAULT, Sense(command=command, negated=True, default=True)),
+        )
     ]
     return (*plain, *negated)
 

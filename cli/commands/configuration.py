@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from cli.commands import access_list, interface, pki, replication, session, snat, system, translation
 from cli.modes import BACKUP, CONFIG, INTERFACE, PRIMARY, STATEFUL, TRUSTPOINT
-from cli.tree import Command, Mode, Place, lines_below
+from cli.session import Mode, Place
+from cli.tree import Command, lines_below
 from snat.config.model import Configuration
 
 MODES: Mapping[Mode, Sequence[Command]] = {

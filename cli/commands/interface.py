@@ -8,8 +8,9 @@ from cli.commands.editing import drop, put
 from cli.commands.snat import IP_NAT
 from cli.grammar import Either, Values
 from cli.modes import INTERFACE
+from cli.session import Place
 from cli.tokens import InterfaceName, Keyword
-from cli.tree import Command, Configures, Place
+from cli.tree import Command, Configures
 from snat.config.model import Configuration, Interface, Side
 
 

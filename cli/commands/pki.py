@@ -6,8 +6,9 @@ from typing import Any
 
 from cli.grammar import Tail, Values
 from cli.modes import TRUSTPOINT
+from cli.session import Place
 from cli.tokens import FilePath, Keyword, Word
-from cli.tree import Command, Configures, Place, Rejected
+from cli.tree import Command, Configures, Rejected
 from snat.config.model import Configuration, Trustpoint
 
 

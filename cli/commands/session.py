@@ -1,8 +1,9 @@
 """Commands that move between modes."""
 
 from cli import modes
+from cli.session import Path, Place
 from cli.tokens import Keyword, Line
-from cli.tree import Command, Does, Moves, Path, Place
+from cli.tree import Command, Does, Moves
 
 
 def _enable(_path: Path) -> Path:

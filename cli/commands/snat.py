@@ -8,8 +8,9 @@ from typing import Any
 from cli.commands.editing import drop, put
 from cli.grammar import Either, Element, Optional, Tail, Values
 from cli.modes import BACKUP, PRIMARY, STATEFUL
+from cli.session import Place
 from cli.tokens import HostAddress, HostName, InterfaceName, Keyword, Number
-from cli.tree import Command, Configures, Place, Rejected
+from cli.tree import Command, Configures, Rejected
 from snat.config.model import (
     DEFAULT_HOLD_TIME,
     DEFAULT_KEEPALIVE,

@@ -10,7 +10,7 @@ from cli.commands.snat import HIGHEST_ID, IP_NAT
 from cli.grammar import Either, Optional, Tail, Values
 from cli.tokens import HostAddress, Keyword, Netmask, Number, Word
 from cli.tree import Command, Configures, Rejected
-from snat.config.model import Configuration, InsideSource, Pool, Timeouts
+from snat.config.model import AddressRange, Configuration, DynamicRule, Pool, Timeouts
 
 HIGHEST_TIMEOUT = 536870
 """Seconds, as in IOS-XE (ios-cli.md 1.4)."""
@@ -20,10 +20,11 @@ def _timeout(attribute: str, help_text: str) -> Configures:
     """The line of one time-out. It is always printed, because our defaults are not those of IOS."""
 
     def stored(configuration: Configuration, _subject: Any) -> Iterator[Values]:
-        yield {"seconds": getattr(configuration.timeouts, attribute)}
+        yield {"seconds": getattr(configuration.nat.timeouts, attribute)}
 
     def change(configuration: Configuration, seconds: int) -> Configuration:
-        return replace(configuration, timeouts=replace(configuration.timeouts, **{attribute: seconds}))
+        timeouts = replace(configuration.nat.timeouts, **{attribute: seconds})
+        return replace(configuration, nat=replace(configuration.nat, timeouts=timeouts))
 
     return Configures(
         pattern=(
@@ -41,15 +42,19 @@ def _timeout(attribute: str, help_text: str) -> Configures:
 def _stored_pools(configuration: Configuration, _subject: Any) -> Iterator[Values]:
     for pool in configuration.pools:
         length = "netmask" if pool.as_netmask else "prefix_length"
-        yield {"pool": pool.name, "start": pool.start, "end": pool.end, length: pool.prefix_length}
+        yield {
+            "pool": pool.name,
+            "start": pool.ranges[0].start,
+            "end": pool.ranges[0].end,
+            length: pool.prefix_length,
+        }
 
 
 def _set_pool(configuration: Configuration, _subject: Any, values: Values) -> Configuration:
     as_netmask = "netmask" in values
     pool = Pool(
         name=values["pool"],
-        start=values["start"],
-        end=values["end"],
+        ranges=(AddressRange(values["start"], values["end"]),),
         prefix_length=values["netmask" if as_netmask else "prefix_length"],
         as_netmask=as_netmask,
     )
@@ -58,13 +63,13 @@ def _set_pool(configuration: Configuration, _subject: Any, values: Values) -> Co
 
 def _unset_pool(configuration: Configuration, _subject: Any, values: Values) -> Configuration:
     name = values["pool"]
-    if any(rule.pool == name for rule in configuration.inside_sources):
+    if any(rule.pool == name for rule in configuration.dynamic_rules):
         raise Rejected(f"%Pool {name} in use, cannot destroy")
     return replace(configuration, pools=drop(configuration.pools, lambda pool: pool.name == name))
 
 
 def _stored_rules(configuration: Configuration, _subject: Any) -> Iterator[Values]:
-    for rule in configuration.inside_sources:
+    for rule in configuration.dynamic_rules:
         yield {
             "list": int(rule.access_list),
             "pool": rule.pool,
@@ -74,17 +79,20 @@ def _stored_rules(configuration: Configuration, _subject: Any) -> Iterator[Value
 
 
 def _set_rule(configuration: Configuration, _subject: Any, values: Values) -> Configuration:
-    rule = InsideSource(
-        access_list=str(values["list"]), pool=values["pool"], mapping_id=values.get("mapping_id", 0)
+    rule = DynamicRule(
+        overload=True,
+        access_list=str(values["list"]),
+        pool=values["pool"],
+        mapping_id=values.get("mapping_id", 0),
     )
-    rules = put(configuration.inside_sources, rule, lambda rule: rule.access_list)
-    return replace(configuration, inside_sources=rules)
+    rules = put(configuration.dynamic_rules, rule, lambda rule: rule.access_list)
+    return replace(configuration, dynamic_rules=rules)
 
 
 def _unset_rule(configuration: Configuration, _subject: Any, values: Values) -> Configuration:
     name = str(values["list"])
-    rules = drop(configuration.inside_sources, lambda rule: rule.access_list == name)
-    return replace(configuration, inside_sources=rules)
+    rules = drop(configuration.dynamic_rules, lambda rule: rule.access_list == name)
+    return replace(configuration, dynamic_rules=rules)
 
 
 COMMANDS: tuple[Command, ...] = (

@@ -1,162 +1,101 @@
 """The running configuration: what a router is told to be.
 
 Every class is frozen, so a configuration can be compared, kept and applied whole. Names are those an
-IOS user types; addresses are :class:`ipaddress.IPv4Address`, times are seconds.
+IOS user types; addresses are :class:`ipaddress.IPv4Address`, times are seconds. The parts are in the modules
+beside this one, and can be had from here.
 """
 
 from dataclasses import dataclass, field
-from enum import StrEnum
-from ipaddress import IPv4Address
 
-DEFAULT_PORT = 15555
-"""TCP port on which a device listens for its neighbors."""
+from snat.config.access import AccessLine, AccessList, ListKind, Ports, RouteMap, RouteMapEntry
+from snat.config.interface import (
+    Authentication,
+    AuthenticationKind,
+    Interface,
+    InterfaceAddress,
+    Side,
+    Standby,
+    StandbyGroup,
+    StaticRoute,
+    Track,
+    TrackedObject,
+)
+from snat.config.nat import (
+    AddressRange,
+    DynamicRule,
+    Filtering,
+    Limits,
+    Nat,
+    Pool,
+    PoolType,
+    PortTimeout,
+    RuleKind,
+    Service,
+    StaticRule,
+    Timeouts,
+)
+from snat.config.stateful import (
+    DEFAULT_HOLD_TIME,
+    DEFAULT_KEEPALIVE,
+    DEFAULT_MAXIMUM_BYTES,
+    DEFAULT_PORT,
+    ConfiguredRole,
+    Group,
+    Peer,
+    Stateful,
+    Trustpoint,
+    VirtualAddress,
+)
+from snat.config.system import Banners, Level, Line, Logging, Stamp, StampKind, System
 
-DEFAULT_KEEPALIVE = 1.0
-"""Seconds between two keepalives."""
-DEFAULT_HOLD_TIME = 3.0
-"""Seconds of silence after which a neighbor is lost."""
-
-DEFAULT_MAXIMUM_BYTES = 16384
-"""Bytes of a message of changes, header included: one TLS record."""
-
-
-class Side(StrEnum):
-    """Which realm an interface faces (``ip nat inside|outside``)."""
-
-    INSIDE = "inside"
-    OUTSIDE = "outside"
-
-
-class ConfiguredRole(StrEnum):
-    """The role a primary/backup block gives this device (Fig. 2A)."""
-
-    PRIMARY = "primary"
-    BACKUP = "backup"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessLine:
-    """One line of a standard access list: ``permit 10.0.0.0 0.0.0.255``."""
-
-    permit: bool
-    address: IPv4Address
-    wildcard: IPv4Address = IPv4Address(0)
-    """Bits that are set are not compared."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessList:
-    """``access-list 1 ...``: the first line that matches decides; none means deny."""
-
-    name: str
-    lines: tuple[AccessLine, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
-    """``ip nat pool NAME START END prefix-length N``."""
-
-    name: str
-    start: IPv4Address
-    end: IPv4Address
-    prefix_length: int
-    as_netmask: bool = False
-    """Entered as ``netmask``; the running configuration prints what was entered."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InsideSource:
-    """``ip nat inside source list N pool P [mapping-id M] overload``."""
-
-    access_list: str
-    pool: str
-    mapping_id: int = 0
-    """0: entries are local to this device and never sent."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Interface:
-    """``interface NAME`` and what stands under it."""
-
-    name: str
-    side: Side | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Peer:
-    """``peer A.B.C.D nat-id N name r2.example [port P]``: a neighbor and its identity."""
-
-    address: IPv4Address
-    nat_id: int
-    name: str
-    """The DNS name its certificate must carry, exactly."""
-    port: int = DEFAULT_PORT
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VirtualAddress:
-    """``virtual-address A.B.C.D interface IF``: the inside gateway address that follows the role."""
-
-    address: IPv4Address
-    interface: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """A ``primary`` or ``backup`` block: the members that share one role (Fig. 2A)."""
-
-    role: ConfiguredRole
-    address: IPv4Address
-    """This device's own address, on which it listens and from which it dials."""
-    port: int = DEFAULT_PORT
-    peers: tuple[Peer, ...] = ()
-    mapping_ids: tuple[int, ...] = ()
-    virtual_addresses: tuple[VirtualAddress, ...] = ()
-    keepalive: float = DEFAULT_KEEPALIVE
-    """Seconds between two keepalives."""
-    hold_time: float = DEFAULT_HOLD_TIME
-    """Seconds of silence after which a neighbor is lost."""
-    maximum_entries: int = 0
-    """Entries of a message of changes, at most; 0: as many as fit. (Fig. 6 has 10.)"""
-    maximum_bytes: int = DEFAULT_MAXIMUM_BYTES
-    """Bytes of a message of changes, header included; one entry leaves whole even if it alone is longer."""
-    update_interval: float = 0.0
-    """Seconds between two messages of changes; 0: each change leaves at once (``triggered``)."""
-    pull_interval: float = 0.0
-    """Seconds after which a backup asks for changes; 0: it does not ask, it listens."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stateful:
-    """``ip nat Stateful id N``."""
-
-    nat_id: int
-    groups: tuple[Group, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trustpoint:
-    """``crypto pki trustpoint NAME``: the files this device proves itself with."""
-
-    name: str
-    ca_certificate: str = ""
-    certificate: str = ""
-    private_key: str = ""
-    crl: str = ""
-    """Optional: certificates that the authority has revoked."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timeouts:
-    """``ip nat translation ...-timeout``, seconds. Defaults satisfy RFC 4787, 5382 and 5508."""
-
-    udp: int = 300
-    tcp: int = 7440
-    syn: int = 240
-    closing: int = 240
-    """Until both FINs are acknowledged, and after a RST (RFC 5382 REQ-5)."""
-    finrst: int = 60
-    icmp: int = 60
+__all__ = [
+    "AccessLine",
+    "AccessList",
+    "AddressRange",
+    "Authentication",
+    "AuthenticationKind",
+    "Banners",
+    "Configuration",
+    "ConfiguredRole",
+    "DEFAULT_HOLD_TIME",
+    "DEFAULT_KEEPALIVE",
+    "DEFAULT_MAXIMUM_BYTES",
+    "DEFAULT_PORT",
+    "DynamicRule",
+    "Filtering",
+    "Group",
+    "Interface",
+    "InterfaceAddress",
+    "Level",
+    "Limits",
+    "Line",
+    "ListKind",
+    "Logging",
+    "Nat",
+    "Peer",
+    "Pool",
+    "PoolType",
+    "PortTimeout",
+    "Ports",
+    "RouteMap",
+    "RouteMapEntry",
+    "RuleKind",
+    "Service",
+    "Side",
+    "Stamp",
+    "StampKind",
+    "Standby",
+    "StandbyGroup",
+    "Stateful",
+    "StaticRoute",
+    "StaticRule",
+    "System",
+    "Timeouts",
+    "Track",
+    "TrackedObject",
+    "Trustpoint",
+    "VirtualAddress",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,10 +103,15 @@ class Configuration:
     """All of a router's configuration."""
 
     hostname: str = "Router"
+    system: System = field(default_factory=System)
     trustpoint: Trustpoint | None = None
+    tracked: tuple[TrackedObject, ...] = ()
     stateful: Stateful | None = None
     interfaces: tuple[Interface, ...] = ()
+    nat: Nat = field(default_factory=Nat)
     pools: tuple[Pool, ...] = ()
-    inside_sources: tuple[InsideSource, ...] = ()
+    dynamic_rules: tuple[DynamicRule, ...] = ()
+    static_rules: tuple[StaticRule, ...] = ()
+    routes: tuple[StaticRoute, ...] = ()
     access_lists: tuple[AccessList, ...] = ()
-    timeouts: Timeouts = field(default_factory=Timeouts)
+    route_maps: tuple[RouteMap, ...] = ()

@@ -11,10 +11,11 @@ from ipaddress import IPv4Network
 
 from snat.config.model import (
     DEFAULT_PORT,
+    AddressRange,
     Configuration,
     ConfiguredRole,
+    DynamicRule,
     Group,
-    InsideSource,
     Peer,
     Pool,
     Side,
@@ -62,7 +63,7 @@ def _rules(configuration: Configuration) -> Iterator[Problem]:
     pools = {pool.name for pool in configuration.pools}
     lists = {access_list.name for access_list in configuration.access_lists}
     shared = {mapping_id for group in _all_groups(configuration) for mapping_id in group.mapping_ids}
-    for rule in configuration.inside_sources:
+    for rule in configuration.dynamic_rules:
         if rule.pool not in pools:
             yield _missing(_rule_line(rule), f"there is no pool {rule.pool}", f"add ip nat pool {rule.pool}")
         if rule.access_list not in lists:
@@ -75,8 +76,8 @@ def _rules(configuration: Configuration) -> Iterator[Problem]:
 
 def _shared_pools(configuration: Configuration) -> Iterator[Problem]:
     """One pool serves one mapping ID: the ports of a pool are dealt among the members of one (design 8)."""
-    first: dict[str, InsideSource] = {}
-    for rule in configuration.inside_sources:
+    first: dict[str, DynamicRule] = {}
+    for rule in configuration.dynamic_rules:
         other = first.setdefault(rule.pool, rule)
         if other.mapping_id != rule.mapping_id:
             what = (
@@ -85,14 +86,14 @@ def _shared_pools(configuration: Configuration) -> Iterator[Problem]:
             yield Problem(what=what, where=_rule_line(rule), remedy="use a pool of its own")
 
 
-def _mapping(rule: InsideSource) -> str:
+def _mapping(rule: DynamicRule) -> str:
     return f"mapping-id {rule.mapping_id}" if rule.mapping_id else "a rule without mapping-id"
 
 
 def _pools(configuration: Configuration) -> Iterator[Problem]:
     for pool in configuration.pools:
-        size = int(pool.end) - int(pool.start) + 1
-        if size < 1:
+        size = sum(int(end) - int(start) + 1 for start, end in pool.ranges)
+        if any(end < start for start, end in pool.ranges):
             yield Problem(
                 what="the end address is less than the start address",
                 where=_pool_line(pool),
@@ -101,26 +102,27 @@ def _pools(configuration: Configuration) -> Iterator[Problem]:
         elif size > MAX_POOL:
             what = f"the pool has {size} addresses, more than {MAX_POOL}"
             yield Problem(what=what, where=_pool_line(pool), remedy="make it smaller")
-        elif pool.end not in _network(pool):
-            what = f"{pool.end} is outside of the prefix {_network(pool)}"
-            yield Problem(
-                what=what, where=_pool_line(pool), remedy="make the prefix shorter or the pool smaller"
-            )
-
-
-def _network(pool: Pool) -> IPv4Network:
-    return IPv4Network((pool.start, pool.prefix_length), strict=False)
+        for start, end in pool.ranges:
+            network = IPv4Network((start, pool.prefix_length), strict=False)
+            if start <= end and end not in network:
+                what = f"{end} is outside of the prefix {network}"
+                yield Problem(
+                    what=what, where=_pool_line(pool), remedy="make the prefix shorter or the pool smaller"
+                )
 
 
 def _overlaps(configuration: Configuration) -> Iterator[Problem]:
-    pools = sorted(configuration.pools, key=lambda pool: pool.start)
-    widest: Pool | None = None
-    for pool in pools:
-        if widest and pool.start <= widest.end:
-            what = f"the pool overlaps with pool {widest.name} ({widest.start} to {widest.end})"
+    ranges = sorted(
+        ((one, pool) for pool in configuration.pools for one in pool.ranges), key=lambda found: found[0].start
+    )
+    widest: tuple[AddressRange, Pool] | None = None
+    for one, pool in ranges:
+        if widest and one.start <= widest[0].end:
+            start, end = widest[0]
+            what = f"the pool overlaps with pool {widest[1].name} ({start} to {end})"
             yield Problem(what=what, where=_pool_line(pool), remedy="give every pool its own addresses")
-        if widest is None or pool.end > widest.end:
-            widest = pool
+        if widest is None or one.end > widest[0].end:
+            widest = one, pool
 
 
 def _groups(configuration: Configuration) -> Iterator[Problem]:
@@ -239,14 +241,16 @@ def _missing(where: str, what: str, remedy: str) -> Problem:
 # The lines that problems concern, as the shell prints them (tests/config/test_verify.py compares).
 
 
-def _rule_line(rule: InsideSource) -> str:
+def _rule_line(rule: DynamicRule) -> str:
     mapping = f" mapping-id {rule.mapping_id}" if rule.mapping_id else ""
     return f"ip nat inside source list {rule.access_list} pool {rule.pool}{mapping} overload"
 
 
 def _pool_line(pool: Pool) -> str:
-    length = f"netmask {_network(pool).netmask}" if pool.as_netmask else f"prefix-length {pool.prefix_length}"
-    return f"ip nat pool {pool.name} {pool.start} {pool.end} {length}"
+    mask = IPv4Network((0, pool.prefix_length)).netmask
+    length = f"netmask {mask}" if pool.as_netmask else f"prefix-length {pool.prefix_length}"
+    addresses = "" if pool.as_block else f"{pool.ranges[0].start} {pool.ranges[0].end} "
+    return f"ip nat pool {pool.name} {addresses}{length}"
 
 
 def _group_line(group: Group) -> str:

@@ -7,8 +7,8 @@ from snat.config.model import Configuration
 
 def configuration_digest(configuration: Configuration, mapping_id: int) -> int:
     """Hash of the rules of a mapping, their pools and lists, and the time-outs (8 bytes, unsigned)."""
-    rules = [rule for rule in configuration.inside_sources if rule.mapping_id == mapping_id]
+    rules = [rule for rule in configuration.dynamic_rules if rule.mapping_id == mapping_id]
     pools = {pool.name: pool for pool in configuration.pools}
     lists = {one.name: one for one in configuration.access_lists}
     parts = [(rule, pools.get(rule.pool), lists.get(rule.access_list)) for rule in rules]
-    return xxh3_64_intdigest(repr((parts, configuration.timeouts)).encode())
+    return xxh3_64_intdigest(repr((parts, configuration.nat.timeouts)).encode())

@@ -21,7 +21,9 @@ def rules_of(
     """The rules in their order. The configuration is verified: every name is there."""
     for pool in configuration.pools:
         if pool not in existing:
-            existing[pool] = Pool(pool.name, int(pool.start), int(pool.end), slots, choice)
+            existing[pool] = Pool(
+                pool.name, [(int(one.start), int(one.end)) for one in pool.ranges], slots, choice
+            )
     pools = {pool.name: existing[pool] for pool in configuration.pools}
     lists = {
         one.name: AccessList(
@@ -31,11 +33,11 @@ def rules_of(
     }
     rules = tuple(
         Rule(lists[rule.access_list], pools[rule.pool], rule.mapping_id)
-        for rule in configuration.inside_sources
+        for rule in configuration.dynamic_rules
     )
     return Rules(rules, tuple(pools.values()))
 
 
 def timeouts_of(configuration: Configuration) -> Timeouts:
     """The time-outs in force."""
-    return Timeouts(**asdict(configuration.timeouts))
+    return Timeouts(**asdict(configuration.nat.timeouts))

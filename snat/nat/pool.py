@@ -55,10 +55,12 @@ def port_at(at: int) -> int:
 class Pool:
     """The addresses of one pool, and this device's share of their ports."""
 
-    def __init__(self, name: str, first: int, last: int, slots: Sequence[int], choice: random.Random) -> None:
+    def __init__(
+        self, name: str, ranges: Sequence[tuple[int, int]], slots: Sequence[int], choice: random.Random
+    ) -> None:
+        """``ranges``: first and last address of each."""
         self.name = name
-        self._first = first
-        self._last = last
+        self._ranges = tuple(ranges)
         self._slots = tuple(slots)
         self._choice = choice
         self._marks: dict[bytes, bytearray] = {}
@@ -69,7 +71,8 @@ class Pool:
         because a standby frees ports of addresses that it has no marks for."""
 
     def __contains__(self, address: bytes) -> bool:
-        return self._first <= int.from_bytes(address, "big") <= self._last
+        value = int.from_bytes(address, "big")
+        return any(first <= value <= last for first, last in self._ranges)
 
     @property
     def quarantined(self) -> int:
@@ -82,7 +85,9 @@ class Pool:
         if address is None:
             if len(self._address_of) >= _HOSTS:
                 self._address_of.clear()
-            candidates = (value.to_bytes(4, "big") for value in range(self._first, self._last + 1))
+            candidates = (
+                value.to_bytes(4, "big") for first, last in self._ranges for value in range(first, last + 1)
+            )
             address = max(candidates, key=lambda one: xxh3_64_intdigest(host + one))
             self._address_of[host] = address
         return address

@@ -18,7 +18,14 @@ request                                         answers
                                                 at the end of the line prints
 ``{"id": 4, "request": "interrupt"}``           none of its own: a running command ends at once, with
                                                 ``ok`` false and ``interrupted`` true
+``{"id": 5, "request": "answer", "line":...}``  none of its own: the running command goes on
 =============================================== =======================================================
+
+A running command may ask: ``{"type": "question", "id": 1, "text": "Password: ", "echo": false}``; it waits
+for the answer. ``{"type": "redirect", "id": 1, "path": ..., "append": false, "tee": false}`` says that the
+texts that follow belong into a file, which the client writes with its user's rights. ``hello`` and ``end``
+have the terminal as the session knows it: ``"terminal": {"length": 24, "width": 80, "monitor": false,
+"history_size": 10}``. While it monitors, ``{"type": "log", "text": ...}`` may come at any time.
 
 Texts are whole lines, to be printed as they are. ``ok`` is whether the command did what it should; after
 ``closed`` the daemon closes the connection. One command runs at a time: a request that comes meanwhile is
@@ -31,7 +38,8 @@ Who may connect is decided by the file system: the socket has mode 0660.
 import json
 import socket
 import stat
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -51,11 +59,15 @@ from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from cli.session import Conversation, Question, Redirect, Said, Session
+
 VERSION = 1
 MAX_REQUEST = 16384
 """Bytes of a request."""
 MAX_SESSIONS = 64
 """Users at once."""
+LINED = ("run", "answer", "complete", "help")
+"""Requests with a line."""
 SLICE = 0.002
 """Seconds that a command may produce output before the reactor gets its turn."""
 SOCKET_MODE = 0o660
@@ -69,6 +81,7 @@ class ControlledShell(Protocol):
     """A shell session as this module needs it; ``cli.shell.Shell`` is one."""
 
     ok: bool
+    session: Session
 
     @property
     def prompt(self) -> str:
@@ -80,7 +93,7 @@ class ControlledShell(Protocol):
         """Whether the user left."""
         ...
 
-    def run(self, line: str) -> Generator[str, None, None]:
+    def run(self, line: str) -> Conversation:
         """The output of a line, in chunks that take well under :data:`SLICE` each."""
         ...
 
@@ -110,7 +123,11 @@ def parse_request(line: bytes) -> tuple[int, str, str]:
     match request:
         case {"id": int(number), "request": "interrupt"}:
             return number, "interrupt", ""
-        case {"id": int(number), "request": "run" | "complete" | "help" as kind, "line": str(text)}:
+        case {
+            "id": int(number),
+            "request": "run" | "answer" | "complete" | "help" as kind,
+            "line": str(text),
+        }:
             return number, kind, text
     raise BadRequestError("a request has an integer id, a known request, and a line")
 
@@ -128,14 +145,19 @@ class ControlSession(LineOnlyReceiver):
         self._clock = clock
         self._shell = shell
         self._left = left
-        self._output: Generator[str, None, None] | None = None
+        self._output: Conversation | None = None
+        self._asking = False
+        """Whether the command waits for an answer."""
+        self._answer: str | None = None
+        """What the command is to be sent next."""
         self._number = 0
         self._paused = False
         self._call: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
         """Greet."""
-        self._send(type="hello", protocol=VERSION, prompt=self._shell.prompt)
+        terminal = asdict(self._shell.session.terminal)
+        self._send(type="hello", protocol=VERSION, prompt=self._shell.prompt, terminal=terminal)
 
     def connectionLost(self, reason: Failure | None = None) -> None:  # noqa: ARG002 - a user may leave
         """Forget what runs."""
@@ -151,6 +173,8 @@ class ControlSession(LineOnlyReceiver):
             return
         if kind == "interrupt":
             self._interrupt()
+        elif kind == "answer":
+            self._answered(number, text)
         elif self._output is not None:
             self._send(type="refused", id=number, reason="a command is running")
         elif kind == "run":
@@ -188,11 +212,12 @@ class ControlSession(LineOnlyReceiver):
 
     def _run(self, number: int, line: str) -> None:
         self._output, self._number, self._paused = self._shell.run(line), number, False
+        self._asking, self._answer = False, None
         self._transport().registerProducer(self, True)
         self._schedule()
 
     def _schedule(self) -> None:
-        if self._output is not None and self._call is None and not self._paused:
+        if self._output is not None and self._call is None and not self._paused and not self._asking:
             self._call = self._clock.callLater(0, self._slice)
 
     def _slice(self) -> None:
@@ -208,14 +233,32 @@ class ControlSession(LineOnlyReceiver):
         self._schedule()
 
     def _produce(self, until: float) -> None:
-        while self._output is not None and not self._paused:
-            text = next(self._output, None)
-            if text is None:
+        while self._output is not None and not self._paused and not self._asking:
+            answer, self._answer = self._answer, None
+            try:
+                self._say(self._output.send(answer))
+            except StopIteration:
                 self._end(interrupted=False)
-            elif text:
-                self._send(type="text", id=self._number, text=text)
             if self._clock.seconds() >= until:
                 break
+
+    def _say(self, said: Said) -> None:
+        match said:
+            case str(text):
+                if text:
+                    self._send(type="text", id=self._number, text=text)
+            case Question():
+                self._asking = True
+                self._send(type="question", id=self._number, text=said.text, echo=said.echo)
+            case Redirect():
+                self._send(type="redirect", id=self._number, **said._asdict())
+
+    def _answered(self, number: int, text: str) -> None:
+        if not self._asking:
+            self._send(type="refused", id=number, reason="nothing was asked")
+            return
+        self._asking, self._answer = False, text
+        self._schedule()
 
     def _interrupt(self) -> None:
         if self._output is not None:
@@ -233,6 +276,7 @@ class ControlSession(LineOnlyReceiver):
             prompt=shell.prompt,
             closed=shell.closed,
             interrupted=interrupted,
+            terminal=asdict(shell.session.terminal),
         )
         if shell.closed:
             self._transport().loseConnection()

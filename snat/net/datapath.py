@@ -60,13 +60,14 @@ def pool_networks(
 ) -> tuple[IPv4Network, ...]:
     """The addresses of all pools as networks, or of those that the rules of some mappings use."""
     used = {
-        rule.pool for rule in configuration.inside_sources if mapping_ids and rule.mapping_id in mapping_ids
+        rule.pool for rule in configuration.dynamic_rules if mapping_ids and rule.mapping_id in mapping_ids
     }
     return tuple(
         network
         for pool in configuration.pools
         if mapping_ids is None or pool.name in used
-        for network in summarize_address_range(pool.start, pool.end)
+        for addresses in pool.ranges
+        for network in summarize_address_range(*addresses)
     )
 
 

@@ -57,8 +57,7 @@ def translate() -> dict[str, float]:
 def _translator() -> Translator:
     pool = Pool(
         "P",
-        int(IPv4Address("203.0.113.10")),
-        int(IPv4Address("203.0.113.13")),
+        [(int(IPv4Address("203.0.113.10")), int(IPv4Address("203.0.113.13")))],
         range(SLOTS),
         random.Random(1),
     )

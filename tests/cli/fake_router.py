@@ -180,6 +180,6 @@ def output(shell: Shell, *lines: str) -> str:
     """The output of the last of some lines; those before must go well."""
     text = ""
     for number, line in enumerate(lines, start=1):
-        text = "".join(shell.run(line))
+        text = "".join(said for said in shell.run(line) if isinstance(said, str))
         assert shell.ok or number == len(lines), f"{line}: {text}"
     return text

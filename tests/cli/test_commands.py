@@ -9,7 +9,8 @@ from cli.commands.configuration import configuration_lines
 from cli.configuration_file import read_configuration
 from cli.grammar import Fault, LineError
 from cli.modes import BACKUP, CONFIG, INTERFACE, PRIMARY, PRIVILEGED, STATEFUL, TRUSTPOINT, USER
-from cli.tree import Configures, Path, Place, Rejected, canonical, destination
+from cli.session import Path, Place
+from cli.tree import Configures, Rejected, canonical, destination
 from snat.config.model import ConfiguredRole
 from tests.cli.fake_router import configuration
 

@@ -12,11 +12,13 @@ from cli.configuration_file import read_configuration
 from snat.config.model import (
     AccessLine,
     AccessList,
+    AddressRange,
     Configuration,
     ConfiguredRole,
+    DynamicRule,
     Group,
-    InsideSource,
     Interface,
+    Nat,
     Peer,
     Pool,
     Side,
@@ -83,7 +85,7 @@ def access_lines(draw: st.DrawFn) -> AccessLine:
     wildcard = draw(st.one_of(st.just(0), st.just(0xFFFFFFFF), st.integers(0, 0xFFFFFFFF)))
     address = draw(st.integers(0, 0xFFFFFFFF)) & ~wildcard
     return AccessLine(
-        permit=draw(st.booleans()), address=IPv4Address(address), wildcard=IPv4Address(wildcard)
+        sequence=0, permit=draw(st.booleans()), address=IPv4Address(address), wildcard=IPv4Address(wildcard)
     )
 
 
@@ -103,15 +105,20 @@ CONFIGURATIONS = st.builds(
         st.builds(
             Pool,
             name=NAMES,
-            start=ADDRESSES,
-            end=ADDRESSES,
+            ranges=st.tuples(st.builds(AddressRange, ADDRESSES, ADDRESSES)),
             prefix_length=st.integers(1, 32),
             as_netmask=st.booleans(),
         ),
         lambda pool: pool.name,
     ),
-    inside_sources=unique(
-        st.builds(InsideSource, access_list=LIST_NAMES, pool=NAMES, mapping_id=st.just(0) | IDS),
+    dynamic_rules=unique(
+        st.builds(
+            DynamicRule,
+            overload=st.just(True),
+            access_list=LIST_NAMES,
+            pool=NAMES,
+            mapping_id=st.just(0) | IDS,
+        ),
         lambda rule: rule.access_list,
     ),
     access_lists=unique(
@@ -122,8 +129,11 @@ CONFIGURATIONS = st.builds(
         ),
         lambda access_list: access_list.name,
     ),
-    timeouts=st.builds(
-        Timeouts, udp=TIMEOUT, tcp=TIMEOUT, syn=TIMEOUT, closing=TIMEOUT, finrst=TIMEOUT, icmp=TIMEOUT
+    nat=st.builds(
+        Nat,
+        timeouts=st.builds(
+            Timeouts, udp=TIMEOUT, tcp=TIMEOUT, syn=TIMEOUT, closing=TIMEOUT, finrst=TIMEOUT, icmp=TIMEOUT
+        ),
     ),
 )
 

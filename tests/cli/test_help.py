@@ -4,8 +4,8 @@ import pytest
 
 from cli.commands import TREE
 from cli.modes import PRIVILEGED
+from cli.session import Place
 from cli.shell import Shell
-from cli.tree import Place
 from tests.cli.fake_router import FakeRouter, configuration
 from tests.cli.test_commands import PATHS
 

@@ -100,7 +100,7 @@ def test_nothing_happens_before_the_output_is_asked_for(router: FakeRouter) -> N
 def test_a_line_is_verified_and_applied(router: FakeRouter) -> None:
     shell = privileged(router)
     assert output(shell, "conf t", "ip nat translation udp-timeout 120") == ""
-    assert router.running.timeouts.udp == 120
+    assert router.running.nat.timeouts.udp == 120
     assert len(router.applied) == 1
 
 
@@ -173,7 +173,7 @@ def test_a_line_that_lacks_others_is_held_until_they_come(router: FakeRouter) ->
     assert output(shell, "hostname R2") == ""  # told once
     assert router.running == configuration()
     output(shell, "access-list 7 permit any")
-    assert [r.access_list for r in router.running.inside_sources] == ["1", "7"]
+    assert [r.access_list for r in router.running.dynamic_rules] == ["1", "7"]
     assert router.running.hostname == "R2"
     assert len(router.applied) == 1
 
@@ -194,7 +194,7 @@ def test_two_users_do_not_undo_each_other(router: FakeRouter) -> None:
     output(two, "conf t", "hostname R2")
     output(one, "access-list 7 permit any")
     assert router.running.hostname == "R2"
-    assert len(router.running.inside_sources) == 2
+    assert len(router.running.dynamic_rules) == 2
 
 
 def test_a_block_that_another_user_removed_is_told(router: FakeRouter) -> None:
@@ -246,7 +246,7 @@ def test_every_show_has_json(router: FakeRouter, command: str) -> None:
 def test_json_of_the_configuration(router: FakeRouter) -> None:
     data = json.loads(output(privileged(router), "show running-config | json"))
     assert data["hostname"] == "R1"
-    assert data["pools"][0]["start"] == "203.0.113.10"
+    assert data["pools"][0]["ranges"][0]["start"] == "203.0.113.10"
     assert data["stateful"]["groups"][0]["role"] == "primary"
 
 

@@ -9,10 +9,11 @@ from cli.commands.configuration import configuration_lines
 from snat.config.model import (
     AccessLine,
     AccessList,
+    AddressRange,
     Configuration,
     ConfiguredRole,
+    DynamicRule,
     Group,
-    InsideSource,
     Interface,
     Peer,
     Pool,
@@ -33,16 +34,20 @@ GROUP = Group(
     virtual_addresses=(VirtualAddress(address=IPv4Address("10.0.0.1"), interface="in0"),),
 )
 POOL = Pool(
-    name="POOL1", start=IPv4Address("203.0.113.10"), end=IPv4Address("203.0.113.20"), prefix_length=24
+    name="POOL1",
+    ranges=(AddressRange(IPv4Address("203.0.113.10"), IPv4Address("203.0.113.20")),),
+    prefix_length=24,
 )
-OTHER_POOL = replace(POOL, name="POOL2", start=IPv4Address("203.0.113.30"), end=IPv4Address("203.0.113.40"))
-RULE = InsideSource(access_list="1", pool="POOL1", mapping_id=10)
+OTHER_POOL = replace(
+    POOL, name="POOL2", ranges=(AddressRange(IPv4Address("203.0.113.30"), IPv4Address("203.0.113.40")),)
+)
+RULE = DynamicRule(overload=True, access_list="1", pool="POOL1", mapping_id=10)
 GOOD = Configuration(
     trustpoint=Trustpoint(name="SNAT", ca_certificate="/ca", certificate="/cert", private_key="/key"),
     stateful=Stateful(nat_id=1, groups=(GROUP,)),
     interfaces=(Interface(name="in0", side=Side.INSIDE), Interface(name="out0", side=Side.OUTSIDE)),
     pools=(POOL,),
-    inside_sources=(RULE,),
+    dynamic_rules=(RULE,),
     access_lists=(
         AccessList(name="1", lines=(AccessLine(permit=True, address=IPv4Address("10.0.0.0")),)),
         AccessList(name="2", lines=(AccessLine(permit=True, address=IPv4Address("10.0.0.0")),)),
@@ -58,8 +63,12 @@ def with_groups(*groups: Group) -> Configuration:
     return replace(GOOD, stateful=Stateful(nat_id=1, groups=groups))
 
 
-def with_pool(**changes: object) -> Configuration:
-    return replace(GOOD, pools=(replace(POOL, **changes),))  # type: ignore[arg-type]
+def addresses(start: str, end: str) -> tuple[AddressRange, ...]:
+    return (AddressRange(IPv4Address(start), IPv4Address(end)),)
+
+
+def with_pool(start: str = "203.0.113.10", end: str = "203.0.113.20", **changes: object) -> Configuration:
+    return replace(GOOD, pools=(replace(POOL, ranges=addresses(start, end), **changes),))  # type: ignore[arg-type]
 
 
 BACKUP = replace(GROUP, role=ConfiguredRole.BACKUP, mapping_ids=(11,), virtual_addresses=())
@@ -74,9 +83,9 @@ CASES = [
         True,
     ),
     (with_group(mapping_ids=(11,)), "no primary or backup block has mapping-id 10", "ip nat inside", True),
-    (with_pool(end=IPv4Address("203.0.113.9")), "less than the start", "ip nat pool POOL1", False),
+    (with_pool("203.0.113.10", "203.0.113.9"), "less than the start", "ip nat pool POOL1", False),
     (
-        with_pool(start=IPv4Address("203.0.0.0"), end=IPv4Address("203.1.0.0"), prefix_length=8),
+        with_pool("203.0.0.0", "203.1.0.0", prefix_length=8),
         "65537 addresses, more than 65536",
         "ip nat pool POOL1",
         False,
@@ -146,13 +155,13 @@ CASES = [
         False,
     ),
     (
-        replace(GOOD, inside_sources=(RULE, InsideSource(access_list="2", pool="POOL1"))),
+        replace(GOOD, dynamic_rules=(RULE, DynamicRule(overload=True, access_list="2", pool="POOL1"))),
         "pool POOL1 serves mapping-id 10 already, in the rule of list 1",
         "ip nat inside source list 2 pool POOL1 overload",
         False,
     ),
     (
-        replace(GOOD, pools=(POOL, replace(OTHER_POOL, start=POOL.end))),
+        replace(GOOD, pools=(POOL, replace(OTHER_POOL, ranges=addresses("203.0.113.20", "203.0.113.40")))),
         "overlaps with pool POOL1",
         "ip nat pool POOL2",
         False,
@@ -169,13 +178,13 @@ def test_a_good_configuration_has_no_problems() -> None:
     "good",
     [
         replace(GOOD, pools=(POOL, OTHER_POOL)),
-        replace(GOOD, inside_sources=(RULE, replace(RULE, access_list="2"))),
+        replace(GOOD, dynamic_rules=(RULE, replace(RULE, access_list="2"))),
         with_group(peers=(replace(PEER, address=OURS, port=15556),)),
         with_group(keepalive=0.03, hold_time=0.1),
         with_group(keepalive=0.051, hold_time=0.15, update_interval=0.05),
         with_group(role=ConfiguredRole.BACKUP, pull_interval=3600.0),
         with_groups(GROUP, BACKUP),
-        with_pool(start=IPv4Address("203.0.0.0"), end=IPv4Address("203.0.255.255"), prefix_length=16),
+        with_pool(start="203.0.0.0", end="203.0.255.255", prefix_length=16),
     ],
 )
 def test_what_only_looks_like_a_problem_is_none(good: Configuration) -> None:

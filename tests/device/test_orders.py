@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from snat.config.model import AccessList, ConfiguredRole, InsideSource, Pool
+from snat.config.model import AccessList, AddressRange, ConfiguredRole, DynamicRule, Pool
 from snat.device.refused import CommandRefused
 from snat.wire.header import Feed
 from tests.packets import udp
@@ -42,8 +42,15 @@ def local_flow(router: Router) -> None:
     router.device.configure(
         replace(
             was,
-            pools=(pool, Pool(name="L", start=pool.start + 99, end=pool.end + 99, prefix_length=24)),
-            inside_sources=(*was.inside_sources, InsideSource(access_list="2", pool="L")),
+            pools=(
+                pool,
+                Pool(
+                    name="L",
+                    ranges=tuple(AddressRange(one.start + 99, one.end + 99) for one in pool.ranges),
+                    prefix_length=24,
+                ),
+            ),
+            dynamic_rules=(*was.dynamic_rules, DynamicRule(overload=True, access_list="2", pool="L")),
             access_lists=(access_list, AccessList(name="2", lines=(line,))),
         )
     )

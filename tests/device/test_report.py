@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from snat.config.model import ConfiguredRole
+from snat.config.model import ConfiguredRole, Nat, Timeouts
 from snat.device import report
 from snat.device.device import Device
 from snat.device.events import Noted
@@ -97,9 +97,7 @@ def test_a_link_that_is_down_is_an_alarm_and_no_takeover() -> None:
 def test_a_different_configuration_is_an_alarm_and_the_link_stays() -> None:
     network = running()
     backup = network.routers[2]
-    other = dataclasses.replace(
-        backup.configuration, timeouts=dataclasses.replace(backup.configuration.timeouts, udp=30)
-    )
+    other = dataclasses.replace(backup.configuration, nat=Nat(timeouts=Timeouts(udp=30)))
     backup.device.configure(other)
     (group,) = report.groups(backup.device, network.now)
     assert group.alarms == ("mapping 10 is configured differently on r1.example",)

@@ -360,8 +360,8 @@ def member() -> Configuration:
 
 def local() -> Configuration:
     made = member()
-    rules = tuple(replace(rule, mapping_id=0) for rule in made.inside_sources)
-    return replace(made, stateful=None, inside_sources=rules)
+    rules = tuple(replace(rule, mapping_id=0) for rule in made.dynamic_rules)
+    return replace(made, stateful=None, dynamic_rules=rules)
 
 
 def state(of: Device) -> FeedState:

@@ -49,7 +49,7 @@ def test_an_empty_list_denies() -> None:
 @pytest.mark.parametrize(("source", "mapping"), [("10.1.0.1", 10), ("10.2.0.1", 20), ("192.0.2.1", None)])
 def test_the_first_rule_whose_list_permits_decides(source: str, mapping: int | None) -> None:
     pools = tuple(
-        Pool(name, int(IPv4Address(at)), int(IPv4Address(at)), range(16), random.Random(1))
+        Pool(name, [(int(IPv4Address(at)),) * 2], range(16), random.Random(1))
         for name, at in (("A", "203.0.113.1"), ("B", "203.0.113.2"))
     )
     narrow, wide = AccessList((line(True, "10.1.0.0/16"),)), AccessList((line(True, "10.0.0.0/8"),))

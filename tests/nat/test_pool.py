@@ -18,7 +18,7 @@ ALL = range(SLOTS)
 
 
 def pool(slots: Sequence[int] = ALL, addresses: int = 1, seed: int = 1) -> Pool:
-    return Pool("POOL1", FIRST, FIRST + addresses - 1, slots, random.Random(seed))
+    return Pool("POOL1", [(FIRST, FIRST + addresses - 1)], slots, random.Random(seed))
 
 
 def endpoint(found: tuple[bytes, int], protocol: int = UDP) -> bytes:

@@ -13,10 +13,11 @@ from scapy.utils import rdpcap, wrpcap
 
 from snat.config.model import (
     AccessList,
+    AddressRange,
     Configuration,
     ConfiguredRole,
+    DynamicRule,
     Group,
-    InsideSource,
     Interface,
     Pool,
     Side,
@@ -54,8 +55,8 @@ def routed() -> Configuration:
         made,
         stateful=Stateful(nat_id=1, groups=(group,)),
         interfaces=INTERFACES,
-        pools=(*made.pools, Pool(name="L", start=address, end=address, prefix_length=24)),
-        inside_sources=(*made.inside_sources, InsideSource(access_list="2", pool="L")),
+        pools=(*made.pools, Pool(name="L", ranges=(AddressRange(address, address),), prefix_length=24)),
+        dynamic_rules=(*made.dynamic_rules, DynamicRule(overload=True, access_list="2", pool="L")),
         access_lists=(*made.access_lists, AccessList(name="2")),
     )
 
@@ -247,7 +248,7 @@ def test_what_the_kernel_need_not_know_of_announces_nothing(world: World, path: 
     started(path, world)
     path.configure(replace(routed(), hostname="other"), groups_of(routed()))
     assert world.done == []
-    used = replace(routed(), inside_sources=())
+    used = replace(routed(), dynamic_rules=())
     path.configure(used, groups_of(used))
     assert ("claim", (GATEWAY,), ()) in world.done, "a pool that no rule uses is not answered for"
 
@@ -412,7 +413,9 @@ def test_packets_to_a_pool_come_from_outside(replay: Replay, reactor: Reactor) -
 
 def test_other_pools_count_after_a_configuration(replay: Replay) -> None:
     assert not replay.path._from_outside(IPv4Address("192.0.2.1").packed)
-    pool = Pool(name="P", start=IPv4Address("192.0.2.1"), end=IPv4Address("192.0.2.1"), prefix_length=24)
+    pool = Pool(
+        name="P", ranges=(AddressRange(IPv4Address("192.0.2.1"), IPv4Address("192.0.2.1")),), prefix_length=24
+    )
     replay.path.configure(replace(replay.device.configuration, pools=(pool,)), ())
     assert replay.path._from_outside(IPv4Address("192.0.2.1").packed)
     assert not replay.path._from_outside(IPv4Address(POOL[0]).packed)

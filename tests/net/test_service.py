@@ -16,6 +16,7 @@ from snat.config.model import (
     Configuration,
     ConfiguredRole,
     Interface,
+    Nat,
     Peer,
     Side,
     Stateful,
@@ -706,7 +707,7 @@ def test_a_group_with_an_address_of_its_own_has_its_own_gate(
 
 def test_a_router_without_groups_listens_to_nobody(reactor: Reactor, tmp_path: Path) -> None:
     alone = replace(configuration(1, ConfiguredRole.PRIMARY, ()), stateful=None)
-    alone = replace(alone, inside_sources=tuple(replace(one, mapping_id=0) for one in alone.inside_sources))
+    alone = replace(alone, dynamic_rules=tuple(replace(one, mapping_id=0) for one in alone.dynamic_rules))
     member = Member(reactor, tmp_path, alone)
     member.service.startService()
     member.traffic(3)
@@ -748,7 +749,7 @@ def test_a_certificate_of_another_nat_id_is_refused_at_once(
     "change",
     [
         {"hostname": "EDGE"},
-        {"timeouts": Timeouts(udp=30)},
+        {"nat": Nat(timeouts=Timeouts(udp=30))},
         {"interfaces": (Interface(name="in0", side=Side.INSIDE),)},
         {"access_lists": (AccessList(name="1"),)},
     ],
@@ -812,7 +813,7 @@ def test_a_difference_between_two_configurations_is_an_alarm_and_the_link_stays(
     reactor: Reactor, tmp_path: Path, authority: Path, log: Log
 ) -> None:
     first, second = pair(reactor, tmp_path, authority)
-    other = replace(second.configuration, timeouts=Timeouts(udp=30))
+    other = replace(second.configuration, nat=Nat(timeouts=Timeouts(udp=30)))
     second.state.close()
     second = Member(reactor, second.directory, other)
     become_pair(reactor, first, second)

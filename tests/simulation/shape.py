@@ -7,10 +7,12 @@ from typing import Final
 from snat.config.model import (
     AccessLine,
     AccessList,
+    AddressRange,
     Configuration,
     ConfiguredRole,
+    DynamicRule,
     Group,
-    InsideSource,
+    Nat,
     Peer,
     Pool,
     Stateful,
@@ -75,8 +77,14 @@ def configuration(
     return Configuration(
         hostname=f"R{nat_id}",
         stateful=Stateful(nat_id=nat_id, groups=(group,)),
-        pools=(Pool(name="P", start=IPv4Address(POOL[0]), end=IPv4Address(POOL[-1]), prefix_length=24),),
-        inside_sources=(InsideSource(access_list="1", pool="P", mapping_id=MAPPING),),
+        pools=(
+            Pool(
+                name="P",
+                ranges=(AddressRange(IPv4Address(POOL[0]), IPv4Address(POOL[-1])),),
+                prefix_length=24,
+            ),
+        ),
+        dynamic_rules=(DynamicRule(overload=True, access_list="1", pool="P", mapping_id=MAPPING),),
         access_lists=(AccessList(name="1", lines=(inside,)),),
-        timeouts=shape.timeouts,
+        nat=Nat(timeouts=shape.timeouts),
     )

@@ -210,7 +210,7 @@ def test_a_live_connection_goes_on_through_a_failover_to_its_end() -> None:
     backup.settle()
     (record,) = backup.device.table
     assert record[43] == 3, "CLOSING"
-    network.run(backup.device.configuration.timeouts.finrst + 2.0)
+    network.run(backup.device.configuration.nat.timeouts.finrst + 2.0)
     assert len(backup.device.table) == 0
 
 

@@ -46,7 +46,7 @@ def rules(
 ) -> Rules:
     """One pool from P on, one list, one rule."""
     first = int(IPv4Address(P))
-    pool = Pool("POOL1", first, first + addresses - 1, slots, random.Random(seed))
+    pool = Pool("POOL1", [(first, first + addresses - 1)], slots, random.Random(seed))
     return Rules((Rule(AccessList(lines), pool, mapping_id),), (pool,))
 
 
