@@ -8,6 +8,7 @@ from snat.config.model import Configuration
 from snat.config.refused import ConfigurationRefused
 from snat.device.refused import CommandRefused
 from snat.device.status import GroupStatus, Statistics, Translation
+from snat.status import StandbyStatus
 
 __all__ = ["CommandRefused", "ConfigurationRefused", "Router"]
 
@@ -32,6 +33,10 @@ class Router(Protocol):
 
     def distributed(self) -> tuple[GroupStatus, ...]:
         """The redundancy groups with their links and feeds."""
+        ...
+
+    def standby(self) -> tuple[StandbyStatus, ...]:
+        """The HSRP groups, in the order of the interfaces."""
         ...
 
     def statistics(self) -> Statistics:

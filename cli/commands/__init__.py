@@ -1,13 +1,16 @@
 """The commands by subject, and the tree they make."""
 
 from cli import modes
-from cli.commands import clear, configuration, session, show
+from cli.commands import clear, configuration, session, show, show_standby
 from cli.tree import Tree
+
+ANYBODY = (*show.ANYBODY, *show_standby.ANYBODY)
+"""Exec commands without privilege."""
 
 TREE = Tree(
     {
-        modes.USER: (*show.ANYBODY, *session.USER),
-        modes.PRIVILEGED: (*show.ANYBODY, *show.PRIVILEGED, *clear.PRIVILEGED, *session.PRIVILEGED),
+        modes.USER: (*ANYBODY, *session.USER),
+        modes.PRIVILEGED: (*ANYBODY, *show.PRIVILEGED, *clear.PRIVILEGED, *session.PRIVILEGED),
         **configuration.MODES,
     }
 )

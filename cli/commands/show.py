@@ -11,26 +11,26 @@ from cli.tree import Command, Shows
 SHOW = Keyword(text="show", help="Show what the router does and knows")
 
 
-def _pattern(*elements: Element) -> tuple[Element, ...]:
+def shown(*elements: Element) -> tuple[Element, ...]:
     """A show command: every one may be piped."""
     return (SHOW, *elements, PIPE)
 
 
 ANYBODY: tuple[Command, ...] = (
     Shows(
-        pattern=_pattern(*IP_NAT, Keyword(text="translations", help="Entries of the NAT table")),
+        pattern=shown(*IP_NAT, Keyword(text="translations", help="Entries of the NAT table")),
         read=lambda router, _values: router.translations(),
         render=lambda rows, _values: render.translations(rows),
     ),
     Shows(
-        pattern=_pattern(*IP_NAT, Keyword(text="statistics", help="Counters")),
+        pattern=shown(*IP_NAT, Keyword(text="statistics", help="Counters")),
         read=lambda router, _values: render.NatStatistics(
             interfaces=router.running_configuration().interfaces, counters=router.statistics().counters
         ),
         render=lambda statistics, _values: render.statistics(statistics),
     ),
     Shows(
-        pattern=_pattern(
+        pattern=shown(
             *IP_SNAT,
             Keyword(text="distributed", help="Redundancy groups, neighbors and feeds"),
             Optional(Keyword(text="verbose", key="verbose", help="Every link with its counters")),
@@ -43,7 +43,7 @@ ANYBODY: tuple[Command, ...] = (
 
 PRIVILEGED: tuple[Command, ...] = (
     Shows(
-        pattern=_pattern(Keyword(text="running-config", help="The configuration in force")),
+        pattern=shown(Keyword(text="running-config", help="The configuration in force")),
         read=lambda router, _values: router.running_configuration(),
         render=lambda configuration, _values: render.running_configuration(
             list(configuration_lines(configuration))

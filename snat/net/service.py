@@ -40,6 +40,7 @@ from snat.net.protocol import LinkProtocol
 from snat.net.refused import KernelRefused
 from snat.net.snapshot_file import SNAPSHOT_INTERVAL, InThread, SnapshotWriter, load
 from snat.net.tls import Identity, TrustpointError
+from snat.status import StandbyStatus
 
 _DAY = 86400.0
 _ROUNDS = 16
@@ -230,6 +231,10 @@ class RouterService(Service):
     def distributed(self) -> tuple[GroupStatus, ...]:
         """The redundancy groups with their links and feeds."""
         return report.groups(self.device, self._now())
+
+    def standby(self) -> tuple[StandbyStatus, ...]:
+        """The HSRP groups: none, since no configuration with one is applied yet (snat/config/unbuilt.py)."""
+        return ()
 
     def statistics(self) -> Statistics:
         """All counters, those of the device and of what surrounds it."""

@@ -17,6 +17,7 @@ from snat.device.status import (
     Statistics,
     Translation,
 )
+from snat.status import StandbyStatus
 
 CONFIGURATION = """\
 hostname R1
@@ -137,6 +138,7 @@ class FakeRouter:
     running: Configuration = field(default_factory=configuration)
     rows: Iterator[Translation] = field(default_factory=lambda: iter([translation(0)]))
     groups: tuple[GroupStatus, ...] = (GROUP,)
+    standby_groups: tuple[StandbyStatus, ...] = ()
     refusal: str = ""
     """Why it refuses configurations and orders; empty: it does not."""
     applied: list[Configuration] = field(default_factory=list)
@@ -157,6 +159,9 @@ class FakeRouter:
 
     def distributed(self) -> tuple[GroupStatus, ...]:
         return self.groups
+
+    def standby(self) -> tuple[StandbyStatus, ...]:
+        return self.standby_groups
 
     def statistics(self) -> Statistics:
         return Statistics(counters={"translate": {"hits": 47, "new_flows": 3}})
