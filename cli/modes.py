@@ -23,6 +23,18 @@ PRIMARY = Mode(
     heading="IP Stateful NAT Primary mode configuration commands:",
     indent=4,
 )
+REDUNDANCY = Mode(
+    name="ipnat-snat-redundancy",
+    prompt="(config-ipnat-snat-red)#",
+    heading="IP Stateful NAT Redundancy mode configuration commands:",
+    indent=3,
+)
+PEERS = Mode(
+    name="ipnat-snat-peers",
+    prompt="(config-ipnat-snat-peers)#",
+    heading="IP Stateful NAT Peers mode configuration commands:",
+    indent=3,
+)
 BACKUP = Mode(
     name="ipnat-snat-backup",
     prompt="(config-ipnat-snat-bkp)#",

@@ -2,11 +2,23 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from cli.commands import access_list, interface, pki, replication, session, snat, system, translation
-from cli.modes import BACKUP, CONFIG, INTERFACE, PRIMARY, STATEFUL, TRUSTPOINT
+from cli.commands import (
+    access_list,
+    asymmetric,
+    interface,
+    pki,
+    replication,
+    session,
+    snat,
+    system,
+    translation,
+)
+from cli.modes import BACKUP, CONFIG, INTERFACE, PEERS, PRIMARY, REDUNDANCY, STATEFUL, TRUSTPOINT
 from cli.session import Mode, Place
 from cli.tree import Command, lines_below
 from snat.config.model import Configuration
+
+_IN_GROUP = (*snat.TIMERS, *replication.IN_GROUP, *asymmetric.IN_ANY, *session.CONFIGURATION)
 
 MODES: Mapping[Mode, Sequence[Command]] = {
     # The order of these commands is that of the running configuration.
@@ -21,8 +33,10 @@ MODES: Mapping[Mode, Sequence[Command]] = {
     ),
     TRUSTPOINT: (*pki.IN_TRUSTPOINT, *session.CONFIGURATION),
     STATEFUL: (*snat.IN_STATEFUL, *session.CONFIGURATION),
-    PRIMARY: (*snat.IN_GROUP, *replication.IN_GROUP, *session.CONFIGURATION),
-    BACKUP: (*snat.IN_GROUP, *replication.IN_GROUP, *session.CONFIGURATION),
+    PRIMARY: (*snat.IN_GROUP, *snat.IN_ADDRESSED, *_IN_GROUP),
+    BACKUP: (*snat.IN_GROUP, *snat.IN_ADDRESSED, *_IN_GROUP),
+    REDUNDANCY: (*snat.IN_GROUP, *asymmetric.IN_NAMED, *asymmetric.IN_REDUNDANCY, *_IN_GROUP),
+    PEERS: (*snat.IN_GROUP, *asymmetric.IN_NAMED, *asymmetric.IN_PEERS, *_IN_GROUP),
     INTERFACE: (*interface.IN_INTERFACE, *session.CONFIGURATION),
 }
 

@@ -6,7 +6,6 @@ that need several lines.
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from snat.config.model import (
@@ -21,6 +20,10 @@ from snat.config.model import (
     Side,
     VirtualAddress,
 )
+from snat.config.problem import Problem
+from snat.config.unbuilt import unbuilt_roles
+
+__all__ = ["MAX_MAPPING_IDS", "MAX_POOL", "SHORTEST_HOLD", "Problem", "verify"]
 
 MAX_POOL = 65536
 """Addresses of one pool."""
@@ -28,22 +31,6 @@ MAX_MAPPING_IDS = 256
 """What two members say of each of them must fit into one message, several times over."""
 SHORTEST_HOLD = 0.1
 """Seconds (design section 6: the hold time goes down to 100 ms)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """Something that keeps a configuration from being applied."""
-
-    what: str
-    where: str
-    """The line of the running configuration that it concerns, without indent."""
-    remedy: str
-    """What to do."""
-    missing: bool = False
-    """Whether adding lines cures it: then a session may go on typing, a file may not end so."""
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.what}; {self.remedy}"
 
 
 def verify(configuration: Configuration) -> tuple[Problem, ...]:
@@ -56,6 +43,7 @@ def verify(configuration: Configuration) -> tuple[Problem, ...]:
         *_groups(configuration),
         *_mapping_ids(configuration),
         *_names(configuration),
+        *unbuilt_roles(configuration),
     )
 
 
@@ -197,9 +185,9 @@ def _intervals(group: Group) -> Iterator[Problem]:
             where=f"update-interval msec {interval}",
             remedy="use a shorter interval, or longer timers",
         )
-    if group.pull_interval and group.role is ConfiguredRole.PRIMARY:
+    if group.pull_interval and group.role is not ConfiguredRole.BACKUP:
         yield Problem(
-            what=f"{_group_line(group)} is a primary, which has the changes that others ask for",
+            what=f"{_group_line(group)} is no backup; others ask it for changes",
             where=f"pull interval {group.pull_interval:.0f}",
             remedy="write it into the backup block of the router that is to ask",
         )
@@ -254,7 +242,9 @@ def _pool_line(pool: Pool) -> str:
 
 
 def _group_line(group: Group) -> str:
-    return f"{group.role} {group.address}{_port(group.port)}"
+    if group.role in (ConfiguredRole.PRIMARY, ConfiguredRole.BACKUP):
+        return f"{group.role} {group.address}{_port(group.port)}"
+    return f"{group.role} {group.name}".rstrip()
 
 
 def _peer_line(peer: Peer) -> str:

@@ -8,7 +8,18 @@ from cli.commands import TREE
 from cli.commands.configuration import configuration_lines
 from cli.configuration_file import read_configuration
 from cli.grammar import Fault, LineError
-from cli.modes import BACKUP, CONFIG, INTERFACE, PRIMARY, PRIVILEGED, STATEFUL, TRUSTPOINT, USER
+from cli.modes import (
+    BACKUP,
+    CONFIG,
+    INTERFACE,
+    PEERS,
+    PRIMARY,
+    PRIVILEGED,
+    REDUNDANCY,
+    STATEFUL,
+    TRUSTPOINT,
+    USER,
+)
 from cli.session import Path, Place
 from cli.tree import Configures, Rejected, canonical, destination
 from snat.config.model import ConfiguredRole
@@ -29,6 +40,14 @@ PATHS: dict[str, Path] = {
         *(Place(PRIVILEGED), Place(CONFIG), Place(STATEFUL)),
         Place(BACKUP, (ConfiguredRole.BACKUP, ADDRESS)),
     ),
+    "redundancy": (
+        *(Place(PRIVILEGED), Place(CONFIG), Place(STATEFUL)),
+        Place(REDUNDANCY, (ConfiguredRole.REDUNDANCY, "SNATHSRP")),
+    ),
+    "peers": (
+        *(Place(PRIVILEGED), Place(CONFIG), Place(STATEFUL)),
+        Place(PEERS, (ConfiguredRole.PEERS, "")),
+    ),
     "interface": (Place(PRIVILEGED), Place(CONFIG), Place(INTERFACE, "in0")),
 }
 
@@ -43,7 +62,7 @@ CONFIGURES = [
     ("config", "ip nat Stateful id 1", "ip nat stateful id 1"),
     ("config", "ip nat Stateful id 1", "IP NAT S I 1"),
     ("stateful", "primary 192.168.77.1", "pri 192.168.77.1"),
-    ("stateful", "primary 192.168.77.1 port 15556", "p 192.168.77.1 po 15556"),
+    ("stateful", "primary 192.168.77.1 port 15556", "pr 192.168.77.1 po 15556"),
     ("stateful", "backup 192.168.77.1", "b 192.168.77.1"),
     (
         "primary",
@@ -52,6 +71,19 @@ CONFIGURES = [
     ),
     ("primary", "peer 192.168.77.2 nat-id 2 name r2 port 1", "pe 192.168.77.2 na 2 n r2 p 1"),
     ("backup", "mapping-id 10", "map 10"),
+    ("stateful", "redundancy SNATHSRP", "red SNATHSRP"),
+    ("stateful", "peers", "pee"),
+    ("stateful", "peers WEST", "peers WEST"),
+    ("redundancy", "local-address 192.168.77.1", "l 192.168.77.1"),
+    ("redundancy", "local-address 192.168.77.1 port 15556", "l 192.168.77.1 p 15556"),
+    ("redundancy", "protocol   udp", "prot u"),
+    ("redundancy", "as-queuing disable", "as d"),
+    ("redundancy", "mapping-id 10", "mapping 10"),
+    ("redundancy", "peer 192.168.77.2 nat-id 2 name r2", "peer 192.168.77.2 na 2 n r2"),
+    ("peers", "peer 192.168.77.2 nat-id 2 name r2", "pe 192.168.77.2 na 2 n r2"),
+    ("peers", "defer", "defe"),
+    ("peers", "retain 0", "r 0"),
+    ("peers", "as-queuing disable", "as d"),
     ("primary", "virtual-address 10.0.0.1 interface in0", "v 10.0.0.1 i in0"),
     ("primary", "timers 2 6", "t 2 6"),
     ("primary", "timers msec 100 msec 350", "t m 100 m 350"),
