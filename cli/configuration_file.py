@@ -13,7 +13,7 @@ from cli.commands import TREE
 from cli.grammar import Fault, LineError
 from cli.modes import CONFIG, PRIVILEGED
 from cli.session import Path, Place
-from cli.tree import Configures, Moves, Rejected, canonical, destination
+from cli.tree import Configures, Match, Moves, Rejected, canonical, destination
 from snat.config.model import Configuration
 from snat.config.verify import verify
 
@@ -53,6 +53,40 @@ def read_configuration(text: str, name: str) -> tuple[Configuration, tuple[FileP
     return reader.configuration, tuple(sorted(reader.problems, key=lambda problem: problem.line))
 
 
+def read_usable(text: str, name: str) -> tuple[Configuration, tuple[FileProblem, ...]]:
+    """As :func:`read_configuration`, but the configuration is verified even if there are problems.
+
+    Lines that are wrong are left out, and those that cannot be in force without them.
+    """
+    configuration, problems = read_configuration(text, name)
+    if verify(configuration):
+        reader = _Reader(name)
+        for number, line in enumerate(text.split("\n"), start=1):
+            reader.read(number, line.rstrip("\r"))
+        configuration = _in_force(reader.found)
+    return configuration, problems
+
+
+def _in_force(lines: list[Match]) -> Configuration:
+    """What is without problems of some lines: each is tried again as long as another one came into force."""
+    configuration, progress = Configuration(), True
+    while progress:
+        progress = False
+        waiting = []
+        for found in lines:
+            try:
+                wanted = TREE.edit(found, configuration)
+            except Rejected:  # what it stands in is not in force
+                waiting.append(found)
+                continue
+            if verify(wanted):
+                waiting.append(found)
+            else:
+                configuration, progress = wanted, True
+        lines = waiting
+    return configuration
+
+
 def format_problems(problems: Iterable[FileProblem]) -> str:
     """Problems for a person: ``file:line:column``, the reason, the line and a caret under the place."""
     return "".join(_formatted(problem) for problem in problems)
@@ -74,6 +108,8 @@ class _Reader:
         self._name = name
         self._path: Path = (Place(PRIVILEGED), Place(CONFIG))
         self._lines: dict[str, tuple[int, str]] = {}
+        self.found: list[Match] = []
+        """The lines that could be read."""
 
     def read(self, number: int, line: str) -> None:
         """One line, without its end."""
@@ -94,6 +130,7 @@ class _Reader:
                 self.configuration = TREE.edit(found, self.configuration)
                 self._path = destination(found)
                 self._lines[canonical(found)] = number, line
+                self.found.append(found)
             elif isinstance(found.command, Moves):
                 self._path = found.command.move(self._path)
             else:

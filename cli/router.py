@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Protocol
 
 from snat.config.model import Configuration
@@ -13,8 +14,44 @@ from snat.status import StandbyStatus
 __all__ = ["CommandRefused", "ConfigurationRefused", "Router"]
 
 
+class Startup(Protocol):
+    """The start-up file: the text of the configuration that the router begins with."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+        ...
+
+    @property
+    def changed(self) -> bool:
+        """Whether somebody else wrote it since the router last read or wrote it. Raises OSError."""
+        ...
+
+    @property
+    def free(self) -> int:
+        """Bytes that its disk has left."""
+        ...
+
+    def look(self) -> str | None:
+        """Its text; None if there is none. Raises OSError, and ValueError for what is no text."""
+        ...
+
+    def save(self, text: str) -> None:
+        """Replace its text, whole or not at all; the previous one is kept. Raises CommandRefused."""
+        ...
+
+    def erase(self) -> None:
+        """Remove it; the text is kept as the previous one. Raises CommandRefused."""
+        ...
+
+
 class Router(Protocol):
     """A running router, as the shell sees it."""
+
+    @property
+    def startup(self) -> Startup:
+        """The start-up file."""
+        ...
 
     def running_configuration(self) -> Configuration:
         """The configuration in force."""

@@ -10,7 +10,7 @@ from twisted.application.service import MultiService
 from twisted.internet.error import CannotListenError
 from twisted.python import usage
 
-from cli.configuration_file import format_problems, read_configuration
+from cli.configuration_file import format_problems, read_usable
 from cli.shell import Shell
 from snat.config.model import Configuration
 from snat.net.control import ControlSocket, ControlSocketError, make_way
@@ -19,6 +19,7 @@ from snat.net.files import StateDirectory, StateError
 from snat.net.pcap import CaptureError
 from snat.net.refused import KernelRefused
 from snat.net.service import RouterService
+from snat.net.startup_file import StartupFile
 from snat.net.tls import TrustpointError
 
 DEFAULT_CONTROL = "/run/snat/control.sock"
@@ -29,8 +30,11 @@ class Options(usage.Options):
 
     synopsis = "[options]"
     longdesc = "A redundant NAT router. One process is one device; see doc/operations.md."
+    optFlags = [  # noqa: RUF012  Twisted's own way
+        ["strict", None, "do not start with a configuration that has anything wrong"],
+    ]
     optParameters = [  # noqa: RUF012  Twisted's own way
-        ["config", "c", None, "configuration file (required)"],
+        ["config", "c", None, "start-up configuration (required); begins empty if there is no such file"],
         ["control", None, DEFAULT_CONTROL, "UNIX socket for snat-cli"],
         ["state-dir", None, None, "directory for what must survive a restart; without it nothing does"],
         ["pcap", None, None, "IN:OUT: translate the capture IN into OUT instead of live traffic"],
@@ -73,7 +77,8 @@ def makeService(options: Options) -> MultiService:
     """The service of one device. Ends the process, with what is wrong, if the configuration is not good."""
     from twisted.internet import reactor
 
-    configuration = _configuration(Path(options["config"]))
+    startup = StartupFile(Path(options["config"]).absolute())
+    configuration = _configuration(startup, options["config"], strict=bool(options["strict"]))
     live: Any = reactor
     state = StateDirectory(Path(options["state-dir"]) if options["state-dir"] else None)
     pcap = options["pcap"]
@@ -82,6 +87,7 @@ def makeService(options: Options) -> MultiService:
             configuration,
             live,
             state,
+            startup=startup,
             ttl_step=CAPTURE_TTL_STEP if pcap else TUN_TTL_STEP,
             datapath=lambda device, done: (
                 CapturePath(device, live, done, *map(Path, pcap.split(":", 1)))
@@ -106,16 +112,25 @@ def _freeze() -> None:
     gc.freeze()
 
 
-def _configuration(path: Path) -> Configuration:
+def _configuration(startup: StartupFile, path: str, *, strict: bool) -> Configuration:
+    """That of the start-up file, or an empty one if there is none yet, as a router has out of its box.
+
+    ``path`` is the file as it was given. What is wrong in it is told and left out, unless it is to be
+    ``strict``.
+    """
     try:
-        text = path.read_text()
+        text = startup.read()
     except OSError as error:
         _end(f"{path}: {error.strerror}")
-    except ValueError:
-        _end(f"{path}: is not a text file")
-    configuration, problems = read_configuration(text, str(path))
-    if problems:
+    except ValueError as error:
+        _end(f"{path}: {error}")
+    if text is None and not startup.path.parent.is_dir():
+        _end(f"{path}: there is no directory {startup.path.parent}")
+    configuration, problems = read_usable(text or "", path)
+    if problems and strict:
         _end(format_problems(problems).rstrip())
+    for problem in problems:
+        sys.stderr.write(f"snat: left out: {format_problems([problem])}")
     return configuration
 
 

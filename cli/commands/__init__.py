@@ -1,16 +1,18 @@
 """The commands by subject, and the tree they make."""
 
 from cli import modes
-from cli.commands import clear, configuration, session, show, show_standby
+from cli.commands import clear, configuration, files, session, show, show_standby
 from cli.tree import Tree
 
 ANYBODY = (*show.ANYBODY, *show_standby.ANYBODY)
 """Exec commands without privilege."""
+PRIVILEGED = (*show.PRIVILEGED, *clear.PRIVILEGED, *files.PRIVILEGED)
+"""Those with it."""
 
 TREE = Tree(
     {
         modes.USER: (*ANYBODY, *session.USER),
-        modes.PRIVILEGED: (*ANYBODY, *show.PRIVILEGED, *clear.PRIVILEGED, *session.PRIVILEGED),
+        modes.PRIVILEGED: (*ANYBODY, *PRIVILEGED, *session.PRIVILEGED),
         **configuration.MODES,
     }
 )

@@ -39,6 +39,7 @@ from snat.net.neighbor import Address, Dialler, DiallerCounters, ReactorTCPTime
 from snat.net.protocol import LinkProtocol
 from snat.net.refused import KernelRefused
 from snat.net.snapshot_file import SNAPSHOT_INTERVAL, InThread, SnapshotWriter, load
+from snat.net.startup_file import StartupFile
 from snat.net.tls import Identity, TrustpointError
 from snat.status import StandbyStatus
 
@@ -58,6 +59,7 @@ class RouterService(Service):
         reactor: ReactorTCPTime,
         state: StateDirectory,
         *,
+        startup: StartupFile,
         ttl_step: int,
         datapath: Callable[[Device, Callable[[], None]], DataPath],
         snapshot_interval: float = SNAPSHOT_INTERVAL,
@@ -69,6 +71,7 @@ class RouterService(Service):
         Raises StateError and TrustpointError.
         """
         self._configuration = configuration
+        self.startup = startup
         self._reactor = reactor
         self._state = state
         stored = state.open()

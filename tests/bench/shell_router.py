@@ -18,6 +18,7 @@ from snat.config.model import Configuration
 from snat.net.control import ControlSocket
 from snat.net.files import StateDirectory
 from snat.net.service import RouterService
+from snat.net.startup_file import StartupFile
 from tests.bench.codec import record
 from tests.bench.router import NoPackets
 
@@ -59,14 +60,20 @@ class Watch(LineOnlyReceiver):
 def main() -> None:
     """Run until the input ends."""
     live: Any = reactor
+    path = Path(sys.argv[1])
     router = RouterService(
-        Configuration(hostname="R1"), live, StateDirectory(None), ttl_step=1, datapath=lambda *_: NoPackets()
+        Configuration(hostname="R1"),
+        live,
+        StateDirectory(None),
+        startup=StartupFile(path.with_name("startup-config")),
+        ttl_step=1,
+        datapath=lambda *_: NoPackets(),
     )
     count = int(sys.argv[2])
     for first in range(0, count, _BATCH):
         router.device.table.add([record(number) for number in range(first, min(count, first + _BATCH))])
     router.startService()
-    ControlSocket(live, Path(sys.argv[1]), lambda: Shell(router, privileged=True)).startService()
+    ControlSocket(live, path, lambda: Shell(router, privileged=True)).startService()
     stdio.StandardIO(Watch())
     live.run()
 

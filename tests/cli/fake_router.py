@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
+from pathlib import Path
 
 from cli.configuration_file import read_configuration
 from cli.router import CommandRefused, ConfigurationRefused
@@ -132,12 +133,35 @@ GROUP = GroupStatus(
 
 
 @dataclass
+class FakeStartup:
+    """Satisfies cli.router.Startup."""
+
+    text: str | None = None
+    changed: bool = False
+    free: int = 1000
+    path: Path = Path("/etc/snat/router.conf")
+    refusal: str = ""
+
+    def look(self) -> str | None:
+        return self.text
+
+    def save(self, text: str) -> None:
+        if self.refusal:
+            raise CommandRefused(self.refusal)
+        self.text = text
+
+    def erase(self) -> None:
+        self.text = None
+
+
+@dataclass
 class FakeRouter:
     """Satisfies cli.router.Router."""
 
     running: Configuration = field(default_factory=configuration)
     rows: Iterator[Translation] = field(default_factory=lambda: iter([translation(0)]))
     groups: tuple[GroupStatus, ...] = (GROUP,)
+    startup: FakeStartup = field(default_factory=FakeStartup)
     standby_groups: tuple[StandbyStatus, ...] = ()
     refusal: str = ""
     """Why it refuses configurations and orders; empty: it does not."""

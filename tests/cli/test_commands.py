@@ -331,8 +331,8 @@ def test_invalid_with_the_column_of_the_bad_word(mode: str, line: str, bad: str)
 @pytest.mark.parametrize(
     ("mode", "line", "column", "meant"),
     [
-        ("exec", "e", 0, "'e' may be enable or exit"),
-        ("exec", "c", 0, "'c' may be clear or configure"),
+        ("exec", "e", 0, "'e' may be enable or erase or exit"),
+        ("exec", "co", 0, "'co' may be configure or copy"),
         ("user", "  e", 2, "'e' may be enable or exit"),
         ("config", "e", 0, "'e' may be end or exit"),
         ("stateful", "e", 0, "'e' may be end or exit"),
