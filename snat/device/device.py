@@ -55,10 +55,7 @@ class Device(Linking):
         self._pools: Pools = {}
         self._started = self._next_keepalive = now
         self._alarms: dict[Alarm, str] = {}
-        nat_id = configuration.stateful.nat_id if configuration.stateful else 0
-        peers = [peer for group in self._configured() for peer in group.peers]
-        neighbors = {peer.nat_id: Neighbor(peer.nat_id, peer.name) for peer in peers}
-        slots = member_slots(nat_id, [*neighbors, nat_id])
+        nat_id, neighbors, slots = self._members()
         noted = [self._fill(snapshot)] if snapshot is not None else []
         self.translator = Translator(
             self.table,
@@ -73,7 +70,9 @@ class Device(Linking):
         super().__init__(nat_id, incarnation, run, neighbors, slots, groups, self.feed_counters, now)
         self._events += noted
         if snapshot is not None:
-            account(snapshot, self.table, (state for group in groups for state in group.feeds.values()))
+            account(
+                snapshot.positions, self.table, (state for group in groups for state in group.feeds.values())
+            )
             for group in groups:
                 group.begin_with()
         self.translator.flows.manage(0, True, now)
@@ -88,6 +87,31 @@ class Device(Linking):
             group.configuration_digests = {
                 feed: configuration_digest(configuration, feed.mapping_id) for feed in group.feeds
             }
+
+    def regroup(self, configuration: Configuration, *, terms: dict[Feed, Term], now: float) -> None:
+        """Take other members, groups or another NAT ID, as if it had restarted; :meth:`stop` comes first.
+
+        The table stays, and with it every flow that is being translated, but for the entries of mappings
+        that are shared no more. ``terms`` are those stored, as at the start.
+        """
+        positions = self.positions()
+        for group in self.groups:
+            group.end(now)
+        self.configuration = configuration
+        nat_id, neighbors, slots = self._members()
+        self.translator.configure(
+            rules_of(configuration, slots, self._ports, self._pools), timeouts_of(configuration)
+        )
+        shared = {one for group in self._configured() for one in group.mapping_ids}
+        for mapping_id in {feed.mapping_id for group in self.groups for feed in group.feeds} - shared:
+            self.table.clear(mapping_id)
+        groups = self._groups(nat_id, neighbors, terms, now)
+        counters, events, run = self.link_counters, self._events, self._run
+        super().__init__(nat_id, self.incarnation, run, neighbors, slots, groups, self.feed_counters, now)
+        self.link_counters, self._events = counters, events + self._events
+        self._begin_with(positions)
+        self._started = self._next_keepalive = now
+        self._alarms = {}
 
     # An operator's orders
 
@@ -173,6 +197,13 @@ class Device(Linking):
 
     # Inside
 
+    def _members(self) -> tuple[int, dict[int, Neighbor], tuple[int, ...]]:
+        """Our NAT ID, our neighbors, and the slots of ports that are ours among all."""
+        nat_id = self.configuration.stateful.nat_id if self.configuration.stateful else 0
+        peers = [peer for group in self._configured() for peer in group.peers]
+        neighbors = {peer.nat_id: Neighbor(peer.nat_id, peer.name) for peer in peers}
+        return nat_id, neighbors, member_slots(nat_id, [*neighbors, nat_id])
+
     def _configured(self) -> tuple[GroupConfiguration, ...]:
         stateful = self.configuration.stateful
         return stateful.groups if stateful is not None else ()
@@ -198,6 +229,13 @@ class Device(Linking):
             for group in self._configured()
             if group.mapping_ids
         ]
+
+    def _begin_with(self, positions: dict[Feed, Position]) -> None:
+        """What the table has now is there, and nobody vouches for it."""
+        states = (state for group in self.groups for state in group.feeds.values())
+        account(positions, self.table, states)
+        for group in self.groups:
+            group.begin_with()
 
     def _fill(self, snapshot: Snapshot) -> Noted:
         mapping_ids = {one for group in self._configured() for one in group.mapping_ids}

@@ -24,6 +24,8 @@ def rules_of(
             existing[pool] = Pool(
                 pool.name, [(int(one.start), int(one.end)) for one in pool.ranges], slots, choice
             )
+    for known in existing.values():
+        known.deal(slots)
     pools = {pool.name: existing[pool] for pool in configuration.pools}
     lists = {
         one.name: AccessList(

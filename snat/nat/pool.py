@@ -74,6 +74,10 @@ class Pool:
         value = int.from_bytes(address, "big")
         return any(first <= value <= last for first, last in self._ranges)
 
+    def deal(self, slots: Sequence[int]) -> None:
+        """Take another share of the ports; entries keep the ports that they have."""
+        self._slots = tuple(slots)
+
     @property
     def quarantined(self) -> int:
         """Freed ports that wait."""
