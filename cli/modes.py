@@ -8,6 +8,9 @@ CONFIG = Mode(name="config", prompt="(config)#", heading="Configure commands:")
 INTERFACE = Mode(
     name="config-if", prompt="(config-if)#", heading="Interface configuration commands:", indent=1
 )
+POOL = Mode(
+    name="ipnat-pool", prompt="(config-ipnat-pool)#", heading="IP NAT pool configuration commands:", indent=1
+)
 TRUSTPOINT = Mode(
     name="ca-trustpoint", prompt="(ca-trustpoint)#", heading="Trustpoint configuration commands:", indent=1
 )

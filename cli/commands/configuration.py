@@ -7,13 +7,17 @@ from cli.commands import (
     asymmetric,
     interface,
     pki,
+    pool,
     replication,
+    rules,
+    services,
     session,
     snat,
+    static,
     system,
-    translation,
+    timeouts,
 )
-from cli.modes import BACKUP, CONFIG, INTERFACE, PEERS, PRIMARY, REDUNDANCY, STATEFUL, TRUSTPOINT
+from cli.modes import BACKUP, CONFIG, INTERFACE, PEERS, POOL, PRIMARY, REDUNDANCY, STATEFUL, TRUSTPOINT
 from cli.session import Mode, Place
 from cli.tree import Command, lines_below
 from snat.config.model import Configuration
@@ -27,10 +31,15 @@ MODES: Mapping[Mode, Sequence[Command]] = {
         *pki.COMMANDS,
         *snat.COMMANDS,
         *interface.COMMANDS,
-        *translation.COMMANDS,
+        *timeouts.COMMANDS,
+        *services.COMMANDS,
+        *pool.COMMANDS,
+        *static.COMMANDS,
+        *rules.COMMANDS,
         *access_list.COMMANDS,
         *session.CONFIGURATION,
     ),
+    POOL: (*pool.IN_POOL, *session.CONFIGURATION),
     TRUSTPOINT: (*pki.IN_TRUSTPOINT, *session.CONFIGURATION),
     STATEFUL: (*snat.IN_STATEFUL, *session.CONFIGURATION),
     PRIMARY: (*snat.IN_GROUP, *snat.IN_ADDRESSED, *_IN_GROUP),
