@@ -2,8 +2,19 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from cli.commands import access_list, interface, pki, replication, session, snat, system, translation
-from cli.modes import BACKUP, CONFIG, INTERFACE, PRIMARY, STATEFUL, TRUSTPOINT
+from cli.commands import (
+    access_list,
+    banner,
+    interface,
+    line,
+    pki,
+    replication,
+    session,
+    snat,
+    system,
+    translation,
+)
+from cli.modes import BACKUP, CONFIG, INTERFACE, LINE, PRIMARY, STATEFUL, TRUSTPOINT
 from cli.session import Mode, Place
 from cli.tree import Command, lines_below
 from snat.config.model import Configuration
@@ -17,6 +28,8 @@ MODES: Mapping[Mode, Sequence[Command]] = {
         *interface.COMMANDS,
         *translation.COMMANDS,
         *access_list.COMMANDS,
+        *banner.COMMANDS,
+        *line.COMMANDS,
         *session.CONFIGURATION,
     ),
     TRUSTPOINT: (*pki.IN_TRUSTPOINT, *session.CONFIGURATION),
@@ -24,10 +37,14 @@ MODES: Mapping[Mode, Sequence[Command]] = {
     PRIMARY: (*snat.IN_GROUP, *replication.IN_GROUP, *session.CONFIGURATION),
     BACKUP: (*snat.IN_GROUP, *replication.IN_GROUP, *session.CONFIGURATION),
     INTERFACE: (*interface.IN_INTERFACE, *session.CONFIGURATION),
+    LINE: (*line.IN_LINE, *session.CONFIGURATION),
 }
 
 
-def configuration_lines(configuration: Configuration) -> Iterator[str]:
-    """The running configuration, line by line, without line ends. A file with these lines means the same."""
-    yield from lines_below(MODES, configuration, Place(CONFIG))
+def configuration_lines(configuration: Configuration, *, hidden: bool = False) -> Iterator[str]:
+    """The running configuration, line by line, without line ends. A file with these lines means the same.
+
+    With ``hidden`` also the lines that are in force by default.
+    """
+    yield from lines_below(MODES, configuration, Place(CONFIG), hidden=hidden)
     yield "end"
