@@ -252,7 +252,7 @@ class DelimitedText(Line):
     Its value is :class:`Unfinished` until the line has the second one; what follows that is not looked at.
     """
 
-    def read(self, word: str) -> str | Unfinished:
+    def read(self, word: str) -> Any:
         """The text, or what it must end with."""
         delimiter = "^C" if word.startswith("^C") else word[0]
         text, found, _ = word[len(delimiter) :].partition(delimiter)

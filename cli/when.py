@@ -27,7 +27,8 @@ def exact(clock: Clock) -> str:
 
 def spelled(seconds: float) -> str:
     """``1 day, 2 hours, 5 minutes``, from the largest unit that there is."""
-    rest, parts = int(seconds), []
+    rest = int(seconds)
+    parts: list[str] = []
     for name, length in _UNITS:
         number, rest = divmod(rest, length)
         if number or parts or name == "minute":

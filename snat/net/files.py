@@ -146,11 +146,16 @@ class StateDirectory:
             raise StateError(f"{path}: {error.strerror}; what is not stored is not used") from error
 
 
-def write_durably(path: Path, *parts: bytes) -> None:
-    """Replace a file, whole or not at all, and only return once it is on the disk. Raises OSError."""
+def write_durably(path: Path, *parts: bytes, mode: int | None = None) -> None:
+    """Replace a file, whole or not at all, and only return once it is on the disk. Raises OSError.
+
+    ``mode`` is that of the new file, before anything is in it; None: what the process gives to any file.
+    """
     temporary = path.with_name(path.name + ".new")
     try:
         with temporary.open("wb") as file:
+            if mode is not None:
+                os.fchmod(file.fileno(), mode)
             file.writelines(parts)
             file.flush()
             os.fsync(file.fileno())
