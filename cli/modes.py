@@ -44,3 +44,4 @@ BACKUP = Mode(
     heading="IP Stateful NAT Backup mode configuration commands:",
     indent=4,
 )
+LINE = Mode(name="config-line", prompt="(config-line)#", heading="Line configuration commands:", indent=1)

@@ -1,29 +1,55 @@
-"""``| include|exclude|begin|section|count REGEX`` and ``| json``.
+"""``| include|exclude|begin|section|count REGEX``, ``| json``, and ``| redirect|tee|append URL``.
 
 A pipe takes lines in batches and gives lines back, so that output which nothing passes still yields.
 """
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from cli.grammar import Either, Optional, Values
-from cli.tokens import Keyword, Line
+from cli.session import Redirect
+from cli.tokens import Keyword, Line, Token
 
 MAX_REGEX = 256
 """Characters of a regular expression."""
 MAX_REPETITIONS = 3
 """Of ``*``, ``+`` and ``?`` in it. The daemon runs it: the time for a line must not explode."""
 
+MAX_PATH = 4095
+"""Bytes of a path (PATH_MAX of Linux, without its end)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserPath(Token):
+    """A path on the side of the terminal, which writes the file with the rights of its user."""
+
+    @property
+    def name(self) -> str:
+        """``URL``, as IOS calls it."""
+        return "URL"
+
+    def read(self, word: str) -> str:
+        """The path."""
+        if not word.isprintable() or len(word.encode()) > MAX_PATH:
+            raise ValueError(f"a path is at most {MAX_PATH} bytes, all printable")
+        return word
+
+
 _REGEX = Line(key="regex", help="Regular expression")
+_PATH = UserPath(key="url", help="File, as your shell names it")
 PIPE = Optional(
     Keyword(text="|", help="Output modifiers"),
     Either(
+        (Keyword(text="append", key="append", help="Add the output to a file of yours"), _PATH),
         (Keyword(text="begin", key="begin", help="Begin with the line that matches"), _REGEX),
         (Keyword(text="count", key="count", help="Count the lines that match"), _REGEX),
         (Keyword(text="exclude", key="exclude", help="Lines that do not match"), _REGEX),
         (Keyword(text="include", key="include", help="Lines that match"), _REGEX),
         (Keyword(text="json", key="json", help="The data as JSON"),),
+        (Keyword(text="redirect", key="redirect", help="Write the output into a file of yours"), _PATH),
         (Keyword(text="section", key="section", help="Lines that match, with the block below them"), _REGEX),
+        (Keyword(text="tee", key="tee", help="Show the output, and write it into a file of yours"), _PATH),
     ),
 )
 """At the end of every show command."""
@@ -151,6 +177,13 @@ class Count(Pipe):
     def finish(self) -> Iterator[str]:
         """The number."""
         yield f"Number of lines which match regexp = {self._count}"
+
+
+def redirect(values: Values) -> Redirect | None:
+    """Where the output of a show command goes, if not to the terminal alone."""
+    if "url" not in values:
+        return None
+    return Redirect(values["url"], append="append" in values, tee="tee" in values)
 
 
 def pipe(values: Values) -> Pipe:

@@ -48,13 +48,6 @@ def help_text(shown: Help) -> str:
     return "\n".join([*heading, *lines]) + "\n"
 
 
-def running_configuration(lines: list[str]) -> Iterator[str]:
-    """``show running-config``: its size in bytes, then the lines."""
-    size = sum(len(line.encode()) + 1 for line in lines)
-    yield from ("Building configuration...", "", f"Current configuration : {size} bytes", "!")
-    yield from lines
-
-
 def translations(rows: Iterable[Translation]) -> Iterator[str]:
     """``show ip nat translations``: columns begin at 0, 4, 23, 42 and 61, no footer."""
     yield "Pro Inside global      Inside local       Outside local      Outside global"

@@ -2,46 +2,130 @@
 
 from collections.abc import Iterator
 from ipaddress import IPv4Address
-from pathlib import Path
 from typing import Protocol
 
 from snat.config.model import Configuration
 from snat.config.refused import ConfigurationRefused
 from snat.device.refused import CommandRefused
 from snat.device.status import GroupStatus, Statistics, Translation
-from snat.status import StandbyStatus
+from snat.status import (
+    Change,
+    Clock,
+    Memory,
+    PendingReload,
+    Processor,
+    Resolver,
+    StandbyStatus,
+    StartupText,
+    User,
+    Version,
+)
 
-__all__ = ["CommandRefused", "ConfigurationRefused", "Router"]
+__all__ = [
+    "CommandRefused",
+    "ConfigurationRefused",
+    "Machine",
+    "Reloads",
+    "Router",
+    "Startup",
+    "Storing",
+]
+
+
+class Machine(Protocol):
+    """The machine and the process that the router is."""
+
+    def clock(self, later: float = 0.0) -> Clock:
+        """The wall clock, so many seconds from now."""
+        ...
+
+    def version(self, configuration: Configuration) -> Version:
+        """What runs here."""
+        ...
+
+    def users(self) -> tuple[User, ...]:
+        """Sessions, by line."""
+        ...
+
+    def processor(self) -> Processor:
+        """What the daemon uses of the processors."""
+        ...
+
+    def memory(self) -> Memory:
+        """What the daemon uses of the memory."""
+        ...
+
+    def resolver(self) -> Resolver:
+        """How names are resolved."""
+        ...
+
+
+class Reloads(Protocol):
+    """Restarts of the daemon."""
+
+    def schedule(self, seconds: float, user: str, line: int) -> None:
+        """Restart after so many seconds, for this user; what was ordered before is forgotten.
+
+        Raises :class:`CommandRefused` if the program cannot be started again.
+        """
+        ...
+
+    def cancel(self) -> bool:
+        """Forget what was ordered; False if nothing was."""
+        ...
+
+    def pending(self) -> PendingReload | None:
+        """What was ordered."""
+        ...
+
+
+class Storing(Protocol):
+    """Something that a disk is asked to do, which may take long."""
+
+    @property
+    def done(self) -> bool:
+        """Whether it is over."""
+        ...
+
+    @property
+    def refusal(self) -> str:
+        """Why it could not be done; empty: it could, or is not over."""
+        ...
 
 
 class Startup(Protocol):
-    """The start-up file: the text of the configuration that the router begins with."""
+    """The start-up configuration, and what is not in it yet."""
 
     @property
-    def path(self) -> Path:
-        """Where it is."""
+    def last_change(self) -> Change | None:
+        """The last change by a user; None: none since the daemon began."""
         ...
 
-    @property
-    def changed(self) -> bool:
-        """Whether somebody else wrote it since the router last read or wrote it. Raises OSError."""
+    def changed(self, user: str) -> None:
+        """A user changed the running configuration just now."""
         ...
 
-    @property
-    def free(self) -> int:
-        """Bytes that its disk has left."""
+    def is_stored(self, configuration: Configuration) -> bool:
+        """Whether a restart would give this configuration, as far as the daemon knows."""
         ...
 
-    def look(self) -> str | None:
-        """Its text; None if there is none. Raises OSError, and ValueError for what is no text."""
+    def read(self) -> StartupText | None:
+        """What the file says now; None: there is no file. Raises :class:`CommandRefused`."""
         ...
 
-    def save(self, text: str) -> None:
-        """Replace its text, whole or not at all; the previous one is kept. Raises CommandRefused."""
+    def conflict(self) -> str:
+        """What somebody else did to the file since the daemon read or wrote it; empty: nothing.
+
+        Raises :class:`CommandRefused`.
+        """
         ...
 
-    def erase(self) -> None:
-        """Remove it; the text is kept as the previous one. Raises CommandRefused."""
+    def store(self, text: str, configuration: Configuration) -> Storing:
+        """Replace the file, whole or not at all; the previous one is kept beside it."""
+        ...
+
+    def erase(self) -> Storing:
+        """Remove the file; it is kept as the previous one."""
         ...
 
 
@@ -49,8 +133,22 @@ class Router(Protocol):
     """A running router, as the shell sees it."""
 
     @property
+    def machine(self) -> Machine:
+        """What it runs on."""
+        ...
+
+    @property
+    def reloads(self) -> Reloads:
+        """Its restarts."""
+        ...
+
+    @property
     def startup(self) -> Startup:
-        """The start-up file."""
+        """Its start-up file."""
+        ...
+
+    def note(self, mnemonic: str, text: str) -> None:
+        """Log a message: ``SYS-5-CONFIG_I`` and its text."""
         ...
 
     def running_configuration(self) -> Configuration:

@@ -50,7 +50,13 @@ class Redirect(NamedTuple):
     """To the terminal too."""
 
 
-Said = str | Question | Redirect
+class Pause(NamedTuple):
+    """The command goes on later: it waits for a disk, or lets a wrong password be paid for."""
+
+    seconds: float
+
+
+Said = str | Question | Redirect | Pause
 """What a command says: text of whole lines, perhaps empty; or one of these."""
 Conversation = Generator[Said, str | None, None]
 """A running command. After a :class:`Question` it is sent the answer."""
@@ -82,8 +88,15 @@ class Session:
     """Name of the user's account on this machine; empty: unknown."""
     line: int = 0
     """Number of its ``line vty``."""
+    trusted: bool = False
+    """Whether the account alone gives privilege: root, and the account of the daemon."""
     terminal: Terminal = field(default_factory=Terminal)
     history: deque[str] = field(default_factory=lambda: deque(maxlen=HISTORY))
+
+    @property
+    def name(self) -> str:
+        """``admin on vty0``, for messages."""
+        return f"{self.user or 'unknown'} on vty{self.line}"
 
     @property
     def privileged(self) -> bool:

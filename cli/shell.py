@@ -7,18 +7,34 @@ configuration mode is told and dropped. So the router only ever gets a configura
 the running configuration can be pasted in its own order.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from itertools import islice
 
 from cli import render
 from cli.commands import TREE
-from cli.configuration_file import MAX_LINE
+from cli.commands.banner import greeting
+from cli.configuration_file import MAX_LINE, MAX_TEXT
 from cli.grammar import Fault, LineError
 from cli.modes import PRIVILEGED, USER
-from cli.pipes import Pipe, RegexError, pipe
+from cli.pipes import Pipe, RegexError, pipe, redirect
 from cli.router import CommandRefused, ConfigurationRefused, Router
-from cli.session import Conversation, Path, Place, Session
-from cli.tree import Acts, Configures, Does, Match, Moves, Rejected, Runs, Shows, Tree, canonical, destination
+from cli.secret import without_secrets
+from cli.session import Conversation, Path, Place, Question, Said, Session
+from cli.tokens import unfinished
+from cli.tree import (
+    Acts,
+    Configures,
+    Does,
+    Match,
+    Moves,
+    Rejected,
+    Runs,
+    Shows,
+    ShowsSession,
+    Tree,
+    canonical,
+    destination,
+)
 from snat.config.model import Configuration
 from snat.config.verify import Problem, verify
 
@@ -29,7 +45,10 @@ PROMPT_HOSTNAME = 20
 
 
 class Shell:
-    """One user's session: where it is, and whether the last command went well."""
+    """One user's session: where it is, and whether the last command went well.
+
+    ``privileged`` is who is so without knowing the secret.
+    """
 
     def __init__(
         self, router: Router, *, privileged: bool = False, user: str = "", line: int = 0, tree: Tree = TREE
@@ -39,7 +58,7 @@ class Shell:
         self._router = router
         self._tree = tree
         place = Place(PRIVILEGED if privileged else USER)
-        self.session = Session(router=router, path=(place,), user=user, line=line)
+        self.session = Session(router=router, path=(place,), user=user, line=line, trusted=privileged)
         self._held: list[Match] = []
         self._told: set[Problem] = set()
         self._draft: tuple[Configuration, Configuration] | None = None
@@ -61,6 +80,16 @@ class Shell:
         """Whether the user left (``exit``)."""
         return not self.session.path
 
+    @property
+    def banner(self) -> str:
+        """What a user sees before the first prompt: whole lines, perhaps none."""
+        return greeting(self._router.running_configuration().system.banners)
+
+    @property
+    def exec_timeout(self) -> int:
+        """Seconds without a request after which this session is to end; 0: never."""
+        return self._router.running_configuration().system.exec_timeout(self.session.line)
+
     def run(self, line: str) -> Conversation:
         """Run a line; its output in chunks of whole lines, some of them empty while a filter passes nothing.
 
@@ -69,7 +98,7 @@ class Shell:
         self.ok = False
         line = line.rstrip("\r\n")
         if line.strip():
-            self.session.history.append(line.strip())
+            self.session.history.append(without_secrets(line.strip()))
         if line.strip() and not line.lstrip().startswith("!"):
             yield from self._answer(line)
         else:
@@ -93,7 +122,10 @@ class Shell:
         prompt = self.prompt
         try:
             _bound(line)
-            yield from self._execute(self._tree.match(self.session.path, line))
+            found = self._tree.match(self.session.path, line)
+            if delimiter := unfinished(found.values.values()):
+                found = yield from self._read_on(line, delimiter)
+            yield from self._execute(found)
         except LineError as fault:
             yield render.fault(fault, line, prompt)
         except (Rejected, ConfigurationRefused, CommandRefused) as rejected:
@@ -103,9 +135,21 @@ class Shell:
         else:
             self.ok = True
 
+    def _read_on(self, line: str, delimiter: str) -> Generator[Said, str | None, Match]:
+        """A text over several lines, to the line that ends it."""
+        yield f"Enter TEXT message.  End with the character '{delimiter}'.\n"
+        more = ""
+        while delimiter not in more:
+            more = (yield Question("")) or ""
+            _bound(more)
+            line = f"{line}\n{more}"
+            if len(line) > MAX_TEXT:
+                raise Rejected(f"% The text has more than {MAX_TEXT} characters")
+        return self._tree.match(self.session.path, line)
+
     def _execute(self, found: Match) -> Conversation:
         match found.command:
-            case Shows() as command:
+            case Shows() | ShowsSession() as command:
                 yield from self._show(command, found)
             case Runs() as command:
                 yield from command.run(self.session, found.values)
@@ -120,12 +164,16 @@ class Shell:
                 line = " " * found.columns["line"] + found.values["line"]  # so that carets stay in place
                 yield from self._execute(self._tree.match(self.session.path[:1], line))
 
-    def _show(self, command: Shows, found: Match) -> Conversation:
+    def _show(self, command: Shows | ShowsSession, found: Match) -> Conversation:
         through = pipe(found.values)
-        data = command.read(self._router, found.values)
-        if "json" in found.values:
-            return _chunks(render.json_lines(data), through)
-        return _chunks(command.render(data, found.values), through)
+        if isinstance(command, Shows):
+            data = command.read(self._router, found.values)
+        else:
+            data = command.read(self.session, found.values)
+        if target := redirect(found.values):
+            yield target
+        json = "json" in found.values
+        yield from _chunks(render.json_lines(data) if json else command.render(data, found.values), through)
 
     def _configure(self, found: Match) -> Conversation:
         running = self._router.running_configuration()
@@ -141,6 +189,7 @@ class Shell:
         else:
             if wanted != running:
                 self._router.apply(wanted)
+                self._router.startup.changed(self.session.user)
             self._release()
         self.session.path = destination(found)
 
@@ -164,7 +213,10 @@ class Shell:
 
     def _go(self, path: Path) -> None:
         """Go to another mode; what is held does not outlive the configuration mode."""
+        left = len(path) < 2 <= len(self.session.path)
         self.session.path = path
+        if left:
+            self._router.note("SYS-5-CONFIG_I", f"Configured from console by {self.session.name}")
         if len(path) > 1 or not self._held:
             return
         lines = "\n".join(f"%   {canonical(match)}" for match in self._release())

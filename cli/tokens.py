@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from ipaddress import IPv4Address
-from typing import Any
+from typing import Any, NamedTuple
 
 from snat.config.model import Configuration
 
@@ -261,3 +261,32 @@ class Line(Token):
     def read(self, word: str) -> str:
         """The text."""
         return word
+
+
+class Unfinished(NamedTuple):
+    """The value of a text that goes on in the next line."""
+
+    delimiter: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DelimitedText(Line):
+    """A text between two delimiters, which may go on over lines: ``^C`` or whatever it begins with.
+
+    Its value is :class:`Unfinished` until the line has the second one; what follows that is not looked at.
+    """
+
+    def read(self, word: str) -> Any:
+        """The text, or what it must end with."""
+        delimiter = "^C" if word.startswith("^C") else word[0]
+        text, found, _ = word[len(delimiter) :].partition(delimiter)
+        return text if found else Unfinished(delimiter)
+
+    def write(self, value: Any) -> str:
+        """``^Ctext^C``."""
+        return f"^C{value}^C"
+
+
+def unfinished(values: Iterable[Any]) -> str:
+    """What the values of a line still wait for; empty: for nothing."""
+    return next((value.delimiter for value in values if isinstance(value, Unfinished)), "")

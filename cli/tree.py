@@ -61,6 +61,8 @@ class Configures(Command):
     """
     default: Callable[[Configuration, Any, Values], Configuration] | None = None
     """What ``default LINE`` does; None: the same as ``no LINE``."""
+    hidden: Callable[[Configuration, Any], Iterable[Values]] | None = None
+    """The values of such lines that are in force by default, and printed by ``show running-config all``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,14 @@ class Shows(Command):
     """The data: frozen dataclasses, or an iterator of rows, which is walked lazily."""
     render: Callable[[Any, Values], Iterator[str]]
     """The lines of the data, without line ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShowsSession(Command):
+    """As :class:`Shows`, but it reads the session: its history, or what is its own among others'."""
+
+    read: Callable[[Session, Values], Any]
+    render: Callable[[Any, Values], Iterator[str]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,18 +239,33 @@ class Tree:
 
 
 def lines_below(
-    modes: Mapping[Mode, Sequence[Command]], configuration: Configuration, place: Place
+    modes: Mapping[Mode, Sequence[Command]],
+    configuration: Configuration,
+    place: Place,
+    *,
+    hidden: bool = False,
 ) -> Iterator[str]:
-    """The lines of a configuration that belong to a place, with those of the sub-modes they open."""
+    """The lines of a configuration that belong to a place, with those of the sub-modes they open.
+
+    With ``hidden`` also those that are in force by default.
+    """
     for command in modes[place.mode]:
         if not isinstance(command, Configures):
             continue
-        for values in command.stored(configuration, place.subject):
-            yield " " * place.mode.indent + _line(command, values)
+        for values in _values(command, configuration, place.subject, hidden):
+            yield from (" " * place.mode.indent + _line(command, values)).split("\n")
             if command.enters:
-                yield from lines_below(modes, configuration, command.enters(values))
+                yield from lines_below(modes, configuration, command.enters(values), hidden=hidden)
             if command.separated:
                 yield "!"
+
+
+def _values(
+    command: Configures, configuration: Configuration, subject: Any, hidden: bool
+) -> Iterator[Values]:
+    yield from command.stored(configuration, subject)
+    if hidden and command.hidden:
+        yield from command.hidden(configuration, subject)
 
 
 def _line(command: Configures, values: Values) -> str:

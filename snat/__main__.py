@@ -51,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
 def _add_check(commands: "Commands") -> None:
     check = commands.add_parser("check", help="verify a configuration without applying it")
     check.add_argument("file", metavar="FILE", type=Path)
+    check.add_argument("--strict", action="store_true", help="stop at the first problem, as the daemon does")
     check.set_defaults(command=_check)
 
 
@@ -122,7 +123,8 @@ def _check(options: argparse.Namespace) -> int:
         return _refuse(f"{file}: {error}; give a configuration, as show running-config prints it")
     _, problems = read_configuration(text, str(file))
     if problems:
-        print(format_problems(problems), end="", file=sys.stderr)
+        told = problems[:1] if options.strict else problems
+        print(format_problems(told), end="", file=sys.stderr)
         return 1
     print(f"{file}: in order")
     return 0

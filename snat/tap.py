@@ -6,20 +6,24 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from twisted.application.internet import TimerService
 from twisted.application.service import MultiService
 from twisted.internet.error import CannotListenError
+from twisted.logger import Logger
 from twisted.python import usage
 
-from cli.configuration_file import format_problems, read_usable
+from cli.configuration_file import Problems, format_problems, read_configuration, usable
 from cli.shell import Shell
 from snat.config.model import Configuration
-from snat.net.control import ControlSocket, ControlSocketError, make_way
+from snat.net.control import ControlSocket, ControlSocketError, Visitor, make_way
 from snat.net.datapath import CAPTURE_TTL_STEP, TUN_TTL_STEP, CapturePath, TunPath
 from snat.net.files import StateDirectory, StateError
 from snat.net.pcap import CaptureError
+from snat.net.processes import INTERVAL
 from snat.net.refused import KernelRefused
+from snat.net.reload import Program, pidfile_of, reason_of_this_start
 from snat.net.service import RouterService
-from snat.net.startup_file import StartupFile
+from snat.net.startup_file import read_bounded
 from snat.net.tls import TrustpointError
 
 DEFAULT_CONTROL = "/run/snat/control.sock"
@@ -30,14 +34,15 @@ class Options(usage.Options):
 
     synopsis = "[options]"
     longdesc = "A redundant NAT router. One process is one device; see doc/operations.md."
-    optFlags = [  # noqa: RUF012  Twisted's own way
-        ["strict", None, "do not start with a configuration that has anything wrong"],
-    ]
     optParameters = [  # noqa: RUF012  Twisted's own way
-        ["config", "c", None, "start-up configuration (required); begins empty if there is no such file"],
+        ["config", "c", None, "start-up configuration (required); it may not exist yet"],
         ["control", None, DEFAULT_CONTROL, "UNIX socket for snat-cli"],
         ["state-dir", None, None, "directory for what must survive a restart; without it nothing does"],
         ["pcap", None, None, "IN:OUT: translate the capture IN into OUT instead of live traffic"],
+    ]
+
+    optFlags = [  # noqa: RUF012  the same
+        ["strict", None, "do not start with a configuration in which anything is wrong"],
     ]
 
     def postOptions(self) -> None:
@@ -53,14 +58,20 @@ class Options(usage.Options):
 class SnatService(MultiService):
     """The router and its control socket; ends the process with a sentence when it cannot start."""
 
-    def __init__(self, control: Path) -> None:
+    log = Logger(namespace="snat")
+
+    def __init__(self, control: Path, problems: Problems = ()) -> None:
+        """``problems`` of the start-up file are logged when it begins."""
         super().__init__()
         self._control = control
+        self._problems = problems
 
     def startService(self) -> None:
         """Start both, if no other daemon runs; it is asked first, before anything is touched."""
         try:
             make_way(self._control)
+            for problem in self._problems:
+                self.log.error("{problem}; left out", problem=str(problem), mnemonic="SYS-3-STARTUP")
             super().startService()
         except (
             KernelRefused,
@@ -74,12 +85,15 @@ class SnatService(MultiService):
 
 
 def makeService(options: Options) -> MultiService:
-    """The service of one device. Ends the process, with what is wrong, if the configuration is not good."""
+    """The service of one device. Ends the process, with what is wrong, if it cannot be.
+
+    What is wrong in the start-up file is logged, and left out, unless it is to be strict.
+    """
     from twisted.internet import reactor
 
-    startup = StartupFile(Path(options["config"]).absolute())
-    configuration = _configuration(startup, options["config"], strict=bool(options["strict"]))
     live: Any = reactor
+    path = Path(options["config"])
+    text, configuration, problems = _configuration(path, strict=bool(options["strict"]))
     state = StateDirectory(Path(options["state-dir"]) if options["state-dir"] else None)
     pcap = options["pcap"]
     try:
@@ -87,23 +101,39 @@ def makeService(options: Options) -> MultiService:
             configuration,
             live,
             state,
-            startup=startup,
             ttl_step=CAPTURE_TTL_STEP if pcap else TUN_TTL_STEP,
             datapath=lambda device, done: (
                 CapturePath(device, live, done, *map(Path, pcap.split(":", 1)))
                 if pcap
                 else TunPath(device, live, done, live.stop)
             ),
+            startup=path,
+            reload_reason=reason_of_this_start(),
+            stop=live.stop,
         )
     except (StateError, TrustpointError) as error:
         _end(str(error))
-    control = Path(options["control"])
-    service = SnatService(control)
+    router.startup.began(text, None if problems else configuration)
+    service = SnatService(Path(options["control"]), problems)
     router.setServiceParent(service)
     live.callWhenRunning(_freeze)
     live.callWhenRunning(signal.signal, signal.SIGHUP, lambda *_: live.callFromThread(router.reload))
-    ControlSocket(live, control, lambda: Shell(router, privileged=True)).setServiceParent(service)
+    program = Program(pidfile_of(sys.argv[1:]))
+    live.addSystemEventTrigger("after", "shutdown", _begin_anew, router, program)
+    TimerService(INTERVAL, router.machine.processes.sample).setServiceParent(service)
+    control = ControlSocket(live, Path(options["control"]), lambda visitor: _shell(router, visitor))
+    router.machine.sessions = control.users
+    control.setServiceParent(service)
     return service
+
+
+def _shell(router: RouterService, visitor: Visitor) -> Shell:
+    return Shell(router, privileged=visitor.privileged, user=visitor.user, line=visitor.line)
+
+
+def _begin_anew(router: RouterService, program: Program) -> None:
+    if router.reloads.due:
+        program.begin_anew()
 
 
 def _freeze() -> None:
@@ -112,26 +142,34 @@ def _freeze() -> None:
     gc.freeze()
 
 
-def _configuration(startup: StartupFile, path: str, *, strict: bool) -> Configuration:
-    """That of the start-up file, or an empty one if there is none yet, as a router has out of its box.
+def _configuration(path: Path, *, strict: bool) -> tuple[str | None, Configuration, Problems]:
+    """The text of the start-up file, what can be used of it, and what is wrong in it.
 
-    ``path`` is the file as it was given. What is wrong in it is told and left out, unless it is to be
-    ``strict``.
+    A file that is not there yet is an empty configuration, as on a device that was never configured.
     """
     try:
-        text = startup.read()
+        text = read_bounded(path).decode()
+    except FileNotFoundError:
+        if not path.absolute().parent.is_dir():
+            _end(f"{path}: its directory does not exist; make it first")
+        return None, Configuration(), ()
     except OSError as error:
         _end(f"{path}: {error.strerror}")
+    except UnicodeDecodeError:
+        _end(f"{path}: is not a text file")
     except ValueError as error:
         _end(f"{path}: {error}")
-    if text is None and not startup.path.parent.is_dir():
-        _end(f"{path}: there is no directory {startup.path.parent}")
-    configuration, problems = read_usable(text or "", path)
-    if problems and strict:
-        _end(format_problems(problems).rstrip())
-    for problem in problems:
-        sys.stderr.write(f"snat: left out: {format_problems([problem])}")
-    return configuration
+    if strict:
+        configuration, problems = read_configuration(text, str(path))
+        if problems:
+            _end(format_problems(problems).rstrip())
+        return text, configuration, ()
+    reading = usable(text, str(path))
+    while True:
+        try:
+            next(reading)
+        except StopIteration as done:
+            return text, *done.value
 
 
 def _end(reason: str) -> Any:

@@ -1,12 +1,12 @@
 """The commands by subject, and the tree they make."""
 
 from cli import modes
-from cli.commands import clear, configuration, files, session, show, show_standby
+from cli.commands import clear, configuration, configuring, files, session, show, show_standby, show_system
 from cli.tree import Tree
 
-ANYBODY = (*show.ANYBODY, *show_standby.ANYBODY)
+ANYBODY = (*show.ANYBODY, *show_standby.ANYBODY, *show_system.ANYBODY)
 """Exec commands without privilege."""
-PRIVILEGED = (*show.PRIVILEGED, *clear.PRIVILEGED, *files.PRIVILEGED)
+PRIVILEGED = (*show_system.PRIVILEGED, *clear.PRIVILEGED, *configuring.PRIVILEGED, *files.PRIVILEGED)
 """Those with it."""
 
 TREE = Tree(

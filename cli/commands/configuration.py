@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from cli.commands import (
     access_list,
     asymmetric,
+    banner,
     interface,
+    line,
     pki,
     pool,
     replication,
@@ -17,7 +19,18 @@ from cli.commands import (
     system,
     timeouts,
 )
-from cli.modes import BACKUP, CONFIG, INTERFACE, PEERS, POOL, PRIMARY, REDUNDANCY, STATEFUL, TRUSTPOINT
+from cli.modes import (
+    BACKUP,
+    CONFIG,
+    INTERFACE,
+    LINE,
+    PEERS,
+    POOL,
+    PRIMARY,
+    REDUNDANCY,
+    STATEFUL,
+    TRUSTPOINT,
+)
 from cli.session import Mode, Place
 from cli.tree import Command, lines_below
 from snat.config.model import Configuration
@@ -37,6 +50,8 @@ MODES: Mapping[Mode, Sequence[Command]] = {
         *static.COMMANDS,
         *rules.COMMANDS,
         *access_list.COMMANDS,
+        *banner.COMMANDS,
+        *line.COMMANDS,
         *session.CONFIGURATION,
     ),
     POOL: (*pool.IN_POOL, *session.CONFIGURATION),
@@ -47,10 +62,14 @@ MODES: Mapping[Mode, Sequence[Command]] = {
     REDUNDANCY: (*snat.IN_GROUP, *asymmetric.IN_NAMED, *asymmetric.IN_REDUNDANCY, *_IN_GROUP),
     PEERS: (*snat.IN_GROUP, *asymmetric.IN_NAMED, *asymmetric.IN_PEERS, *_IN_GROUP),
     INTERFACE: (*interface.IN_INTERFACE, *session.CONFIGURATION),
+    LINE: (*line.IN_LINE, *session.CONFIGURATION),
 }
 
 
-def configuration_lines(configuration: Configuration) -> Iterator[str]:
-    """The running configuration, line by line, without line ends. A file with these lines means the same."""
-    yield from lines_below(MODES, configuration, Place(CONFIG))
+def configuration_lines(configuration: Configuration, *, hidden: bool = False) -> Iterator[str]:
+    """The running configuration, line by line, without line ends. A file with these lines means the same.
+
+    With ``hidden`` also the lines that are in force by default.
+    """
+    yield from lines_below(MODES, configuration, Place(CONFIG), hidden=hidden)
     yield "end"

@@ -1,7 +1,6 @@
 """``show``: what is read of the router, and how it is rendered."""
 
 from cli import render
-from cli.commands.configuration import configuration_lines
 from cli.commands.snat import IP_NAT, IP_SNAT
 from cli.grammar import Element, Optional
 from cli.pipes import PIPE
@@ -40,13 +39,3 @@ ANYBODY: tuple[Command, ...] = (
     ),
 )
 """Without privilege."""
-
-PRIVILEGED: tuple[Command, ...] = (
-    Shows(
-        pattern=shown(Keyword(text="running-config", help="The configuration in force")),
-        read=lambda router, _values: router.running_configuration(),
-        render=lambda configuration, _values: render.running_configuration(
-            list(configuration_lines(configuration))
-        ),
-    ),
-)

@@ -1,12 +1,13 @@
-"""``hostname``."""
+"""``hostname`` and ``enable secret``."""
 
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from cli.grammar import Tail, Values
-from cli.tokens import Keyword, Word
-from cli.tree import Command, Configures
+from cli.grammar import Either, Optional, Tail, Values
+from cli.secret import HASH, MAX_PASSWORD, PBKDF2, SCRYPT, hashed
+from cli.tokens import Keyword, Line, Unsupported, Word
+from cli.tree import Command, Configures, Rejected
 from snat.config.model import Configuration
 
 
@@ -21,6 +22,45 @@ def _set(configuration: Configuration, _subject: Any, values: Values) -> Configu
 def _unset(configuration: Configuration, _subject: Any, _values: Values) -> Configuration:
     return replace(configuration, hostname=Configuration().hostname)
 
+
+def _hash(kind: str, name: str) -> tuple[Keyword, Word]:
+    """``8 $8$...``: two words, written from one value."""
+    return (
+        Keyword(text=kind, help=f"A secret that is hashed already ({name})"),
+        Word(key=f"type{kind}", help="Hash", shape=HASH[kind], what=f"a hash of type {kind}"),
+    )
+
+
+def _stored_secret(configuration: Configuration, _subject: Any) -> Iterator[Values]:
+    if secret := configuration.system.enable_secret:
+        kind, _, text = secret.partition(" ")
+        yield {f"type{kind}": text}
+
+
+def _hashed(values: Values) -> Values:
+    """Nothing but a hash leaves the line: it is printed when the line is held, or differs from another."""
+    if "password" not in values:
+        return values
+    password = values["password"]
+    if len(password) > MAX_PASSWORD or not password.isprintable():
+        raise Rejected(f"% A secret has at most {MAX_PASSWORD} printable characters")
+    kind, _, text = hashed(password, SCRYPT if "scrypt" in values else PBKDF2).partition(" ")
+    return {f"type{kind}": text}
+
+
+def _set_secret(configuration: Configuration, _subject: Any, values: Values) -> Configuration:
+    kind = PBKDF2 if "type8" in values else SCRYPT
+    secret = f"{kind} {values[f'type{kind}']}"
+    return replace(configuration, system=replace(configuration.system, enable_secret=secret))
+
+
+def _unset_secret(configuration: Configuration, _subject: Any, _values: Values) -> Configuration:
+    return replace(configuration, system=replace(configuration.system, enable_secret=""))
+
+
+_ENABLE = Keyword(text="enable", help="What the enable command asks for")
+_SECRET = Keyword(text="secret", help="The secret of privileged EXEC mode")
+_CLEAR = Line(key="password", help="The secret itself; only its hash is kept")
 
 COMMANDS: tuple[Command, ...] = (
     Configures(
@@ -39,5 +79,46 @@ COMMANDS: tuple[Command, ...] = (
         set=_set,
         unset=_unset,
         separated=True,
+    ),
+    Configures(
+        pattern=(
+            _ENABLE,
+            _SECRET,
+            Tail(
+                Either(
+                    _hash(PBKDF2, "PBKDF2"),
+                    _hash(SCRYPT, "scrypt"),
+                    (Optional(Keyword(text="0", help="The secret follows in clear")), _CLEAR),
+                    *((Unsupported(text=word),) for word in ("4", "5", "6", "7", "level")),
+                )
+            ),
+        ),
+        stored=_stored_secret,
+        set=_set_secret,
+        unset=_unset_secret,
+        normal=_hashed,
+        negatable=True,
+        separated=True,
+    ),
+    Configures(
+        pattern=(
+            _ENABLE,
+            Keyword(text="algorithm-type", help="How the secret is to be hashed"),
+            Either(
+                (Keyword(text="scrypt", key="scrypt", help="Type 9"),),
+                (Keyword(text="sha256", help="Type 8: PBKDF2 with SHA-256"),),
+                (Unsupported(text="md5"),),
+            ),
+            _SECRET,
+            _CLEAR,
+        ),
+        stored=lambda _configuration, _subject: (),
+        set=_set_secret,
+        normal=_hashed,
+    ),
+    Configures(
+        pattern=(_ENABLE, Unsupported(text="password")),
+        stored=lambda _configuration, _subject: (),
+        set=lambda configuration, _subject, _values: configuration,
     ),
 )

@@ -3,6 +3,12 @@
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from ipaddress import IPv4Address
+from typing import Final
+
+DEFAULT_EXEC_TIMEOUT: Final = 600
+"""Seconds without a command after which a session ends, where no line says otherwise."""
+HIGHEST_LINE: Final = 63
+"""Of ``line vty``: as many sessions as the control socket takes."""
 
 
 class Level(IntEnum):
@@ -68,7 +74,7 @@ class Line:
     """``console`` or ``vty``."""
     first: int
     last: int
-    exec_timeout: int = 600
+    exec_timeout: int = DEFAULT_EXEC_TIMEOUT
     """Seconds without a command after which a session ends; 0: never."""
 
 
@@ -90,3 +96,10 @@ class System:
     logging: Logging = Logging()
     lines: tuple[Line, ...] = ()
     banners: Banners = Banners()
+
+    def exec_timeout(self, number: int) -> int:
+        """Seconds without a command after which the session of a line vty ends; 0: never."""
+        for line in self.lines:
+            if line.kind == "vty" and line.first <= number <= line.last:
+                return line.exec_timeout
+        return DEFAULT_EXEC_TIMEOUT

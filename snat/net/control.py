@@ -3,7 +3,8 @@
 A frame is one JSON object on one line, UTF-8, ended by a line feed. Each connection has its own shell
 session. A request is at most 16384 bytes long.
 
-The daemon begins with ``{"type": "hello", "protocol": 1, "prompt": "R1#"}``. Requests have an integer ``id``,
+The daemon begins with ``{"type": "hello", "protocol": 1, "prompt": "R1#", "banner": "..."}``; the banner is
+whole lines to be shown before the first prompt, perhaps none. Requests have an integer ``id``,
 which the answers repeat:
 
 =============================================== =======================================================
@@ -32,14 +33,22 @@ Texts are whole lines, to be printed as they are. ``ok`` is whether the command 
 answered ``{"type": "refused", "id": ..., "reason": ...}``. So is a malformed one, with ``id`` null, and then
 the connection is closed. A client ignores frames of a type that it does not know.
 
-Who may connect is decided by the file system: the socket has mode 0660.
+A user who sends nothing for the exec-timeout of the line is told ``{"type": "bye", "text": ...}``, a whole
+line, and the connection is closed; a command that runs, and does not wait for an answer, is let run.
+
+Who may connect is decided by the file system: the socket has mode 0660. Who has privilege at once is decided
+by the kernel's word about the client: root, and the user that the daemon runs as. Others need ``enable``.
 """
 
 import json
+import os
+import pwd
 import socket
 import stat
+import struct
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -59,13 +68,19 @@ from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from cli.session import Conversation, Question, Redirect, Said, Session
+from cli.session import Conversation, Pause, Question, Redirect, Said, Session
+from snat.config.system import HIGHEST_LINE
+from snat.status import User
 
 VERSION = 1
 MAX_REQUEST = 16384
 """Bytes of a request."""
-MAX_SESSIONS = 64
+MAX_SESSIONS = HIGHEST_LINE + 1
 """Users at once."""
+LOOK = 60.0
+"""Seconds after which the exec-timeout of a session is looked at, at the latest: it may have changed."""
+LONGEST_PAUSE = 5.0
+"""Seconds that a command may pause at a time."""
 LINED = ("run", "answer", "complete", "help")
 """Requests with a line."""
 SLICE = 0.002
@@ -77,6 +92,17 @@ class ControlSocketError(Exception):
     """The control socket cannot be opened. The text says why and what to do."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Visitor:
+    """Who is at the other end of a connection."""
+
+    user: str
+    """The account, or its number where it has no name."""
+    privileged: bool
+    line: int
+    """Of ``line vty``: the lowest that was free."""
+
+
 class ControlledShell(Protocol):
     """A shell session as this module needs it; ``cli.shell.Shell`` is one."""
 
@@ -86,6 +112,16 @@ class ControlledShell(Protocol):
     @property
     def prompt(self) -> str:
         """What to print before the next line is typed."""
+        ...
+
+    @property
+    def banner(self) -> str:
+        """What to print before the first prompt: whole lines."""
+        ...
+
+    @property
+    def exec_timeout(self) -> float:
+        """Seconds without a request after which the session is to end; 0: never."""
         ...
 
     @property
@@ -139,12 +175,28 @@ class ControlSession(LineOnlyReceiver):
     delimiter = b"\n"
     MAX_LENGTH = MAX_REQUEST
 
+    _shell: ControlledShell
+
     def __init__(
-        self, clock: IReactorTime, shell: ControlledShell, left: Callable[["ControlSession"], None]
+        self,
+        clock: IReactorTime,
+        line: int,
+        shells: Callable[[Visitor], ControlledShell],
+        left: Callable[["ControlSession"], None],
+        account: Callable[[Any], int] | None = None,
     ) -> None:
+        """``account`` tells the user ID of who is at the other end of a transport."""
         self._clock = clock
-        self._shell = shell
+        self.line = line
+        self._shells = shells
         self._left = left
+        self._account = account or account_of
+        self._user = ""
+        self._active = clock.seconds()
+        """When the user last did something."""
+        self._watch: IDelayedCall | None = None
+        self._pause = 0.0
+        """Seconds that the command wants to wait before it goes on."""
         self._output: Conversation | None = None
         self._asking = False
         """Whether the command waits for an answer."""
@@ -155,17 +207,35 @@ class ControlSession(LineOnlyReceiver):
         self._call: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
-        """Greet."""
-        terminal = asdict(self._shell.session.terminal)
-        self._send(type="hello", protocol=VERSION, prompt=self._shell.prompt, terminal=terminal)
+        """See who it is, and greet."""
+        account = self._account(self.transport)
+        self._user = user_name(account)
+        privileged = account in (0, os.geteuid())
+        self._shell = self._shells(Visitor(user=self._user, privileged=privileged, line=self.line))
+        self._send(
+            type="hello",
+            protocol=VERSION,
+            prompt=self._shell.prompt,
+            banner=self._shell.banner,
+            terminal=asdict(self._shell.session.terminal),
+        )
+        self._look()
 
     def connectionLost(self, reason: Failure | None = None) -> None:  # noqa: ARG002 - a user may leave
         """Forget what runs."""
         self.stopProducing()
+        if self._watch:
+            self._watch.cancel()
+            self._watch = None
         self._left(self)
+
+    def seen(self) -> User:
+        """As ``show users`` has it."""
+        return User(line=self.line, user=self._user, idle=self._clock.seconds() - self._active)
 
     def lineReceived(self, line: bytes) -> None:
         """One request."""
+        self._active = self._clock.seconds()
         try:
             number, kind, text = parse_request(line)
         except BadRequestError as bad:
@@ -212,13 +282,26 @@ class ControlSession(LineOnlyReceiver):
 
     def _run(self, number: int, line: str) -> None:
         self._output, self._number, self._paused = self._shell.run(line), number, False
-        self._asking, self._answer = False, None
+        self._asking, self._answer, self._pause = False, None, 0.0
         self._transport().registerProducer(self, True)
         self._schedule()
 
     def _schedule(self) -> None:
         if self._output is not None and self._call is None and not self._paused and not self._asking:
-            self._call = self._clock.callLater(0, self._slice)
+            pause, self._pause = self._pause, 0.0
+            self._call = self._clock.callLater(pause, self._slice)
+
+    def _look(self) -> None:
+        """End a session in which nothing happens; look again when that may be."""
+        self._watch = None
+        limit = self._shell.exec_timeout
+        idle = self._clock.seconds() - self._active
+        if limit and idle >= limit and (self._output is None or self._asking):
+            self._send(type="bye", text=f"\nThis session ends: nothing was typed for {limit:.0f} seconds.\n")
+            self._transport().loseConnection()
+            return
+        left = limit - idle if limit > idle else LOOK
+        self._watch = self._clock.callLater(min(left, LOOK), self._look)
 
     def _slice(self) -> None:
         """Produce for a moment. A fault of the shell is logged by the reactor and ends the session."""
@@ -233,7 +316,7 @@ class ControlSession(LineOnlyReceiver):
         self._schedule()
 
     def _produce(self, until: float) -> None:
-        while self._output is not None and not self._paused and not self._asking:
+        while self._output is not None and not (self._paused or self._asking or self._pause):
             answer, self._answer = self._answer, None
             try:
                 self._say(self._output.send(answer))
@@ -252,6 +335,8 @@ class ControlSession(LineOnlyReceiver):
                 self._send(type="question", id=self._number, text=said.text, echo=said.echo)
             case Redirect():
                 self._send(type="redirect", id=self._number, **said._asdict())
+            case Pause():
+                self._pause = min(said.seconds, LONGEST_PAUSE)
 
     def _answered(self, number: int, text: str) -> None:
         if not self._asking:
@@ -267,6 +352,7 @@ class ControlSession(LineOnlyReceiver):
 
     def _end(self, *, interrupted: bool) -> None:
         self._output = None
+        self._active = self._clock.seconds()
         self._transport().unregisterProducer()
         shell = self._shell
         self._send(
@@ -295,14 +381,38 @@ class ControlSession(LineOnlyReceiver):
         return self.transport
 
 
+def account_of(transport: Any) -> int:
+    """The user ID of the process that connected, as the kernel remembers it (SO_PEERCRED, unix(7))."""
+    credentials = transport.getHandle().getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    _, uid, _ = _UCRED.unpack(credentials)
+    return int(uid)
+
+
+_UCRED = struct.Struct("=iII")
+
+
+def user_name(uid: int) -> str:
+    """The name of an account; its number, where it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
 class ControlFactory(Factory):
     """Makes a session for each user, up to :data:`MAX_SESSIONS`."""
 
     noisy = False
 
-    def __init__(self, clock: IReactorTime, shells: Callable[[], ControlledShell]) -> None:
+    def __init__(
+        self,
+        clock: IReactorTime,
+        shells: Callable[[Visitor], ControlledShell],
+        account: Callable[[Any], int] | None = None,
+    ) -> None:
         self._clock = clock
         self._shells = shells
+        self._account = account
         self.sessions: set[ControlSession] = set()
         """Users who are connected."""
 
@@ -310,9 +420,15 @@ class ControlFactory(Factory):
         """A session with a new shell; None, which closes the connection, when there are too many."""
         if len(self.sessions) >= MAX_SESSIONS:
             return None
-        session = ControlSession(self._clock, self._shells(), self.sessions.discard)
+        taken = {session.line for session in self.sessions}
+        line = next(number for number in count() if number not in taken)
+        session = ControlSession(self._clock, line, self._shells, self.sessions.discard, self._account)
         self.sessions.add(session)
         return session
+
+    def users(self) -> tuple[User, ...]:
+        """Who is connected, by line."""
+        return tuple(session.seen() for session in sorted(self.sessions, key=lambda session: session.line))
 
 
 class ControlSocket(Service):
@@ -320,11 +436,14 @@ class ControlSocket(Service):
 
     log = Logger()
 
-    def __init__(self, reactor: ReactorUNIXTime, path: Path, shells: Callable[[], ControlledShell]) -> None:
+    def __init__(
+        self, reactor: ReactorUNIXTime, path: Path, shells: Callable[[Visitor], ControlledShell]
+    ) -> None:
         self._reactor = reactor
         self._path = path
         self._factory = ControlFactory(reactor, shells)
         self._port: IListeningPort | None = None
+        self.users = self._factory.users
 
     def startService(self) -> None:
         """Listen, in the place of a socket that a killed daemon left."""

@@ -149,7 +149,7 @@ class StateDirectory:
 def write_durably(path: Path, *parts: bytes, mode: int | None = None) -> None:
     """Replace a file, whole or not at all, and only return once it is on the disk. Raises OSError.
 
-    ``mode``: the permissions it gets, before anything is in it.
+    ``mode`` is that of the new file, before anything is in it; None: what the process gives to any file.
     """
     temporary = path.with_name(path.name + ".new")
     try:

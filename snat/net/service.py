@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any
 
 from twisted.application.service import Service
@@ -35,10 +36,12 @@ from snat.net.datapath import DataPath
 from snat.net.files import StateDirectory, StateError
 from snat.net.listener import Gate
 from snat.net.log import RepeatingLog
+from snat.net.machine import Machine
 from snat.net.members import Members, groups_of, places_of, refused
 from snat.net.neighbor import Address, Dialler, DiallerCounters, ReactorTCPTime
 from snat.net.protocol import LinkProtocol
 from snat.net.refused import KernelRefused
+from snat.net.reload import Reloads
 from snat.net.snapshot_file import SNAPSHOT_INTERVAL, InThread, SnapshotWriter, load
 from snat.net.startup_file import StartupFile
 from snat.net.tls import Identity, TrustpointError
@@ -60,19 +63,21 @@ class RouterService(Service):
         reactor: ReactorTCPTime,
         state: StateDirectory,
         *,
-        startup: StartupFile,
         ttl_step: int,
         datapath: Callable[[Device, Callable[[], None]], DataPath],
         snapshot_interval: float = SNAPSHOT_INTERVAL,
         wall: Callable[[], float] = time.time,
         in_thread: InThread | None = None,
+        startup: Path | None = None,
+        reload_reason: str = "",
+        stop: Callable[[], None] | None = None,
     ) -> None:
         """``in_thread`` writes large files, in the reactor's thread pool unless told otherwise.
 
+        ``startup`` is the start-up file, ``reload_reason`` why the daemon began, ``stop`` ends it.
         Raises StateError and TrustpointError.
         """
         self._configuration = configuration
-        self.startup = startup
         self._reactor = reactor
         self._state = state
         stored = state.open()
@@ -100,6 +105,9 @@ class RouterService(Service):
                 in_thread=in_thread or self._in_thread,
             )
         self._members = Members(reactor, self._gate, self._dialler)
+        self.machine = Machine(reactor.seconds, wall=wall, reload_reason=reload_reason)
+        self.startup = StartupFile(startup, self.machine.clock, in_thread or self._in_thread)
+        self.reloads = Reloads(reactor, self.machine.clock, self.note, stop)
         self._dialled = DiallerCounters()
         self._connections: dict[Link, LinkProtocol] = {}
         self._managing: list[Group] = []
@@ -128,6 +136,7 @@ class RouterService(Service):
     def stopService(self) -> Deferred[Any]:
         """Withdraw the addresses, say goodbye, stop. No turn is taken any more: it could take a role."""
         super().stopService()
+        self.reloads.cancel()
         if self._daily.running:
             self._daily.stop()
         if self._alarm is not None:
@@ -218,6 +227,10 @@ class RouterService(Service):
         self._datapath.configure(configuration, self._managing)
         self.device.configure(configuration)
         self._configuration = configuration
+
+    def note(self, mnemonic: str, text: str) -> None:
+        """Log a message; see :class:`cli.router.Router`."""
+        self.log.info("{text}", mnemonic=mnemonic, text=text)
 
     def translations(self) -> Iterator[Translation]:
         """The NAT table, lazily."""

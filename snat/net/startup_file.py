@@ -1,90 +1,189 @@
-"""The start-up file: the text of the configuration that a router begins with (``--config``).
+"""The start-up file: that of ``--config``. It is replaced whole or not at all, and the previous one is kept.
 
-It is replaced whole (temporary file, fsync, rename, fsync of the directory), keeps its mode, and the previous
-text stays beside it as ``FILE.previous``.
+What others do to it is noticed by its content: the daemon remembers a digest of what it last read or wrote.
+Writing is done by a thread, since a disk may take seconds, in which neighbors would be kept waiting.
 """
 
 import os
 import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from twisted.internet.defer import Deferred, succeed
+from twisted.python.failure import Failure
+
+from cli.configuration_file import MAX_FILE
+from snat.config.model import Configuration
 from snat.device.refused import CommandRefused
 from snat.net.files import write_durably
+from snat.status import Change, Clock, StartupText
 
-MAXIMUM: Final = 16 << 20
-"""Bytes that are read; one line is about 50."""
-_MODE: Final = 0o640
-"""Of a new file: it may hold keys of HSRP groups, and hashes of secrets."""
+InThread = Callable[[Callable[[], None]], "Deferred[None]"]
+PREVIOUS: Final = ".previous"
+"""Follows the name of the file, in that of the one before it."""
+_MODE: Final = 0o600
+"""Of a file that was not there: it has hashes of secrets in it."""
+
+
+def at_once(work: Callable[[], None]) -> "Deferred[None]":
+    """Do it in this thread."""
+    work()
+    return succeed(None)
+
+
+@dataclass(slots=True)
+class Storing:
+    """Satisfies :class:`cli.router.Storing`."""
+
+    done: bool = False
+    refusal: str = ""
 
 
 class StartupFile:
-    """One file. It may not be there yet, as on a router out of its box."""
+    """Satisfies :class:`cli.router.Startup`. Without a path nothing can be stored."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._known: bytes | None = None
-        """What it held when we last read or wrote it; None: it was not there."""
+    def __init__(
+        self,
+        path: Path | None,
+        clock: Callable[[], Clock] = lambda: Clock(seconds=0.0),
+        in_thread: InThread = at_once,
+    ) -> None:
+        self._path = None if path is None else path.absolute().resolve()
+        self._clock = clock
+        self._in_thread = in_thread
+        self._digest: bytes | None = None
+        """Of what the file had in it when it was last read or written; None: there was no file."""
+        self._stored: Configuration | None = None
+        self._busy = False
+        self.last_change: Change | None = None
 
-    def read(self) -> str | None:
-        """Its text; None if there is none. Raises OSError, and ValueError for what is no text."""
-        self._known = self._data()
-        return None if self._known is None else _text(self._known)
+    def changed(self, user: str) -> None:
+        """A user changed the running configuration; see :class:`cli.router.Startup`."""
+        self.last_change = Change(at=self._clock(), user=user)
 
-    def look(self) -> str | None:
-        """As :meth:`read`, without taking note of it: what a user looks at is not what is in force."""
+    def is_stored(self, configuration: Configuration) -> bool:
+        """Whether it was read, or stored, last."""
+        return configuration == self._stored
+
+    def began(self, text: str | None, configuration: Configuration | None) -> None:
+        """What the file had in it when the daemon began, and what it meant; None: it was not all in order."""
+        self._digest = None if text is None else _digest(text.encode())
+        self._stored = configuration
+
+    def read(self) -> StartupText | None:
+        """What the file says now; None: there is none, or it is empty. Raises CommandRefused."""
         data = self._data()
-        return None if data is None else _text(data)
-
-    @property
-    def changed(self) -> bool:
-        """Whether somebody else wrote the file since we last read or wrote it. Raises OSError."""
-        return self._data() != self._known
-
-    @property
-    def free(self) -> int:
-        """Bytes that the disk has left for it."""
-        room = os.statvfs(self.path.parent)
-        return room.f_bavail * room.f_frsize
-
-    def save(self, text: str) -> None:
-        """Replace the text. Raises CommandRefused, and then the old one is still there."""
+        if not data:
+            return None
         try:
-            before = self._data()
-            if before is not None:
-                self._replace(self.path.with_name(f"{self.path.name}.previous"), before)
-            self._replace(self.path, text.encode())
-        except (OSError, ValueError) as error:
-            raise CommandRefused(f"{self.path} is not written ({error}), and holds what it held") from None
-        self._known = text.encode()
+            text = data.decode()
+        except UnicodeDecodeError as error:
+            raise CommandRefused(f"{self._path}: byte {error.start} is not UTF-8 text") from None
+        return StartupText(path=str(self._path), text=text, capacity=MAX_FILE)
 
-    def erase(self) -> None:
-        """Remove it; the text stays as the previous one. Raises CommandRefused."""
-        try:
-            self.path.replace(self.path.with_name(f"{self.path.name}.previous"))
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            raise CommandRefused(f"{self.path} is not removed: {error.strerror}") from None
-        self._known = None
+    def conflict(self) -> str:
+        """What somebody else did to the file. Raises CommandRefused."""
+        data = self._data()
+        if data is None or _digest(data) == self._digest:
+            return ""
+        did = "made" if self._digest is None else "changed"
+        return f"{self._path} was {did} by another since the daemon read it"
+
+    def store(self, text: str, configuration: Configuration) -> Storing:
+        """Replace the file; see :class:`cli.router.Startup`."""
+        data = text.encode()
+        if len(data) > MAX_FILE:
+            return Storing(done=True, refusal=f"the configuration has more than {MAX_FILE} bytes")
+
+        def stored() -> None:
+            self._digest, self._stored = _digest(data), configuration
+
+        return self._begin(lambda path: _replace(path, data), stored)
+
+    def erase(self) -> Storing:
+        """Remove the file; see :class:`cli.router.Startup`."""
+
+        def erased() -> None:
+            self._digest = self._stored = None
+
+        return self._begin(_set_aside, erased)
+
+    def _begin(self, work: Callable[[Path], None], then: Callable[[], None]) -> Storing:
+        if self._path is None:
+            return Storing(
+                done=True, refusal="this router has no start-up file: it was begun without --config"
+            )
+        if self._busy:
+            return Storing(done=True, refusal=f"{self._path} is being written; try again")
+        path, storing, self._busy = self._path, Storing(), True
+
+        def succeeded(_: None) -> None:
+            then()
+
+        def failed(failure: Failure) -> None:
+            error = failure.trap(OSError) and failure.value
+            storing.refusal = f"{path}: {getattr(error, 'strerror', None) or error}; nothing was stored"
+
+        def over(_: object) -> None:
+            self._busy, storing.done = False, True
+
+        self._in_thread(lambda: work(path)).addCallbacks(succeeded, failed).addCallback(over)
+        return storing
 
     def _data(self) -> bytes | None:
+        """What is in the file; None: there is none. Raises CommandRefused."""
+        if self._path is None:
+            return None
         try:
-            with self.path.open("rb") as stream:
-                data = stream.read(MAXIMUM + 1)
+            return read_bounded(self._path)
         except FileNotFoundError:
             return None
-        if len(data) > MAXIMUM:
-            raise ValueError(f"longer than {MAXIMUM} bytes")
-        return data
-
-    def _replace(self, path: Path, data: bytes) -> None:
-        mode = stat.S_IMODE(self.path.stat().st_mode) if self.path.exists() else _MODE
-        write_durably(path, data, mode=mode)
+        except OSError as error:
+            raise CommandRefused(f"{self._path}: {error.strerror}") from error
+        except ValueError as error:
+            raise CommandRefused(f"{self._path}: {error}") from error
 
 
-def _text(data: bytes) -> str:
+def read_bounded(path: Path) -> bytes:
+    """A configuration file. Raises OSError, and ValueError if it is longer than one is."""
+    with path.open("rb") as file:
+        data = file.read(MAX_FILE + 1)
+    if len(data) > MAX_FILE:
+        raise ValueError(f"longer than {MAX_FILE} bytes")
+    return data
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Raises OSError, and then the file is as it was."""
+    mode = _keep_previous(path)
+    write_durably(path, data, mode=mode)
+
+
+def _set_aside(path: Path) -> None:
+    if path.exists():
+        _keep_previous(path)
+        path.unlink()
+        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+
+def _keep_previous(path: Path) -> int:
+    """Copy the file, if there is one, to where the previous one is; its mode."""
     try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"byte {error.start} is not UTF-8 text") from None
+        mode = stat.S_IMODE(path.stat().st_mode)
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return _MODE
+    if data:
+        write_durably(path.with_name(path.name + PREVIOUS), data, mode=mode)
+    return mode
+
+
+def _digest(data: bytes) -> bytes:
+    return sha256(data).digest()

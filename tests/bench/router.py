@@ -23,7 +23,6 @@ from twisted.protocols.basic import LineOnlyReceiver
 from snat.config.model import Configuration, ConfiguredRole, Group, Peer, Stateful, Trustpoint
 from snat.net.files import StateDirectory
 from snat.net.service import RouterService
-from snat.net.startup_file import StartupFile
 from tests.bench.codec import FEED, record
 
 ADDRESS = "127.0.0.1"
@@ -173,7 +172,6 @@ def main() -> None:
         configuration(nat_id, port, other, other_port, Path(sys.argv[5])),
         live,
         StateDirectory(None),
-        startup=StartupFile(Path(sys.argv[5]) / f"startup-{nat_id}"),
         ttl_step=1,
         datapath=lambda device, done: NoPackets(),
     )

@@ -18,7 +18,6 @@ from snat.config.model import Configuration
 from snat.net.control import ControlSocket
 from snat.net.files import StateDirectory
 from snat.net.service import RouterService
-from snat.net.startup_file import StartupFile
 from tests.bench.codec import record
 from tests.bench.router import NoPackets
 
@@ -65,7 +64,6 @@ def main() -> None:
         Configuration(hostname="R1"),
         live,
         StateDirectory(None),
-        startup=StartupFile(path.with_name("startup-config")),
         ttl_step=1,
         datapath=lambda *_: NoPackets(),
     )
@@ -73,7 +71,7 @@ def main() -> None:
     for first in range(0, count, _BATCH):
         router.device.table.add([record(number) for number in range(first, min(count, first + _BATCH))])
     router.startService()
-    ControlSocket(live, path, lambda: Shell(router, privileged=True)).startService()
+    ControlSocket(live, path, lambda _visitor: Shell(router, privileged=True)).startService()
     stdio.StandardIO(Watch())
     live.run()
 

@@ -1,12 +1,12 @@
 """A Router without a device: keeps the configuration it is given, and shows what a test put into it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address
-from pathlib import Path
 
 from cli.configuration_file import read_configuration
 from cli.router import CommandRefused, ConfigurationRefused
+from cli.session import Pause, Question, Redirect, Said
 from cli.shell import Shell
 from snat.config.model import Configuration
 from snat.device.status import (
@@ -18,7 +18,20 @@ from snat.device.status import (
     Statistics,
     Translation,
 )
-from snat.status import StandbyStatus
+from snat.status import (
+    Change,
+    Clock,
+    Memory,
+    PendingReload,
+    Processor,
+    ProcessorTime,
+    Resolver,
+    StandbyStatus,
+    StartupText,
+    Thread,
+    User,
+    Version,
+)
 
 CONFIGURATION = """\
 hostname R1
@@ -132,26 +145,118 @@ GROUP = GroupStatus(
 )
 
 
+NOW = Clock(seconds=1445281058.3475)  # 18:57:38.347 UTC Mon Oct 19 2015
+USERS = (User(line=0, user="admin", idle=0.2), User(line=3, user="eve", idle=4000.0))
+
+
+@dataclass
+class FakeMachine:
+    """Satisfies cli.router.Machine."""
+
+    now: Clock = NOW
+    users_now: tuple[User, ...] = USERS
+    domain: str = "snat.example"
+    reload_reason: str = ""
+
+    def clock(self, later: float = 0.0) -> Clock:
+        return replace(self.now, seconds=self.now.seconds + later)
+
+    def version(self, configuration: Configuration) -> Version:
+        return Version(
+            version="0.1.0",
+            hostname=configuration.hostname,
+            uptime=93900.0,
+            reload_reason=self.reload_reason,
+            image="snatd-0.1.0",
+            board=4279256517,
+            interfaces=len(configuration.interfaces),
+            kernel="Linux 6.1.0",
+            python="3.11.2",
+            twisted="26.4.0",
+        )
+
+    def users(self) -> tuple[User, ...]:
+        return self.users_now
+
+    def processor(self) -> Processor:
+        use = ProcessorTime(five_seconds=12.3, one_minute=4.56, five_minutes=1.0)
+        threads = (
+            Thread(number=4711, name="snatd", milliseconds=5000, switches=200, use=use),
+            Thread(number=4712, name="PoolThread-0", milliseconds=1, switches=0, use=replace(use)),
+        )
+        return Processor(use=use, system=3.0, threads=threads)
+
+    def memory(self) -> Memory:
+        return Memory(total=8000000000, available=5000000000, process=4711, resident=60000000, peak=70000000)
+
+    def resolver(self) -> Resolver:
+        return Resolver(domain=self.domain, servers=("192.0.2.53", "192.0.2.54"))
+
+
+@dataclass
+class FakeStoring:
+    """Satisfies cli.router.Storing: done when it was looked at a few times."""
+
+    refusal: str = ""
+    looks: int = 3
+
+    @property
+    def done(self) -> bool:
+        self.looks -= 1
+        return self.looks < 0
+
+
 @dataclass
 class FakeStartup:
-    """Satisfies cli.router.Startup."""
+    """Satisfies cli.router.Startup, in memory."""
 
     text: str | None = None
-    changed: bool = False
-    free: int = 1000
-    path: Path = Path("/etc/snat/router.conf")
+    stored: Configuration | None = None
+    last_change: Change | None = None
+    conflicting: str = ""
     refusal: str = ""
 
-    def look(self) -> str | None:
-        return self.text
+    def changed(self, user: str) -> None:
+        self.last_change = Change(at=NOW, user=user)
 
-    def save(self, text: str) -> None:
-        if self.refusal:
-            raise CommandRefused(self.refusal)
-        self.text = text
+    def is_stored(self, configuration: Configuration) -> bool:
+        return configuration == self.stored
 
-    def erase(self) -> None:
-        self.text = None
+    def read(self) -> StartupText | None:
+        return None if self.text is None else StartupText(path="/r1.conf", text=self.text, capacity=16777216)
+
+    def conflict(self) -> str:
+        return self.conflicting
+
+    def store(self, text: str, configuration: Configuration) -> FakeStoring:
+        if not self.refusal:
+            self.text, self.stored, self.conflicting = text, configuration, ""
+        return FakeStoring(refusal=self.refusal)
+
+    def erase(self) -> FakeStoring:
+        self.text = self.stored = None
+        return FakeStoring(refusal=self.refusal)
+
+
+@dataclass
+class FakeReloads:
+    """Satisfies cli.router.Reloads."""
+
+    order: tuple[float, str, int] | None = None
+
+    def schedule(self, seconds: float, user: str, line: int) -> None:
+        self.order = seconds, user, line
+
+    def cancel(self) -> bool:
+        order, self.order = self.order, None
+        return order is not None
+
+    def pending(self) -> PendingReload | None:
+        if self.order is None:
+            return None
+        seconds, user, line = self.order
+        at = replace(NOW, seconds=NOW.seconds + seconds)
+        return PendingReload(at=at, seconds_left=seconds, user=user, line=line)
 
 
 @dataclass
@@ -161,13 +266,19 @@ class FakeRouter:
     running: Configuration = field(default_factory=configuration)
     rows: Iterator[Translation] = field(default_factory=lambda: iter([translation(0)]))
     groups: tuple[GroupStatus, ...] = (GROUP,)
-    startup: FakeStartup = field(default_factory=FakeStartup)
     standby_groups: tuple[StandbyStatus, ...] = ()
     refusal: str = ""
     """Why it refuses configurations and orders; empty: it does not."""
     applied: list[Configuration] = field(default_factory=list)
     ordered: list[str] = field(default_factory=list)
     """What operators ordered, as calls."""
+    machine: FakeMachine = field(default_factory=FakeMachine)
+    reloads: FakeReloads = field(default_factory=FakeReloads)
+    startup: FakeStartup = field(default_factory=FakeStartup)
+    notes: list[tuple[str, str]] = field(default_factory=list)
+
+    def note(self, mnemonic: str, text: str) -> None:
+        self.notes.append((mnemonic, text))
 
     def running_configuration(self) -> Configuration:
         return self.running
@@ -212,3 +323,42 @@ def output(shell: Shell, *lines: str) -> str:
         text = "".join(said for said in shell.run(line) if isinstance(said, str))
         assert shell.ok or number == len(lines), f"{line}: {text}"
     return text
+
+
+@dataclass
+class Dialogue:
+    """What a command said, and what it was answered."""
+
+    text: str = ""
+    """With the questions, each as it stands before the answer that was typed."""
+    silent: list[str] = field(default_factory=list)
+    """Questions whose answers are not shown."""
+    redirects: list[Redirect] = field(default_factory=list)
+    paused: float = 0.0
+
+
+def converse(shell: Shell, line: str, *answers: str) -> Dialogue:
+    """Run a line and answer its questions; every answer must be asked for, and no more."""
+    dialogue, left = Dialogue(), list(answers)
+    running = shell.run(line)
+    answer: str | None = None
+    while True:
+        try:
+            said: Said = running.send(answer)
+        except StopIteration:
+            break
+        answer = None
+        match said:
+            case Question():
+                dialogue.text += said.text
+                dialogue.silent += [] if said.echo else [said.text]
+                assert left, f"it asks once more: {said.text}"
+                answer = left.pop(0)
+            case Redirect():
+                dialogue.redirects.append(said)
+            case Pause():
+                dialogue.paused += said.seconds
+            case str():
+                dialogue.text += said
+    assert not left, f"never asked for: {left}"
+    return dialogue

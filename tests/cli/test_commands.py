@@ -150,7 +150,7 @@ OTHERS = [
     ("exec", "clear ip snat translation peer 192.168.77.2", "cl ip snat tr p 192.168.77.2"),
     ("exec", "clear ip snat translation peer 192.168.77.2 refresh", "cl ip snat t p 192.168.77.2 r"),
     ("config", "do show running-config", "do show running-config"),
-    ("config", "end", "en"),
+    ("config", "end", "end"),
     ("interface", "exit", "ex"),
 ]
 
@@ -173,7 +173,6 @@ def test_another_command_means_the_same_abbreviated(mode: str, line: str, abbrev
 @pytest.mark.parametrize(
     ("mode", "line"),
     [
-        ("exec", "configure"),
         ("exec", "show"),
         ("exec", "sh ip nat"),
         ("user", "show ip snat"),

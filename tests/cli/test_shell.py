@@ -22,7 +22,7 @@ def run_all(shell: Shell, text: str) -> str:
 
 
 def test_the_prompts_of_all_modes(router: FakeRouter) -> None:
-    shell = Shell(router)
+    shell = Shell(router, privileged=True)
     prompts = [shell.prompt]
     for line in (
         *("enable", "configure terminal", "crypto pki trustpoint SNAT", "ip nat stateful id 1"),

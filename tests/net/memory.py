@@ -25,7 +25,6 @@ from snat.config.model import Configuration, ConfiguredRole, Group, Trustpoint
 from snat.device.device import Device
 from snat.net.files import StateDirectory
 from snat.net.service import RouterService
-from snat.net.startup_file import StartupFile
 from snat.translate.packet import START
 from tests import packets
 from tests.simulation.network import configuration
@@ -358,7 +357,6 @@ class Member:
             configuration,
             live,
             self.state,
-            startup=StartupFile(directory / "startup-config"),
             ttl_step=1,
             datapath=self._datapath,
             wall=lambda: EPOCH + reactor.seconds(),
