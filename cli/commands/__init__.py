@@ -1,10 +1,10 @@
 """The commands by subject, and the tree they make."""
 
 from cli import modes
-from cli.commands import clear, configuration, files, session, show, show_standby
+from cli.commands import clear, configuration, files, session, show, show_nat, show_snat, show_standby
 from cli.tree import Tree
 
-ANYBODY = (*show.ANYBODY, *show_standby.ANYBODY)
+ANYBODY = (*show_nat.ANYBODY, *show_snat.ANYBODY, *show_standby.ANYBODY)
 """Exec commands without privilege."""
 PRIVILEGED = (*show.PRIVILEGED, *clear.PRIVILEGED, *files.PRIVILEGED)
 """Those with it."""
