@@ -12,6 +12,7 @@ from snat.config.model import Configuration
 from snat.config.model import Group as GroupConfiguration
 from snat.counters import as_dict
 from snat.device.alarms import Alarm, alarms
+from snat.device.creation import CreationTimes
 from snat.device.digest import configuration_digest
 from snat.device.events import DeviceEvent, Noted
 from snat.device.group import Group
@@ -21,7 +22,15 @@ from snat.device.refused import CommandRefused
 from snat.device.serving import serve
 from snat.device.snapshot import Snapshot, account, fill
 from snat.device.translation import Pools, rules_of, timeouts_of
-from snat.nat.entry import LOCAL_NAT_ID, MAPPING, NAT_ID, entry_number
+from snat.nat.entry import (
+    COUNTER_BITS,
+    INCARNATION_BITS,
+    LOCAL_NAT_ID,
+    MAPPING,
+    NAT_ID,
+    Entry,
+    entry_number,
+)
 from snat.nat.pool import member_slots
 from snat.nat.table import NatTable
 from snat.replication.feed import FeedCounters
@@ -49,6 +58,10 @@ class Device(Linking):
         """A ``snapshot`` counts only where nobody better is there: the device is unsynchronised still."""
         self.configuration = configuration
         self.table = NatTable()
+        self.peak_at = now
+        """When the table last grew larger than ever before, to a turn."""
+        self._peak = 0
+        self._creations = CreationTimes()
         self.feed_counters = FeedCounters()
         self._counter = 0
         self._ports = ports
@@ -126,16 +139,37 @@ class Device(Linking):
             group.clear()
         kept = sum(state.digest.count for group in self.groups for state in group.feeds.values())
         if kept and not any(group.manages for group in self.groups):
-            managers = {group.manager for group in self.groups} & self.neighbors.keys()
-            names = " and ".join(f"{self.neighbors[one].name} (NAT ID {one})" for one in sorted(managers))
-            who = f"are managed by {names}: clear them there" if names else "have no manager now: try later"
-            raise CommandRefused(f"the {kept} shared entries {who}")
+            raise self._refusal(f"the {kept} shared entries", {group.manager for group in self.groups})
+
+    def forget(self, references: list[bytes], now: float) -> None:
+        """Forget entries, given by records or references, as far as this device manages them.
+
+        Raises CommandRefused if there are none, or others manage some: those stay.
+        """
+        flows = self.translator.flows
+        flows.expire(now)  # so that it dates the quarantine of ports
+        found = [record for one in references if (record := self.table.current(one)) is not None]
+        if not found:
+            raise CommandRefused("No such translation: see show ip nat translations")
+        mine = [one for one in found if one[NAT_ID] == _LOCAL or flows.ages(one)]
+        self.table.remove(mine)
+        if len(mine) < len(found):
+            others = {one[MAPPING] for one in found if one[NAT_ID] != _LOCAL and not flows.ages(one)}
+            managers = {self.manager_of(int.from_bytes(mapping, "big")) for mapping in others}
+            raise self._refusal(f"{len(found) - len(mine)} of {len(found)} entries", managers)
 
     def refresh(self, nat_ids: Collection[int], now: float, *, forget: bool) -> None:
         """Ask for a dump of every feed that one of these neighbors manages, perhaps forgetting it first."""
         for group in self.groups:
             if not group.manages and group.manager in nat_ids:
                 group.refresh(now, forget=forget)
+
+    def count_anew(self, now: float) -> None:
+        """Let the peak of the table begin anew, and the misses of the pools."""
+        self.table.peak = self._peak = len(self.table)
+        self.peak_at = now
+        for pool in self._pools.values():
+            pool.misses = 0
 
     # Packets
 
@@ -156,6 +190,7 @@ class Device(Linking):
                 link.session.expire(now)
                 self._drain(link, now)
         self._apply_inbound(now)
+        self._remember(now)
         self.translator.flows.expire(now)
         self._report_collisions()
         for group in self.groups:
@@ -195,7 +230,33 @@ class Device(Linking):
             "table": {"entries": len(self.table), "collisions": self.table.collisions},
         }
 
+    def created(self, entry: Entry) -> float | None:
+        """When this device made an entry, to a second; None: another device did, or it did in another run."""
+        incarnation, counter = divmod(entry.number, 1 << COUNTER_BITS)
+        ours = self.incarnation & ((1 << INCARNATION_BITS) - 1)
+        if entry.nat_id not in (LOCAL_NAT_ID, self.nat_id) or incarnation != ours:
+            return None
+        return self._creations.of(counter)
+
+    def manager_of(self, mapping_id: int) -> int:
+        """NAT ID of who manages a mapping, as far as known; 0: nobody."""
+        group = self._group_of.get(Feed(0, mapping_id))
+        return group.manager if group is not None else 0
+
     # Inside
+
+    def _refusal(self, entries: str, managers: set[int]) -> CommandRefused:
+        """Why entries are not forgotten here."""
+        known = sorted(managers & self.neighbors.keys())
+        names = " and ".join(f"{self.neighbors[one].name} (NAT ID {one})" for one in known)
+        who = f"are managed by {names}: clear them there" if names else "have no manager now: try later"
+        return CommandRefused(f"{entries} {who}")
+
+    def _remember(self, now: float) -> None:
+        """What `show` wants to know of the past."""
+        self._creations.note(self._counter, now)
+        if self.table.peak > self._peak:
+            self._peak, self.peak_at = self.table.peak, now
 
     def _members(self) -> tuple[int, dict[int, Neighbor], tuple[int, ...]]:
         """Our NAT ID, our neighbors, and the slots of ports that are ours among all."""

@@ -7,7 +7,7 @@ bytes that come move it to the end of the reactor's turn, so that all of them ma
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,13 @@ from twisted.python.failure import Failure
 from snat.config.model import Configuration, Group
 from snat.config.refused import ConfigurationRefused
 from snat.config.verify import verify
-from snat.counters import as_dict
+from snat.counters import Subjects, as_dict, since
 from snat.device import report
 from snat.device.device import Device
 from snat.device.events import IncarnationRefused, LinkClosed, Noted, RoleLeft, RoleTaken, TermTaken
 from snat.device.links import Link
 from snat.device.refused import CommandRefused
-from snat.device.status import GroupStatus, Statistics, Translation
+from snat.device.status import GroupStatus, Statistics
 from snat.net.credentials import Credentials, utc_now
 from snat.net.datapath import DataPath
 from snat.net.files import StateDirectory, StateError
@@ -38,6 +38,7 @@ from snat.net.listener import Gate
 from snat.net.log import RepeatingLog
 from snat.net.machine import Machine
 from snat.net.members import Members, groups_of, places_of, refused
+from snat.net.nat import Nat
 from snat.net.neighbor import Address, Dialler, DiallerCounters, ReactorTCPTime
 from snat.net.protocol import LinkProtocol
 from snat.net.refused import KernelRefused
@@ -48,6 +49,8 @@ from snat.net.tls import Identity, TrustpointError
 from snat.status import StandbyStatus
 
 _DAY = 86400.0
+_GAUGES = frozenset({("table", "entries")})
+"""Among the counters, by subject and name: they tell how many there are now."""
 _ROUNDS = 16
 """Turns in one pump: a dump leaves in steps between which packets are looked at."""
 
@@ -90,6 +93,9 @@ class RouterService(Service):
             now=reactor.seconds(),
             snapshot=load(state.snapshot, int(wall())) if state.snapshot is not None else None,
         )
+        self.nat = Nat(self.device, reactor.seconds, self.pump)
+        self._cleared: Subjects = {}
+        """The counters as they were when an operator cleared them."""
         self._datapath = datapath(self.device, self.pump)
         self._credentials = _credentials(configuration)
         self._repeating = RepeatingLog(reactor)
@@ -232,10 +238,6 @@ class RouterService(Service):
         """Log a message; see :class:`cli.router.Router`."""
         self.log.info("{text}", mnemonic=mnemonic, text=text)
 
-    def translations(self) -> Iterator[Translation]:
-        """The NAT table, lazily."""
-        return report.translations(self.device)
-
     def distributed(self) -> tuple[GroupStatus, ...]:
         """The redundancy groups with their links and feeds."""
         return report.groups(self.device, self._now())
@@ -246,16 +248,12 @@ class RouterService(Service):
 
     def statistics(self) -> Statistics:
         """All counters, those of the device and of what surrounds it."""
-        counters = report.statistics(self.device).counters | self._datapath.counters()
-        counters |= self._members.counters()
-        counters["dialler"] = as_dict(self._dialled)
-        counters["log"] = {"suppressed": self._repeating.suppressed}
-        return Statistics(counters=counters)
+        return Statistics(counters=since(self._counters(), self._cleared, _GAUGES))
 
-    def clear_translations(self) -> None:
-        """Forget the entries that this router manages; see :class:`cli.router.Router`."""
-        self.device.clear(self._now())
-        self.pump()
+    def clear_statistics(self) -> None:
+        """Count anew; see :class:`cli.router.Router`."""
+        self._cleared = self._counters()
+        self.device.count_anew(self._now())
 
     def clear_sessions(self, address: IPv4Address | None) -> None:
         """Close links, which are dialled anew; see :class:`cli.router.Router`."""
@@ -275,6 +273,13 @@ class RouterService(Service):
 
     def _now(self) -> float:
         return self._reactor.seconds()
+
+    def _counters(self) -> Subjects:
+        counters = report.statistics(self.device).counters | self._datapath.counters()
+        counters |= self._members.counters()
+        counters["dialler"] = as_dict(self._dialled)
+        counters["log"] = {"suppressed": self._repeating.suppressed}
+        return counters
 
     def _regroup(self, configuration: Configuration) -> None:
         """Take other members as at a restart; packets of flows that exist pass meanwhile.

@@ -286,7 +286,7 @@ def test_a_regular_expression_that_cannot_be_used_is_refused(router: FakeRouter,
 ORDERS = pytest.mark.parametrize(
     ("line", "call"),
     [
-        ("clear ip nat translation *", "clear_translations()"),
+        ("clear ip nat translation *", "nat.clear()"),
         ("clear ip snat sessions *", "clear_sessions(None)"),
         ("clear ip snat sessions 192.168.77.2", "clear_sessions(192.168.77.2)"),
         ("clear ip snat translation distributed *", "refresh(None, forget=True)"),
