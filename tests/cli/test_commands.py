@@ -8,11 +8,12 @@ from cli.commands import TREE
 from cli.commands.configuration import configuration_lines
 from cli.configuration_file import read_configuration
 from cli.grammar import Fault, LineError
-from cli.modes import BACKUP, CONFIG, INTERFACE, PRIMARY, PRIVILEGED, STATEFUL, TRUSTPOINT, USER
+from cli.modes import BACKUP, CONFIG, INTERFACE, LINE, PRIMARY, PRIVILEGED, STATEFUL, TRUSTPOINT, USER
 from cli.session import Path, Place
 from cli.tree import Configures, Rejected, canonical, destination
 from snat.config.model import ConfiguredRole
 from tests.cli.fake_router import configuration
+from tests.cli.test_system_commands import SYSTEM_LINES
 
 ADDRESS = IPv4Address("192.168.77.1")
 PATHS: dict[str, Path] = {
@@ -30,6 +31,7 @@ PATHS: dict[str, Path] = {
         Place(BACKUP, (ConfiguredRole.BACKUP, ADDRESS)),
     ),
     "interface": (Place(PRIVILEGED), Place(CONFIG), Place(INTERFACE, "in0")),
+    "line": (Place(PRIVILEGED), Place(CONFIG), Place(LINE, ("vty", 0, 4))),
 }
 
 # mode, line as the running configuration prints it, an abbreviation of it
@@ -91,6 +93,7 @@ CONFIGURES = [
     ("config", "access-list 1 permit 10.0.0.1", "a 1 p h 10.0.0.1"),
     ("config", "access-list 1 permit any", "a 1 permit a"),
     ("config", "access-list 1 permit any", "a 1 permit 0.0.0.0 255.255.255.255"),
+    *SYSTEM_LINES,
 ]
 
 # mode, line: commands that do not configure
@@ -298,10 +301,10 @@ def test_invalid_with_the_column_of_the_bad_word(mode: str, line: str, bad: str)
 @pytest.mark.parametrize(
     ("mode", "line", "column", "meant"),
     [
-        ("exec", "e", 0, "'e' may be enable or exit"),
-        ("exec", "c", 0, "'c' may be clear or configure"),
+        ("exec", "e", 0, "'e' may be enable or erase or exit"),
+        ("exec", "c", 0, "'c' may be clear or configure or copy"),
         ("user", "  e", 2, "'e' may be enable or exit"),
-        ("config", "e", 0, "'e' may be end or exit"),
+        ("config", "e", 0, "'e' may be enable or end or exit"),
         ("stateful", "e", 0, "'e' may be end or exit"),
         ("trustpoint", "c /a", 0, "'c' may be ca-certificate or certificate or crl"),
         ("trustpoint", "no c", 3, "'c' may be ca-certificate or certificate or crl"),
@@ -409,6 +412,7 @@ def test_the_no_form_goes_back_to_the_default(mode: str, line: str, default: str
 
 def test_every_configuration_command_is_in_the_tables() -> None:
     tabled = {id(TREE.match(PATHS[mode], line).command) for mode, line, _ in CONFIGURES}
+    tabled.add(id(TREE.match(PATHS["config"], "enable algorithm-type sha256 secret x").command))
     declared = {
         id(command)
         for commands in TREE.modes.values()

@@ -26,7 +26,7 @@ def test_help_after_a_word_lists_tokens_with_their_help(router: FakeRouter) -> N
 
 def test_help_within_a_word_lists_words_on_one_line(router: FakeRouter) -> None:
     shell = Shell(router, privileged=True)
-    assert shell.help("e") == "enable  exit\n"
+    assert shell.help("e") == "enable  erase  exit\n"
     assert shell.help("show running-config") == "running-config\n"
 
 
@@ -71,13 +71,24 @@ def test_the_tokens_that_may_follow(mode: str, line: str, names: list[str]) -> N
     ("mode", "line", "words"),
     [
         ("exec", "sh", ("show",)),
-        ("exec", "", ("clear", "configure", "disable", "enable", "exit", "show")),
+        (
+            "exec",
+            "",
+            (
+                *("clear", "configure", "copy", "disable", "enable", "erase", "exit", "logout", "quit"),
+                *("reload", "show", "terminal", "write"),
+            ),
+        ),
         ("exec", "clear ip snat sessions ", ("*", "192.168.77.2")),
         ("exec", "clear ip snat translation peer 1", ("192.168.77.2",)),
         ("exec", "clear ip snat translation peer 192.168.77.2 ", ("refresh",)),
         ("exec", "show ip n", ("nat",)),
         ("exec", "nonsense ", ()),
-        ("exec", "show run | ", ("begin", "count", "exclude", "include", "json", "section")),
+        (
+            "exec",
+            "show run | ",
+            (*("append", "begin", "count", "exclude", "include", "json", "redirect", "section", "tee"),),
+        ),
         ("config", "interface ", ("in0", "out0")),
         ("config", "interface o", ("out0",)),
         ("config", "ip nat inside source list ", ("1",)),
