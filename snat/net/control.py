@@ -258,6 +258,11 @@ class ControlSession(LineOnlyReceiver):
         """A request that has no end."""
         self._refuse_all(f"a request is at most {MAX_REQUEST} bytes long")
 
+    @property
+    def busy(self) -> bool:
+        """Whether a command runs, or waits for an answer."""
+        return self._output is not None
+
     def hang_up(self) -> None:
         """The daemon stops: no answer is waited for."""
         self._transport().abortConnection()

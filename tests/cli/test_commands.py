@@ -12,6 +12,7 @@ from cli.modes import (
     BACKUP,
     CONFIG,
     INTERFACE,
+    LINE,
     PEERS,
     PRIMARY,
     PRIVILEGED,
@@ -26,6 +27,7 @@ from cli.tree import Configures, Rejected, canonical, destination
 from snat.config.model import ConfiguredRole
 from tests.cli.fake_router import configuration
 from tests.cli.test_nat_commands import IN_POOL, POOLS, RANGE, RULES, SETTINGS
+from tests.cli.test_system_commands import SYSTEM_LINES
 
 ADDRESS = IPv4Address("192.168.77.1")
 PATHS: dict[str, Path] = {
@@ -51,6 +53,7 @@ PATHS: dict[str, Path] = {
         Place(PEERS, (ConfiguredRole.PEERS, "")),
     ),
     "interface": (Place(PRIVILEGED), Place(CONFIG), Place(INTERFACE, "in0")),
+    "line": (Place(PRIVILEGED), Place(CONFIG), Place(LINE, ("vty", 0, 4))),
 }
 
 # mode, line as the running configuration prints it, an abbreviation of it
@@ -125,6 +128,7 @@ CONFIGURES = [
     ("config", "access-list 1 permit 10.0.0.1", "a 1 p h 10.0.0.1"),
     ("config", "access-list 1 permit any", "a 1 permit a"),
     ("config", "access-list 1 permit any", "a 1 permit 0.0.0.0 255.255.255.255"),
+    *SYSTEM_LINES,
 ]
 
 # mode, line: commands that do not configure
@@ -329,7 +333,7 @@ def test_invalid_with_the_column_of_the_bad_word(mode: str, line: str, bad: str)
         ("exec", "e", 0, "'e' may be enable or erase or exit"),
         ("exec", "co", 0, "'co' may be configure or copy"),
         ("user", "  e", 2, "'e' may be enable or exit"),
-        ("config", "e", 0, "'e' may be end or exit"),
+        ("config", "e", 0, "'e' may be enable or end or exit"),
         ("stateful", "e", 0, "'e' may be end or exit"),
         ("trustpoint", "c /a", 0, "'c' may be ca-certificate or certificate or crl"),
         ("trustpoint", "no c", 3, "'c' may be ca-certificate or certificate or crl"),
@@ -438,6 +442,7 @@ def test_the_no_form_goes_back_to_the_default(mode: str, line: str, default: str
 def test_every_configuration_command_is_in_the_tables() -> None:
     tabled = {id(TREE.match(PATHS[mode], line).command) for mode, line, _ in CONFIGURES}
     tabled |= {id(TREE.match(IN_POOL, line).command) for line, _ in (*RULES, *POOLS, *SETTINGS, RANGE)}
+    tabled.add(id(TREE.match(PATHS["config"], "enable algorithm-type sha256 secret x").command))
     declared = {
         id(command)
         for commands in TREE.modes.values()

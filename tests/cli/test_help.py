@@ -78,7 +78,11 @@ def test_the_tokens_that_may_follow(mode: str, line: str, names: list[str]) -> N
         ("exec", "clear ip snat translation peer 192.168.77.2 ", ("refresh",)),
         ("exec", "show ip n", ("nat",)),
         ("exec", "nonsense ", ()),
-        ("exec", "show run | ", ("begin", "count", "exclude", "include", "json", "section")),
+        (
+            "exec",
+            "show run | ",
+            (*("append", "begin", "count", "exclude", "include", "json", "redirect", "section", "tee"),),
+        ),
         ("config", "interface ", ("in0", "out0")),
         ("config", "interface o", ("out0",)),
         ("config", "ip nat inside source list ", ("1",)),
