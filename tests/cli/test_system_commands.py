@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -470,7 +471,7 @@ TEXTS = st.text(st.sampled_from("ab !@#\n\t^ü"), max_size=40).filter(lambda tex
 @st.composite
 def systems(draw: st.DrawFn) -> System:
     cuts = sorted(draw(st.sets(st.integers(0, 64), max_size=5)))
-    blocks = [(first, last - 1) for first, last in zip(cuts, cuts[1:], strict=False) if draw(st.booleans())]
+    blocks = [(first, last - 1) for first, last in pairwise(cuts) if draw(st.booleans())]
     lines = [Line(kind="vty", first=first, last=last, exec_timeout=draw(TIMEOUTS)) for first, last in blocks]
     console = (
         [Line(kind="console", first=0, last=0, exec_timeout=draw(TIMEOUTS))] if draw(st.booleans()) else []
