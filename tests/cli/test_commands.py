@@ -167,8 +167,8 @@ OTHERS = [
     ),
     (
         "exec",
-        "clear ip nat translation udp inside 203.0.113.10 1 10.0.0.5 2 outside 198.51.100.7 3 198.51.100.8 4 forced",
-        "cl ip nat tr u in 203.0.113.10 1 10.0.0.5 2 o 198.51.100.7 3 198.51.100.8 4 f",
+        "clear ip nat translation udp inside 203.0.113.10 1 10.0.0.5 2 outside 8.8.8.8 3 1.2.3.4 5 forced",
+        "cl ip nat tr u in 203.0.113.10 1 10.0.0.5 2 o 8.8.8.8 3 1.2.3.4 5 f",
     ),
     (
         "exec",

@@ -1,4 +1,4 @@
-"""``show ip nat`` and ``show ip snat peer``: the classic layouts, what parsers make of them, JSON; and clears."""
+"""``show ip nat``, ``show ip snat peer`` and clears: classic layouts, what parsers make of them, JSON."""
 
 import json
 import re
