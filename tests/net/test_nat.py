@@ -1,5 +1,6 @@
 """The NAT table of a running router as operators see it, over real TLS in memory."""
 
+from collections.abc import Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -86,9 +87,14 @@ def test_the_first_page_of_a_large_table_comes_without_a_walk(
     _, second = ready
     table = second.device.table
     table.add([record(number % 25_000, host=number // 25_000, port=1000) for number in range(100_000)])
-    looks = []
+    looks: list[bytes] = []
     at = table.at
-    monkeypatch.setattr(table, "at", lambda endpoint: looks.append(endpoint) or at(endpoint))
+
+    def watched(endpoint: bytes) -> Iterator[bytes]:
+        looks.append(endpoint)
+        return at(endpoint)
+
+    monkeypatch.setattr(table, "at", watched)
     for command in ("show ip nat translations", "show ip nat translations verbose"):
         chunks = Shell(second.service).run(command)
         assert len(str(next(chunks)).splitlines()) == 64
