@@ -86,7 +86,9 @@ def test_the_first_page_of_a_large_table_comes_without_a_walk(
     """Of 100 000 endpoints some hundreds are looked at, with details too."""
     _, second = ready
     table = second.device.table
-    table.add([record(number % 25_000, host=number // 25_000, port=1000) for number in range(100_000)])
+    hosts = [(host, number) for host in (6, 7, 8, 9) for number in range(25_000)]
+    table.add([record(number, host=host, port=1000, nat_id=host) for host, number in hosts])
+    assert len(table.inside) > 100_000
     looks: list[bytes] = []
     at = table.at
 
