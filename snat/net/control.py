@@ -208,7 +208,11 @@ class ControlSession(LineOnlyReceiver):
 
     def connectionMade(self) -> None:
         """See who it is, and greet."""
-        account = self._account(self.transport)
+        try:
+            account = self._account(self.transport)
+        except OSError:  # gone already, and nobody knows who it was
+            self._transport().abortConnection()
+            return
         self._user = user_name(account)
         privileged = account in (0, os.geteuid())
         self._shell = self._shells(Visitor(user=self._user, privileged=privileged, line=self.line))

@@ -45,7 +45,7 @@ class TickingClock(Clock):
     def turn(self) -> None:
         """One turn of the reactor: the calls that are due now, not those they make."""
         due = [call for call in self.calls if call.time <= self.rightNow + 0.001]
-        self.calls = [call for call in self.calls if call not in due]
+        self.calls[:] = [call for call in self.calls if call not in due]  # a call knows its list
         for call in due:
             call.called = 1
             call.func(*call.args, **call.kw)
