@@ -169,9 +169,13 @@ def test_what_is_no_text_is_told(path: Path) -> None:
         file.read()
 
 
+def changed_by(file: StartupFile) -> tuple[str, float]:
+    assert file.last_change is not None
+    return file.last_change.user, file.last_change.at.seconds
+
+
 def test_a_change_is_remembered_with_its_time(path: Path) -> None:
     file = began(path)
     assert file.last_change is None
     file.changed("admin")
-    assert file.last_change is not None
-    assert (file.last_change.user, file.last_change.at.seconds) == ("admin", 5.0)
+    assert changed_by(file) == ("admin", 5.0)
