@@ -125,7 +125,7 @@ def test_a_disk_may_take_its_time(path: Path) -> None:
 
     file = StartupFile(path, in_thread=later)
     storing = file.store("hostname R2\n", R2)
-    assert not storing.done
+    assert bool(storing.done) is False
     assert file.store("hostname R3\n", R2).refusal == f"{path} is being written; try again"
     ((work, done),) = waiting
     work()
