@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from twisted.internet.defer import Deferred, fail
+from twisted.python.failure import Failure
 
 from cli.configuration_file import MAX_FILE
 from snat.config.model import Configuration
@@ -135,11 +136,13 @@ def test_a_disk_may_take_its_time(path: Path) -> None:
     assert not file.erase().done
 
 
-def test_a_fault_of_ours_is_not_disguised(path: Path) -> None:
+def test_a_fault_of_ours_is_not_disguised(path: Path, logged_failures: list[Failure]) -> None:
     file = StartupFile(path, in_thread=lambda _: fail(LookupError("a fault")))
     storing = file.store("hostname R2\n", R2)
     assert storing.done
     assert storing.refusal == f"{path}: a fault; nothing was stored"
+    assert [failure.type for failure in logged_failures] == [LookupError]
+    logged_failures.clear()
 
 
 def test_without_a_path_nothing_is_stored() -> None:
