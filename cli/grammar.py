@@ -165,6 +165,8 @@ def _element_written(element: Element, values: Values) -> list[str] | None:
         case Options():
             options = (_element_written(Optional(*pattern), values) for pattern in element.patterns)
             return [word for words in options for word in words or []]
+    if isinstance(element, Unsupported):
+        return None
     if isinstance(element, Keyword) and not element.key:
         return [element.write(True)]
     value = values.get(element.key)
@@ -230,7 +232,8 @@ def walk(states: Sequence[State[C]], line: str, words: Sequence[tuple[int, str]]
     for column, word in words:
         steps = [(state, token, rest) for state in current for token, rest in first(state.rest)]
         fitting = _most_specific(steps, word, column)
-        if isinstance(fitting[0][1], Unsupported):
+        if all(isinstance(token, Unsupported) for _, token, _ in fitting):
+            assert isinstance(fitting[0][1], Unsupported)
             raise LineError(Fault.UNSUPPORTED, column, fitting[0][1].text)
         if isinstance(fitting[0][1], Line):
             return [

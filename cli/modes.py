@@ -8,6 +8,9 @@ CONFIG = Mode(name="config", prompt="(config)#", heading="Configure commands:")
 INTERFACE = Mode(
     name="config-if", prompt="(config-if)#", heading="Interface configuration commands:", indent=1
 )
+POOL = Mode(
+    name="ipnat-pool", prompt="(config-ipnat-pool)#", heading="IP NAT pool configuration commands:", indent=1
+)
 TRUSTPOINT = Mode(
     name="ca-trustpoint", prompt="(ca-trustpoint)#", heading="Trustpoint configuration commands:", indent=1
 )
@@ -22,6 +25,18 @@ PRIMARY = Mode(
     prompt="(config-ipnat-snat-pri)#",
     heading="IP Stateful NAT Primary mode configuration commands:",
     indent=4,
+)
+REDUNDANCY = Mode(
+    name="ipnat-snat-redundancy",
+    prompt="(config-ipnat-snat-red)#",
+    heading="IP Stateful NAT Redundancy mode configuration commands:",
+    indent=3,
+)
+PEERS = Mode(
+    name="ipnat-snat-peers",
+    prompt="(config-ipnat-snat-peers)#",
+    heading="IP Stateful NAT Peers mode configuration commands:",
+    indent=3,
 )
 BACKUP = Mode(
     name="ipnat-snat-backup",

@@ -7,7 +7,8 @@ from typing import Protocol
 from snat.config.model import Configuration
 from snat.config.refused import ConfigurationRefused
 from snat.device.refused import CommandRefused
-from snat.device.status import GroupStatus, Statistics, Translation
+from snat.device.selection import EVERYTHING, Selection
+from snat.device.status import GroupStatus, NatStatus, PoolPorts, Statistics, Translation
 from snat.status import (
     Change,
     Clock,
@@ -15,6 +16,7 @@ from snat.status import (
     PendingReload,
     Processor,
     Resolver,
+    StandbyStatus,
     StartupText,
     User,
     Version,
@@ -128,6 +130,47 @@ class Startup(Protocol):
         ...
 
 
+class Nat(Protocol):
+    """The NAT table, as operators look at it and change it.
+
+    What is walked comes lazily and tolerates changes meanwhile; None means that it goes on and there is
+    nothing to say yet, so that a long walk delays nobody.
+    """
+
+    def translations(
+        self, selection: Selection = EVERYTHING, *, verbose: bool = False
+    ) -> Iterator[Translation | None]:
+        """The entries that are meant, with details if that is wanted."""
+        ...
+
+    def total(self, selection: Selection) -> Iterator[int | None]:
+        """How many entries are meant; it comes last."""
+        ...
+
+    def status(self) -> Iterator[NatStatus | None]:
+        """What the table is used for; it comes last."""
+        ...
+
+    def pool_ports(self, name: str) -> Iterator[PoolPorts | None]:
+        """What is in use of a pool that is configured; it comes last."""
+        ...
+
+    def clear(self) -> None:
+        """Forget the entries that this router manages, the local ones included; members follow.
+
+        Raises :class:`CommandRefused`, naming who manages, if there are shared entries and this router
+        manages none of their mappings. Local entries are gone then too.
+        """
+        ...
+
+    def clear_selected(self, selection: Selection) -> Iterator[None]:
+        """Forget the entries that are meant, as far as this router manages them.
+
+        Raises :class:`CommandRefused` if there are none, or if another manages some, which then stay.
+        """
+        ...
+
+
 class Router(Protocol):
     """A running router, as the shell sees it."""
 
@@ -139,6 +182,11 @@ class Router(Protocol):
     @property
     def reloads(self) -> Reloads:
         """Its restarts."""
+        ...
+
+    @property
+    def nat(self) -> Nat:
+        """The NAT table."""
         ...
 
     @property
@@ -161,24 +209,20 @@ class Router(Protocol):
         """
         ...
 
-    def translations(self) -> Iterator[Translation]:
-        """The NAT table, lazily; tolerates changes while it is walked."""
-        ...
-
     def distributed(self) -> tuple[GroupStatus, ...]:
         """The redundancy groups with their links and feeds."""
         ...
 
-    def statistics(self) -> Statistics:
-        """All counters."""
+    def standby(self) -> tuple[StandbyStatus, ...]:
+        """The HSRP groups, in the order of the interfaces."""
         ...
 
-    def clear_translations(self) -> None:
-        """Forget the entries that this router manages, the local ones included; members follow.
+    def statistics(self) -> Statistics:
+        """All counters, since they were cleared last."""
+        ...
 
-        Raises :class:`CommandRefused`, naming who manages, if there are shared entries and this router
-        manages none of their mappings. Local entries are gone then too.
-        """
+    def clear_statistics(self) -> None:
+        """Let the counters and the peak of the table begin anew."""
         ...
 
     def clear_sessions(self, address: IPv4Address | None) -> None:

@@ -8,7 +8,6 @@ the running configuration can be pasted in its own order.
 """
 
 from collections.abc import Generator, Iterable, Iterator
-from itertools import islice
 
 from cli import render
 from cli.commands import TREE
@@ -25,6 +24,7 @@ from cli.tree import (
     Acts,
     Configures,
     Does,
+    Lines,
     Match,
     Moves,
     Rejected,
@@ -238,11 +238,24 @@ def _bound(line: str) -> None:
             raise LineError(Fault.INVALID, column, "not a line of text")
 
 
-def _chunks(lines: Iterator[str], through: Pipe) -> Conversation:
+def _chunks(lines: Lines, through: Pipe) -> Conversation:
     """Lines through a pipe, joined; one chunk for every batch of lines, however few pass."""
-    while batch := list(islice(lines, LINES_PER_CHUNK)):
+    for batch in _batches(lines):
         yield _text(through.feed(batch))
     yield _text(through.finish())
+
+
+def _batches(lines: Lines) -> Iterator[list[str]]:
+    """Some lines at a time; fewer, or none, where the next one takes a while."""
+    batch: list[str] = []
+    for line in lines:
+        if line is not None:
+            batch.append(line)
+        if line is None or len(batch) == LINES_PER_CHUNK:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _text(lines: Iterable[str]) -> str:

@@ -100,6 +100,10 @@ class Unsupported(Keyword):
 
     help: str = ""
 
+    def specificity(self, word: str) -> Specificity:
+        """Its beginning makes nothing that is supported ambiguous."""
+        return Specificity.KEYWORD if len(word) == len(self.text) else Specificity.WORD
+
     def complete(self, word: str, configuration: Configuration) -> list[str]:  # noqa: ARG002 - not offered
         """Nothing."""
         return []
@@ -177,6 +181,26 @@ class Netmask(Address):
     def write(self, value: int) -> str:
         """The mask of a prefix length."""
         return str(IPv4Address((0xFFFFFFFF << (32 - value)) & 0xFFFFFFFF))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrefixLength(Token):
+    """``/24``: the length of a prefix, 1-32."""
+
+    @property
+    def name(self) -> str:
+        """``/nn``."""
+        return "/nn"
+
+    def read(self, word: str) -> int:
+        """The length."""
+        if not re.fullmatch(r"/[0-9]{1,2}", word) or not 1 <= int(word[1:]) <= 32:
+            raise ValueError(f"'{word}' is not a prefix length /1 to /32")
+        return int(word[1:])
+
+    def write(self, value: int) -> str:
+        """The length, with its slash."""
+        return f"/{value}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,9 @@ from cli.session import Conversation, Mode, Path, Place, Session
 from cli.tokens import Keyword, Token
 from snat.config.model import Configuration
 
+Lines = Iterator[str | None]
+"""Lines of output; None: the next one takes a while, and others may be served before."""
+
 
 class Rejected(Exception):
     """A line that is well formed and cannot be: its text is the answer to the user."""
@@ -70,8 +73,9 @@ class Shows(Command):
     """A command that reads the router; the data are rendered, or printed by ``| json``."""
 
     read: Callable[[Router, Values], Any]
-    """The data: frozen dataclasses, or an iterator of rows, which is walked lazily."""
-    render: Callable[[Any, Values], Iterator[str]]
+    """The data: frozen dataclasses, or an iterator of rows, which is walked lazily and may yield None where
+    the next row takes a while; or a :class:`cli.render.Eventual`."""
+    render: Callable[[Any, Values], Lines]
     """The lines of the data, without line ends."""
 
 

@@ -1,21 +1,28 @@
 """The commands by subject, and the tree they make."""
 
 from cli import modes
-from cli.commands import clear, configuration, configuring, files, session, show, show_system
+from cli.commands import (
+    clear,
+    configuration,
+    configuring,
+    files,
+    session,
+    show_nat,
+    show_snat,
+    show_standby,
+    show_system,
+)
 from cli.tree import Tree
+
+ANYBODY = (*show_nat.ANYBODY, *show_snat.ANYBODY, *show_standby.ANYBODY, *show_system.ANYBODY)
+"""Exec commands without privilege."""
+PRIVILEGED = (*show_system.PRIVILEGED, *clear.PRIVILEGED, *configuring.PRIVILEGED, *files.PRIVILEGED)
+"""Those with it."""
 
 TREE = Tree(
     {
-        modes.USER: (*show.ANYBODY, *show_system.ANYBODY, *session.USER),
-        modes.PRIVILEGED: (
-            *show.ANYBODY,
-            *show_system.ANYBODY,
-            *show_system.PRIVILEGED,
-            *clear.PRIVILEGED,
-            *configuring.PRIVILEGED,
-            *files.PRIVILEGED,
-            *session.PRIVILEGED,
-        ),
+        modes.USER: (*ANYBODY, *session.USER),
+        modes.PRIVILEGED: (*ANYBODY, *PRIVILEGED, *session.PRIVILEGED),
         **configuration.MODES,
     }
 )

@@ -7,9 +7,9 @@ from typing import Any
 
 from cli.commands.editing import drop, put
 from cli.grammar import Either, Element, Optional, Tail, Values
-from cli.modes import BACKUP, PRIMARY, STATEFUL
+from cli.modes import BACKUP, PEERS, PRIMARY, REDUNDANCY, STATEFUL
 from cli.session import Place
-from cli.tokens import HostAddress, HostName, InterfaceName, Keyword, Number
+from cli.tokens import HostAddress, HostName, InterfaceName, Keyword, Number, Word
 from cli.tree import Command, Configures, Rejected
 from snat.config.model import (
     DEFAULT_HOLD_TIME,
@@ -33,8 +33,17 @@ IP_NAT = (
 IP_SNAT = (IP_NAT[0], Keyword(text="snat", help="Stateful NAT"))
 MAPPING_ID = Number(key="mapping_id", low=1, high=HIGHEST_ID, help="Mapping ID, the same on all members")
 
-Subject = tuple[ConfiguredRole, IPv4Address]
-"""What tells a block from others: its role and our address."""
+Subject = tuple[ConfiguredRole, IPv4Address | str]
+"""What tells a block from others: its role, and our address or the name of the block."""
+
+MODES = {
+    ConfiguredRole.PRIMARY: PRIMARY,
+    ConfiguredRole.BACKUP: BACKUP,
+    ConfiguredRole.REDUNDANCY: REDUNDANCY,
+    ConfiguredRole.PEERS: PEERS,
+}
+ADDRESSED = (ConfiguredRole.PRIMARY, ConfiguredRole.BACKUP)
+"""Blocks that are told apart by our address; the others have names."""
 
 
 def _stored_stateful(configuration: Configuration, _subject: Any) -> Iterator[Values]:
@@ -67,12 +76,12 @@ def _with_groups(configuration: Configuration, groups: tuple[Group, ...]) -> Con
 
 
 def _group_key(group: Group) -> Subject:
-    return group.role, group.address
+    return group.role, group.address if group.role in ADDRESSED else group.name
 
 
 def _group_named(values: Values) -> Subject:
-    role = ConfiguredRole.PRIMARY if values.get("primary") else ConfiguredRole.BACKUP
-    return role, values["address"]
+    role = next(role for role in ConfiguredRole if values.get(str(role)))
+    return role, values["address"] if role in ADDRESSED else values.get("name") or ""
 
 
 def _find(configuration: Configuration, subject: Subject) -> Group | None:
@@ -80,13 +89,19 @@ def _find(configuration: Configuration, subject: Subject) -> Group | None:
 
 
 def _group_values(group: Group) -> Values:
-    return {str(group.role): True, "address": group.address, "port": group.port}
+    if group.role in ADDRESSED:
+        return {str(group.role): True, "address": group.address, "port": group.port}
+    return {str(group.role): True, "name": group.name or None}
 
 
 def _set_group(configuration: Configuration, _subject: Any, values: Values) -> Configuration:
-    role, address = _group_named(values)
-    group = _find(configuration, (role, address)) or Group(role=role, address=address)
-    group = replace(group, port=values.get("port", group.port))
+    role, told = subject = _group_named(values)
+    group = _find(configuration, subject)
+    if isinstance(told, str):
+        group = group or Group(role=role, name=told)
+    else:
+        group = group or Group(role=role, address=told)
+        group = replace(group, port=values.get("port", group.port))
     return _with_groups(configuration, put(groups_of(configuration), group, _group_key))
 
 
@@ -97,7 +112,7 @@ def _unset_group(configuration: Configuration, _subject: Any, values: Values) ->
 
 def _place_of_group(values: Values) -> Place:
     subject = _group_named(values)
-    return Place(PRIMARY if subject[0] is ConfiguredRole.PRIMARY else BACKUP, subject)
+    return Place(MODES[subject[0]], subject)
 
 
 def in_group(
@@ -119,7 +134,7 @@ def in_group(
         def edit(configuration: Configuration, subject: Subject, typed: Values) -> Configuration:
             group = _find(configuration, subject)
             if group is None:
-                raise Rejected(f"% {subject[0]} {subject[1]} has been removed. Enter it again")
+                raise Rejected(f"% {f'{subject[0]} {subject[1]}'.rstrip()} has been removed. Enter it again")
             return _with_groups(configuration, put(groups_of(configuration), by(group, typed), _group_key))
 
         return edit
@@ -250,11 +265,32 @@ IN_STATEFUL: tuple[Command, ...] = (
     Configures(
         pattern=(
             Either(
-                (Keyword(text="primary", key="primary", help="Translate while this router is up"),),
-                (Keyword(text="backup", key="backup", help="Translate while no primary is up"),),
+                (
+                    Either(
+                        (Keyword(text="primary", key="primary", help="Translate while this router is up"),),
+                        (Keyword(text="backup", key="backup", help="Translate while no primary is up"),),
+                    ),
+                    HostAddress(key="address", help="Address of this router for its neighbors"),
+                    _port("TCP port on which this router listens"),
+                ),
+                (
+                    Keyword(
+                        text="redundancy", key="redundancy", help="Translate while an HSRP group is active"
+                    ),
+                    Word(key="name", help="Name of the HSRP group"),
+                ),
+                (
+                    Keyword(text="peers", key="peers", help="All members translate, each for its own flows"),
+                    Optional(
+                        Word(
+                            key="name",
+                            help="Name of this block, if there are several",
+                            shape=r"[A-Za-z][!-~]{0,63}",  # an address would be meant for `peer`
+                            what="a name that begins with a letter, of at most 64 characters",
+                        )
+                    ),
+                ),
             ),
-            HostAddress(key="address", help="Address of this router for its neighbors"),
-            _port("TCP port on which this router listens"),
         ),
         stored=lambda configuration, _subject: (_group_values(group) for group in groups_of(configuration)),
         set=_set_group,
@@ -286,6 +322,9 @@ IN_GROUP: tuple[Command, ...] = (
         _add_mapping,
         _drop_mapping,
     ),
+)
+
+IN_ADDRESSED: tuple[Command, ...] = (
     in_group(
         (
             Keyword(text="virtual-address", help="Gateway address that follows the role"),
@@ -303,6 +342,10 @@ IN_GROUP: tuple[Command, ...] = (
         _add_virtual,
         _drop_virtual,
     ),
+)
+"""In primary and backup blocks only."""
+
+TIMERS: tuple[Command, ...] = (
     in_group(
         (
             Keyword(text="timers", help="When a silent neighbor is lost"),

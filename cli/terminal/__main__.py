@@ -3,9 +3,10 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from cli.terminal.client import Connection, ControlError, End
+from cli.terminal.client import Connection, ControlError
+from cli.terminal.script import run_script
 
 DEFAULT_CONTROL = "/run/snat/control.sock"
 
@@ -14,6 +15,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program. Returns 0, 1 when a command failed, 2 when the daemon cannot be used."""
     options = _options().parse_args(arguments)
     try:
+        if options.command is None and sys.stdin.isatty():
+            from cli.terminal.interactive import converse  # takes longer to import than all the rest
+
+            return converse(options.control)
         connection = Connection(options.control)
         try:
             return _run(connection, options.command)
@@ -48,41 +53,7 @@ def _options() -> argparse.ArgumentParser:
 def _run(connection: Connection, commands: Sequence[str] | None) -> int:
     if commands is not None:
         return run_script(connection, commands)
-    if not sys.stdin.isatty():
-        return run_script(connection, sys.stdin)
-    from cli.terminal.interactive import converse  # prompt-toolkit takes longer to import than all the rest
-
-    converse(connection)
-    return 0
-
-
-def run_script(connection: Connection, lines: Iterable[str]) -> int:
-    """Run lines until one fails or leaves; returns the exit status."""
-    for line in lines:
-        end = _run_line(connection, line.rstrip("\r\n"))
-        if not end.ok:
-            return 1
-        if end.closed:
-            break
-    return 0
-
-
-def _run_line(connection: Connection, line: str) -> End:
-    """Run a line. The answer to a bad one goes to standard error, below the line its caret points into."""
-    prompt = connection.prompt
-    held = ""
-    for item in connection.run(line):
-        if isinstance(item, End):
-            if item.ok:
-                sys.stdout.write(held)
-            else:
-                sys.stdout.flush()
-                sys.stderr.write(f"{prompt}{line}\n{held}")
-            sys.stdout.flush()
-            return item
-        sys.stdout.write(held)
-        held = item
-    raise ControlError("The daemon has closed the connection.")
+    return run_script(connection, sys.stdin)
 
 
 if __name__ == "__main__":

@@ -1,36 +1,20 @@
-"""The client of the control socket (the protocol is described in ``snat/net/control.py``)."""
+"""The connection of a script: one request after the other, and nothing meanwhile."""
 
-import json
 import socket
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
-MAX_FRAME = 1 << 20
-"""Bytes of a frame that is believed."""
+from cli.terminal.frames import MAX_FRAME, ControlError, End, Frame, Item, LostError, Requests, item, parsed
 
-
-class ControlError(Exception):
-    """The daemon cannot be reached, or left, or refused. The text is for the user."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class End:
-    """How a command ended."""
-
-    ok: bool
-    prompt: str
-    closed: bool
-    interrupted: bool
+__all__ = ["Connection", "ControlError", "connected"]
 
 
 class Connection:
     """A session with the daemon."""
 
     def __init__(self, path: str) -> None:
-        self._socket = _connected(path)
+        self._socket = connected(path)
         self._input = self._socket.makefile("rb")  # reading is taken up again after a signal (PEP 475)
-        self._number = 0
+        self._requests = Requests()
         try:
             self.prompt = str(self._receive().get("prompt", ""))
             """What to print before a line is typed."""
@@ -43,48 +27,44 @@ class Connection:
         self._input.close()
         self._socket.close()
 
-    def run(self, line: str) -> Iterator[str | End]:
-        """The output of a command as it comes; the last item is its :class:`End`."""
+    def run(self, line: str) -> Iterator[Item]:
+        """What a command says, as it comes; the last item is its :class:`End`. Questions must be answered."""
         number = self._request(request="run", line=line)
         while True:
             frame = self._receive()
-            if frame.get("id") != number:
-                continue
-            if frame["type"] == "text":
-                yield frame["text"]
-            elif frame["type"] == "end":
-                self.prompt = frame["prompt"]
-                names = ("ok", "prompt", "closed", "interrupted")
-                yield End(**{name: frame[name] for name in names})
+            said = item(frame) if frame.get("id") == number else None
+            if said is not None:
+                yield said
+            if isinstance(said, End):
+                self.prompt = said.prompt
                 return
+
+    def answer(self, text: str) -> None:
+        """Answer the question of the running command."""
+        self._request(request="answer", line=text)
 
     def interrupt(self) -> None:
         """End the running command."""
         self._request(request="interrupt")
 
     def _request(self, **request: str) -> int:
-        self._number += 1
         try:
-            self._socket.sendall(json.dumps({"id": self._number, **request}).encode() + b"\n")
+            self._socket.sendall(self._requests.make(**request))
         except OSError:
-            raise ControlError("The daemon has closed the connection.") from None
-        return self._number
+            raise LostError from None
+        return self._requests.number
 
-    def _receive(self) -> dict[str, Any]:
+    def _receive(self) -> Frame:
         """The next frame. Raises :class:`ControlError` when there is none or it refuses a request."""
         try:
             line = self._input.readline(MAX_FRAME)
         except OSError:
             line = b""
-        if not line.endswith(b"\n"):
-            raise ControlError("The daemon has closed the connection.")
-        frame: dict[str, Any] = json.loads(line)
-        if frame.get("type") == "refused":
-            raise ControlError(f"The daemon refused: {frame['reason']}")
-        return frame
+        return parsed(line)
 
 
-def _connected(path: str) -> socket.socket:
+def connected(path: str) -> socket.socket:
+    """A socket to the daemon. Raises :class:`ControlError`, with what to do."""
     control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         control.connect(path)

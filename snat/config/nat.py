@@ -108,6 +108,12 @@ class Timeouts:
     """Until both FINs are acknowledged, and after a RST (RFC 5382 REQ-5)."""
     finrst: int = 60
     icmp: int = 60
+    other: int = 86400
+    """``timeout``: all else."""
+    dns: int = 60
+    pptp: int = 86400
+    routemap_entry: int = 3600
+    arp_ping: int = 60
 
 
 class PortTimeout(NamedTuple):

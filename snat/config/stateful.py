@@ -12,6 +12,10 @@ DEFAULT_KEEPALIVE = 1.0
 DEFAULT_HOLD_TIME = 3.0
 """Seconds of silence after which a neighbor is lost."""
 
+DEFAULT_RETAIN = 300
+"""Seconds."""
+ANY_ADDRESS = IPv4Address(0)
+"""Of this device: all that it has."""
 DEFAULT_MAXIMUM_BYTES = 16384
 """Bytes of a message of changes, header included: one TLS record."""
 
@@ -21,6 +25,10 @@ class ConfiguredRole(StrEnum):
 
     PRIMARY = "primary"
     BACKUP = "backup"
+    REDUNDANCY = "redundancy"
+    """That of an HSRP group (Fig. 2B)."""
+    PEERS = "peers"
+    """All translate, each for its own flows (Fig. 2C)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,8 +55,10 @@ class Group:
     """A ``primary`` or ``backup`` block: the members that share one role (Fig. 2A)."""
 
     role: ConfiguredRole
-    address: IPv4Address
+    address: IPv4Address = ANY_ADDRESS
     """This device's own address, on which it listens and from which it dials."""
+    name: str = ""
+    """Of a ``redundancy`` block: the HSRP group whose role this is; a ``peers`` block may have one."""
     port: int = DEFAULT_PORT
     peers: tuple[Peer, ...] = ()
     mapping_ids: tuple[int, ...] = ()
@@ -65,6 +75,14 @@ class Group:
     """Seconds between two messages of changes; 0: each change leaves at once (``triggered``)."""
     pull_interval: float = 0.0
     """Seconds after which a backup asks for changes; 0: it does not ask, it listens."""
+    defer: bool = False
+    """The first packet of a flow waits until the members have its entry (design section 7)."""
+    retain: int = DEFAULT_RETAIN
+    """Of ``peers``: seconds that the unused entries of a lost peer stay; 0: they go with it."""
+    as_queuing: bool = True
+    """Packets from outside wait a moment for the entry that another member is making."""
+    udp: bool = False
+    """``protocol udp``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

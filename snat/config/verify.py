@@ -6,9 +6,9 @@ that need several lines.
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Network
 
+from snat.config import lines
 from snat.config.model import (
     DEFAULT_PORT,
     AddressRange,
@@ -21,6 +21,10 @@ from snat.config.model import (
     Side,
     VirtualAddress,
 )
+from snat.config.problem import Problem
+from snat.config.unbuilt import unbuilt_roles, unbuilt_translation
+
+__all__ = ["MAX_MAPPING_IDS", "MAX_POOL", "SHORTEST_HOLD", "Problem", "verify"]
 
 MAX_POOL = 65536
 """Addresses of one pool."""
@@ -28,22 +32,6 @@ MAX_MAPPING_IDS = 256
 """What two members say of each of them must fit into one message, several times over."""
 SHORTEST_HOLD = 0.1
 """Seconds (design section 6: the hold time goes down to 100 ms)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """Something that keeps a configuration from being applied."""
-
-    what: str
-    where: str
-    """The line of the running configuration that it concerns, without indent."""
-    remedy: str
-    """What to do."""
-    missing: bool = False
-    """Whether adding lines cures it: then a session may go on typing, a file may not end so."""
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.what}; {self.remedy}"
 
 
 def verify(configuration: Configuration) -> tuple[Problem, ...]:
@@ -56,6 +44,8 @@ def verify(configuration: Configuration) -> tuple[Problem, ...]:
         *_groups(configuration),
         *_mapping_ids(configuration),
         *_names(configuration),
+        *unbuilt_roles(configuration),
+        *unbuilt_translation(configuration),
     )
 
 
@@ -64,26 +54,27 @@ def _rules(configuration: Configuration) -> Iterator[Problem]:
     lists = {access_list.name for access_list in configuration.access_lists}
     shared = {mapping_id for group in _all_groups(configuration) for mapping_id in group.mapping_ids}
     for rule in configuration.dynamic_rules:
-        if rule.pool not in pools:
-            yield _missing(_rule_line(rule), f"there is no pool {rule.pool}", f"add ip nat pool {rule.pool}")
-        if rule.access_list not in lists:
+        if rule.pool and rule.pool not in pools:
+            what = f"there is no pool {rule.pool}"
+            yield _missing(lines.dynamic(rule), what, f"add ip nat pool {rule.pool}")
+        if rule.access_list and rule.access_list not in lists:
             what = f"there is no access list {rule.access_list}"
-            yield _missing(_rule_line(rule), what, f"add access-list {rule.access_list} permit")
+            yield _missing(lines.dynamic(rule), what, f"add access-list {rule.access_list} permit")
         if rule.mapping_id and rule.mapping_id not in shared:
             what = f"no primary or backup block has mapping-id {rule.mapping_id}"
-            yield _missing(_rule_line(rule), what, "add it to a block, or remove it from the rule")
+            yield _missing(lines.dynamic(rule), what, "add it to a block, or remove it from the rule")
 
 
 def _shared_pools(configuration: Configuration) -> Iterator[Problem]:
     """One pool serves one mapping ID: the ports of a pool are dealt among the members of one (design 8)."""
     first: dict[str, DynamicRule] = {}
-    for rule in configuration.dynamic_rules:
+    for rule in (one for one in configuration.dynamic_rules if one.pool):
         other = first.setdefault(rule.pool, rule)
         if other.mapping_id != rule.mapping_id:
             what = (
                 f"pool {rule.pool} serves {_mapping(other)} already, in the rule of list {other.access_list}"
             )
-            yield Problem(what=what, where=_rule_line(rule), remedy="use a pool of its own")
+            yield Problem(what=what, where=lines.dynamic(rule), remedy="use a pool of its own")
 
 
 def _mapping(rule: DynamicRule) -> str:
@@ -96,18 +87,18 @@ def _pools(configuration: Configuration) -> Iterator[Problem]:
         if any(end < start for start, end in pool.ranges):
             yield Problem(
                 what="the end address is less than the start address",
-                where=_pool_line(pool),
+                where=lines.pool(pool),
                 remedy="write the lower address first",
             )
         elif size > MAX_POOL:
             what = f"the pool has {size} addresses, more than {MAX_POOL}"
-            yield Problem(what=what, where=_pool_line(pool), remedy="make it smaller")
+            yield Problem(what=what, where=lines.pool(pool), remedy="make it smaller")
         for start, end in pool.ranges:
             network = IPv4Network((start, pool.prefix_length), strict=False)
             if start <= end and end not in network:
                 what = f"{end} is outside of the prefix {network}"
                 yield Problem(
-                    what=what, where=_pool_line(pool), remedy="make the prefix shorter or the pool smaller"
+                    what=what, where=lines.pool(pool), remedy="make the prefix shorter or the pool smaller"
                 )
 
 
@@ -120,7 +111,7 @@ def _overlaps(configuration: Configuration) -> Iterator[Problem]:
         if widest and one.start <= widest[0].end:
             start, end = widest[0]
             what = f"the pool overlaps with pool {widest[1].name} ({start} to {end})"
-            yield Problem(what=what, where=_pool_line(pool), remedy="give every pool its own addresses")
+            yield Problem(what=what, where=lines.pool(pool), remedy="give every pool its own addresses")
         if widest is None or one.end > widest[0].end:
             widest = one, pool
 
@@ -197,9 +188,9 @@ def _intervals(group: Group) -> Iterator[Problem]:
             where=f"update-interval msec {interval}",
             remedy="use a shorter interval, or longer timers",
         )
-    if group.pull_interval and group.role is ConfiguredRole.PRIMARY:
+    if group.pull_interval and group.role is not ConfiguredRole.BACKUP:
         yield Problem(
-            what=f"{_group_line(group)} is a primary, which has the changes that others ask for",
+            what=f"{_group_line(group)} is no backup; others ask it for changes",
             where=f"pull interval {group.pull_interval:.0f}",
             remedy="write it into the backup block of the router that is to ask",
         )
@@ -241,20 +232,10 @@ def _missing(where: str, what: str, remedy: str) -> Problem:
 # The lines that problems concern, as the shell prints them (tests/config/test_verify.py compares).
 
 
-def _rule_line(rule: DynamicRule) -> str:
-    mapping = f" mapping-id {rule.mapping_id}" if rule.mapping_id else ""
-    return f"ip nat inside source list {rule.access_list} pool {rule.pool}{mapping} overload"
-
-
-def _pool_line(pool: Pool) -> str:
-    mask = IPv4Network((0, pool.prefix_length)).netmask
-    length = f"netmask {mask}" if pool.as_netmask else f"prefix-length {pool.prefix_length}"
-    addresses = "" if pool.as_block else f"{pool.ranges[0].start} {pool.ranges[0].end} "
-    return f"ip nat pool {pool.name} {addresses}{length}"
-
-
 def _group_line(group: Group) -> str:
-    return f"{group.role} {group.address}{_port(group.port)}"
+    if group.role in (ConfiguredRole.PRIMARY, ConfiguredRole.BACKUP):
+        return f"{group.role} {group.address}{_port(group.port)}"
+    return f"{group.role} {group.name}".rstrip()
 
 
 def _peer_line(peer: Peer) -> str:

@@ -12,6 +12,7 @@ from snat.config.model import Configuration
 from snat.config.model import Group as GroupConfiguration
 from snat.counters import as_dict
 from snat.device.alarms import Alarm, alarms
+from snat.device.creation import CreationTimes
 from snat.device.digest import configuration_digest
 from snat.device.events import DeviceEvent, Noted
 from snat.device.group import Group
@@ -21,7 +22,15 @@ from snat.device.refused import CommandRefused
 from snat.device.serving import serve
 from snat.device.snapshot import Snapshot, account, fill
 from snat.device.translation import Pools, rules_of, timeouts_of
-from snat.nat.entry import LOCAL_NAT_ID, MAPPING, NAT_ID, entry_number
+from snat.nat.entry import (
+    COUNTER_BITS,
+    INCARNATION_BITS,
+    LOCAL_NAT_ID,
+    MAPPING,
+    NAT_ID,
+    Entry,
+    entry_number,
+)
 from snat.nat.pool import member_slots
 from snat.nat.table import NatTable
 from snat.replication.feed import FeedCounters
@@ -49,16 +58,17 @@ class Device(Linking):
         """A ``snapshot`` counts only where nobody better is there: the device is unsynchronised still."""
         self.configuration = configuration
         self.table = NatTable()
+        self.peak_at = now
+        """When the table last grew larger than ever before, to a turn."""
+        self._peak = 0
+        self._creations = CreationTimes()
         self.feed_counters = FeedCounters()
         self._counter = 0
         self._ports = ports
         self._pools: Pools = {}
         self._started = self._next_keepalive = now
         self._alarms: dict[Alarm, str] = {}
-        nat_id = configuration.stateful.nat_id if configuration.stateful else 0
-        peers = [peer for group in self._configured() for peer in group.peers]
-        neighbors = {peer.nat_id: Neighbor(peer.nat_id, peer.name) for peer in peers}
-        slots = member_slots(nat_id, [*neighbors, nat_id])
+        nat_id, neighbors, slots = self._members()
         noted = [self._fill(snapshot)] if snapshot is not None else []
         self.translator = Translator(
             self.table,
@@ -73,7 +83,9 @@ class Device(Linking):
         super().__init__(nat_id, incarnation, run, neighbors, slots, groups, self.feed_counters, now)
         self._events += noted
         if snapshot is not None:
-            account(snapshot, self.table, (state for group in groups for state in group.feeds.values()))
+            account(
+                snapshot.positions, self.table, (state for group in groups for state in group.feeds.values())
+            )
             for group in groups:
                 group.begin_with()
         self.translator.flows.manage(0, True, now)
@@ -89,6 +101,31 @@ class Device(Linking):
                 feed: configuration_digest(configuration, feed.mapping_id) for feed in group.feeds
             }
 
+    def regroup(self, configuration: Configuration, *, terms: dict[Feed, Term], now: float) -> None:
+        """Take other members, groups or another NAT ID, as if it had restarted; :meth:`stop` comes first.
+
+        The table stays, and with it every flow that is being translated, but for the entries of mappings
+        that are shared no more. ``terms`` are those stored, as at the start.
+        """
+        positions = self.positions()
+        for group in self.groups:
+            group.end(now)
+        self.configuration = configuration
+        nat_id, neighbors, slots = self._members()
+        self.translator.configure(
+            rules_of(configuration, slots, self._ports, self._pools), timeouts_of(configuration)
+        )
+        shared = {one for group in self._configured() for one in group.mapping_ids}
+        for mapping_id in {feed.mapping_id for group in self.groups for feed in group.feeds} - shared:
+            self.table.clear(mapping_id)
+        groups = self._groups(nat_id, neighbors, terms, now)
+        counters, events, run = self.link_counters, self._events, self._run
+        super().__init__(nat_id, self.incarnation, run, neighbors, slots, groups, self.feed_counters, now)
+        self.link_counters, self._events = counters, events + self._events
+        self._begin_with(positions)
+        self._started = self._next_keepalive = now
+        self._alarms = {}
+
     # An operator's orders
 
     def clear(self, now: float) -> None:
@@ -102,16 +139,37 @@ class Device(Linking):
             group.clear()
         kept = sum(state.digest.count for group in self.groups for state in group.feeds.values())
         if kept and not any(group.manages for group in self.groups):
-            managers = {group.manager for group in self.groups} & self.neighbors.keys()
-            names = " and ".join(f"{self.neighbors[one].name} (NAT ID {one})" for one in sorted(managers))
-            who = f"are managed by {names}: clear them there" if names else "have no manager now: try later"
-            raise CommandRefused(f"the {kept} shared entries {who}")
+            raise self._refusal(f"the {kept} shared entries", {group.manager for group in self.groups})
+
+    def forget(self, references: list[bytes], now: float) -> None:
+        """Forget entries, given by records or references, as far as this device manages them.
+
+        Raises CommandRefused if there are none, or others manage some: those stay.
+        """
+        flows = self.translator.flows
+        flows.expire(now)  # so that it dates the quarantine of ports
+        found = [record for one in references if (record := self.table.current(one)) is not None]
+        if not found:
+            raise CommandRefused("No such translation: see show ip nat translations")
+        mine = [one for one in found if one[NAT_ID] == _LOCAL or flows.ages(one)]
+        self.table.remove(mine)
+        if len(mine) < len(found):
+            others = {one[MAPPING] for one in found if one[NAT_ID] != _LOCAL and not flows.ages(one)}
+            managers = {self.manager_of(int.from_bytes(mapping, "big")) for mapping in others}
+            raise self._refusal(f"{len(found) - len(mine)} of {len(found)} entries", managers)
 
     def refresh(self, nat_ids: Collection[int], now: float, *, forget: bool) -> None:
         """Ask for a dump of every feed that one of these neighbors manages, perhaps forgetting it first."""
         for group in self.groups:
             if not group.manages and group.manager in nat_ids:
                 group.refresh(now, forget=forget)
+
+    def count_anew(self, now: float) -> None:
+        """Let the peak of the table begin anew, and the misses of the pools."""
+        self.table.peak = self._peak = len(self.table)
+        self.peak_at = now
+        for pool in self._pools.values():
+            pool.misses = 0
 
     # Packets
 
@@ -132,6 +190,7 @@ class Device(Linking):
                 link.session.expire(now)
                 self._drain(link, now)
         self._apply_inbound(now)
+        self._remember(now)
         self.translator.flows.expire(now)
         self._report_collisions()
         for group in self.groups:
@@ -171,7 +230,40 @@ class Device(Linking):
             "table": {"entries": len(self.table), "collisions": self.table.collisions},
         }
 
+    def created(self, entry: Entry) -> float | None:
+        """When this device made an entry, to a second; None: another device did, or it did in another run."""
+        incarnation, counter = divmod(entry.number, 1 << COUNTER_BITS)
+        ours = self.incarnation & ((1 << INCARNATION_BITS) - 1)
+        if entry.nat_id not in (LOCAL_NAT_ID, self.nat_id) or incarnation != ours:
+            return None
+        return self._creations.of(counter)
+
+    def manager_of(self, mapping_id: int) -> int:
+        """NAT ID of who manages a mapping, as far as known; 0: nobody."""
+        group = self._group_of.get(Feed(0, mapping_id))
+        return group.manager if group is not None else 0
+
     # Inside
+
+    def _refusal(self, entries: str, managers: set[int]) -> CommandRefused:
+        """Why entries are not forgotten here."""
+        known = sorted(managers & self.neighbors.keys())
+        names = " and ".join(f"{self.neighbors[one].name} (NAT ID {one})" for one in known)
+        who = f"are managed by {names}: clear them there" if names else "have no manager now: try later"
+        return CommandRefused(f"{entries} {who}")
+
+    def _remember(self, now: float) -> None:
+        """What `show` wants to know of the past."""
+        self._creations.note(self._counter, now)
+        if self.table.peak > self._peak:
+            self._peak, self.peak_at = self.table.peak, now
+
+    def _members(self) -> tuple[int, dict[int, Neighbor], tuple[int, ...]]:
+        """Our NAT ID, our neighbors, and the slots of ports that are ours among all."""
+        nat_id = self.configuration.stateful.nat_id if self.configuration.stateful else 0
+        peers = [peer for group in self._configured() for peer in group.peers]
+        neighbors = {peer.nat_id: Neighbor(peer.nat_id, peer.name) for peer in peers}
+        return nat_id, neighbors, member_slots(nat_id, [*neighbors, nat_id])
 
     def _configured(self) -> tuple[GroupConfiguration, ...]:
         stateful = self.configuration.stateful
@@ -198,6 +290,13 @@ class Device(Linking):
             for group in self._configured()
             if group.mapping_ids
         ]
+
+    def _begin_with(self, positions: dict[Feed, Position]) -> None:
+        """What the table has now is there, and nobody vouches for it."""
+        states = (state for group in self.groups for state in group.feeds.values())
+        account(positions, self.table, states)
+        for group in self.groups:
+            group.begin_with()
 
     def _fill(self, snapshot: Snapshot) -> Noted:
         mapping_ids = {one for group in self._configured() for one in group.mapping_ids}

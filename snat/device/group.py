@@ -133,6 +133,11 @@ class Group(GroupFeeds):
         elif neighbor is self._manager and not self.receivers[said.feed].agrees(said):
             self.receivers[said.feed].synchronised = False
 
+    def end(self, now: float) -> None:
+        """This device is in the group no more: nothing of it listens to the table or ages entries."""
+        if self.manages:
+            self._leave(synchronised=False, now=now)
+
     # Which step
 
     def _next(self, now: float) -> Input | None:

@@ -24,6 +24,8 @@ _SLICE: Final = 256 << 10
 class LinkCounters:
     """Links of all neighbors together."""
 
+    begun: int = 0
+    """Dialled or accepted, whatever became of it."""
     established: int = 0
     closed: int = 0
     """Established or not: an attempt that came to nothing counts too."""
@@ -66,7 +68,7 @@ class Linking:
     def dialled(self, nat_id: int, now: float) -> Link:
         """A link that we are about to dial."""
         neighbor = self.neighbors[nat_id]
-        link = Link(neighbor, True, self._session(neighbor))
+        link = Link(neighbor, True, self._session(neighbor), self._next_number())
         link.session.dial(now)
         self._replace(neighbor.outgoing, now)
         neighbor.outgoing = link
@@ -75,7 +77,7 @@ class Linking:
     def accepted(self, nat_id: int, now: float) -> Link:
         """A link that a neighbor dialled; its certificate said who it is."""
         neighbor = self.neighbors[nat_id]
-        link = Link(neighbor, False, self._session(neighbor))
+        link = Link(neighbor, False, self._session(neighbor), self._next_number())
         self._replace(neighbor.incoming, now)
         neighbor.incoming = link
         return link
@@ -121,6 +123,10 @@ class Linking:
                 self._drain(link, now)
 
     # Inside
+
+    def _next_number(self) -> int:
+        self.link_counters.begun += 1
+        return self.link_counters.begun
 
     def _session(self, neighbor: Neighbor) -> Session:
         hello = Authenticate(

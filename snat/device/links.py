@@ -41,6 +41,8 @@ class Link:
     outgoing: bool
     """We dialled: our entries leave on it."""
     session: Session
+    number: int = 0
+    """Among all links of this run, from 1."""
     queue: ConnectionQueue = field(default_factory=ConnectionQueue)
     inbound: InboundQueue = field(default_factory=InboundQueue)
     requests: dict[Feed, DumpRequest] = field(default_factory=dict)

@@ -7,9 +7,12 @@ from typing import Final
 
 from snat.device.alarms import alarms
 from snat.device.device import Device
+from snat.device.entries import selected
 from snat.device.group import Group
 from snat.device.links import Link, Neighbor
+from snat.device.selection import EVERYTHING, Selection
 from snat.device.status import (
+    Detail,
     Endpoint,
     FeedStatus,
     GroupStatus,
@@ -18,7 +21,9 @@ from snat.device.status import (
     Statistics,
     Translation,
 )
-from snat.nat.entry import NOWHERE, Entry, State
+from snat.device.usage import rule_of
+from snat.nat.entry import INSIDE_GLOBAL, MAPPING, NEVER, NOWHERE, Entry, Flag, State
+from snat.nat.table import records_in
 from snat.replication.feed import FeedState
 from snat.wire.actions import Standing
 from snat.wire.header import Feed
@@ -26,11 +31,31 @@ from snat.wire.header import Feed
 _STATES: Final = {state.value: state.name.lower() for state in State}
 
 
-def translations(device: Device) -> Iterator[Translation]:
-    """The table, row by row; the walk survives changes."""
-    for endpoint in device.table.endpoints():
-        for record in device.table.at(endpoint):
-            yield _translation(Entry.unpack(record))
+def translations(
+    device: Device, selection: Selection = EVERYTHING, *, verbose_at: float | None = None
+) -> Iterator[Translation | None]:
+    """The entries, row by row; None where some were looked at and none is meant. The walk survives changes.
+
+    With details as of ``verbose_at``, if that is given.
+    """
+    for batch in selected(device.table, selection):
+        if not batch:
+            yield None
+        for record in batch:
+            row = _translation(Entry.unpack(record))
+            yield row if verbose_at is None else row._replace(detail=_detail(device, record, verbose_at))
+
+
+def total(device: Device, selection: Selection) -> Iterator[int | None]:
+    """How many entries; None as long as they are being counted."""
+    if selection == EVERYTHING:
+        yield len(device.table)
+        return
+    count = 0
+    for batch in selected(device.table, selection):
+        count += len(batch)
+        yield None
+    yield count
 
 
 def groups(device: Device, now: float) -> tuple[GroupStatus, ...]:
@@ -60,6 +85,40 @@ def _translation(entry: Entry) -> Translation:
         mapping_id=entry.mapping_id,
         state=_STATES.get(entry.state, str(entry.state)),
     )
+
+
+def _detail(device: Device, record: bytes, now: float) -> Detail:
+    flows, entry = device.translator.flows, Entry.unpack(record)
+    created, used, idle = device.created(entry), flows.used(record), flows.idle_timeout(record)
+    static, managed = bool(entry.flags & Flag.STATIC), flows.ages(record)
+    left = flows.remaining(record, now) if managed else NEVER
+    rule = 0 if static else rule_of(flows.rules, record[MAPPING], entry.inside_local, entry.inside_global)
+    return Detail(
+        created=None if created is None else round(now - created, 3),
+        used=None if used is None else round(now - used, 3),
+        timeout=None if idle == float("inf") else int(idle),
+        left=None if left == NEVER else left,
+        rule=rule,
+        flags=tuple(_flags(entry)),
+        uses=0 if entry.flags & Flag.EXTENDED else _others(device, record),
+        paths=0 if used is None else 2,
+        manager_nat_id=device.nat_id if managed else device.manager_of(entry.mapping_id),
+        managed=managed,
+    )
+
+
+def _flags(entry: Entry) -> Iterator[str]:
+    for flag, name in ((Flag.STATIC, "static"), (Flag.EXTENDED, "extended"), (Flag.OUTSIDE, "outside")):
+        if entry.flags & flag:
+            yield name
+    if entry.state == State.CLOSING:
+        yield "timing-out"
+
+
+def _others(device: Device, record: bytes) -> int:
+    """Other entries of an inside-global endpoint."""
+    slot = device.table.outside.get(record[INSIDE_GLOBAL])
+    return 0 if slot is None else sum(1 for _ in records_in(slot)) - 1
 
 
 def _group(device: Device, group: Group, now: float) -> GroupStatus:
@@ -146,6 +205,7 @@ def _link(device: Device, group: Group, neighbor: Neighbor, link: Link | None, d
         destination_address=link.destination_address or idle.destination_address,
         destination_port=link.destination_port or idle.destination_port,
         state=link.session.state.value,
+        connection=link.number,
         messages_in=link.session.messages_in,
         messages_out=link.messages_out,
         bytes_in=link.session.bytes_in,

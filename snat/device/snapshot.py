@@ -180,7 +180,7 @@ def fill(table: NatTable, snapshot: Snapshot, mapping_ids: Container[int]) -> in
     return len(snapshot.records) - len(kept)
 
 
-def account(snapshot: Snapshot, table: NatTable, states: Iterable[FeedState]) -> None:
+def account(positions: Mapping[Feed, Position], table: NatTable, states: Iterable[FeedState]) -> None:
     """Let the feeds know of the table they begin with: its digests, and where it was last proved whole."""
     by_mapping: defaultdict[bytes, list[bytes]] = defaultdict(list)
     for record in table:
@@ -189,7 +189,7 @@ def account(snapshot: Snapshot, table: NatTable, states: Iterable[FeedState]) ->
         belongs = belongs_to(state.feed)
         records = by_mapping[state.feed.mapping_id.to_bytes(4, "big")]
         state.digest.change([], [record for record in records if belongs(record)])
-        state.kept = snapshot.positions.get(state.feed, Position())
+        state.kept = positions.get(state.feed, Position())
         state.heard(state.kept.term)
 
 

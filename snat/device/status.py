@@ -14,6 +14,31 @@ class Endpoint(NamedTuple):
     port: int
 
 
+class Detail(NamedTuple):
+    """What ``show ip nat translations verbose`` adds; ages and times are seconds."""
+
+    created: float | None
+    """Ago; None: another device made the entry, or this one in an earlier run."""
+    used: float | None
+    """Ago; None: this device has seen no packet of it."""
+    timeout: int | None
+    """Without a packet until it goes; None: it does not age."""
+    left: int | None
+    """Of that; None: it does not age, or another device ages it."""
+    rule: int
+    """Place, from 1, of the dynamic rule that would make it now; 0: it is static, or none would."""
+    flags: tuple[str, ...]
+    """Of ``static``, ``extended``, ``outside``, ``timing-out``."""
+    uses: int
+    """Extended entries of the same inside endpoint, if it is a simple one."""
+    paths: int
+    """Directions in which packets take the fast path: 0 or 2."""
+    manager_nat_id: int
+    """Who tracks and ages it; 0: nobody known. A local entry is managed by this device."""
+    managed: bool
+    """By this device."""
+
+
 class Translation(NamedTuple):
     """One row of ``show ip nat translations``: an entry of the NAT table (Fig. 4B)."""
 
@@ -30,6 +55,88 @@ class Translation(NamedTuple):
     mapping_id: int
     state: str
     """``transitory``, ``established``, ``closing``, or ``open`` where the protocol has no states."""
+    detail: Detail | None = None
+    """If it was asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleStatus:
+    """A dynamic rule, and how much of the table is its."""
+
+    number: int
+    """Its place, from 1."""
+    kind: str
+    """``inside source``, ``inside destination`` or ``outside source``."""
+    access_list: str
+    route_map: str
+    """Instead of a list."""
+    pool: str
+    interface: str
+    """Instead of a pool."""
+    mapping_id: int
+    """0: its entries are not shared."""
+    references: int
+    """Entries."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolStatus:
+    """A pool, and what is in use of it."""
+
+    name: str
+    kind: str
+    """``generic``, ``match-host`` or ``rotary``."""
+    prefix_length: int
+    ranges: tuple[tuple[str, str], ...]
+    """First and last address of each."""
+    addresses: int
+    allocated: int
+    """Addresses that entries have."""
+    misses: int
+    """Flows that found no port free."""
+    quarantined: int
+    """Ports that were freed and wait before they are used again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NatStatus:
+    """What the table is used for, as ``show ip nat statistics`` tells it."""
+
+    total: int
+    static: int
+    extended: int
+    """Entries that name an outside host; static or not."""
+    peak: int
+    """The most entries at a time."""
+    peak_age: float
+    """Seconds since that was reached."""
+    rules: tuple[RuleStatus, ...] = ()
+    pools: tuple[PoolStatus, ...] = ()
+
+
+class PortUse(NamedTuple):
+    """Ports or addresses of a pool."""
+
+    assigned: int
+    available: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolPorts:
+    """``show ip nat pool name``: low ports are those below 1024."""
+
+    name: str
+    number: int
+    """Its place in the configuration, from 1."""
+    addresses: PortUse
+    udp_low: PortUse
+    tcp_low: PortUse
+    udp_high: PortUse
+    tcp_high: PortUse
+    icmp: PortUse
+    """Identifiers."""
+    quarantined: int
+    """Ports that are assigned to nobody, and not to be used yet: in ``available`` too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +158,8 @@ class LinkStatus:
     mapping_ids: tuple[int, ...]
     state: str
     """``Idle``, ``Connect``, ``Establish`` or ``Close``."""
+    connection: int = 0
+    """Its number among all connections of this run; 0: there is none."""
     messages_in: int = 0
     messages_out: int = 0
     bytes_in: int = 0

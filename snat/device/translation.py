@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from snat.config.model import Configuration
 from snat.config.model import Pool as PoolConfiguration
@@ -11,6 +10,8 @@ from snat.nat.pool import Pool
 from snat.nat.rules import Rule, Rules
 from snat.nat.tracking import Timeouts
 
+NEVER_ENDS = 1 << 31
+"""Seconds: 68 years."""
 Pools = dict[PoolConfiguration, Pool]
 """Pools that exist, by what they were made from: one that is configured again keeps its quarantine."""
 
@@ -24,6 +25,8 @@ def rules_of(
             existing[pool] = Pool(
                 pool.name, [(int(one.start), int(one.end)) for one in pool.ranges], slots, choice
             )
+    for known in existing.values():
+        known.deal(slots)
     pools = {pool.name: existing[pool] for pool in configuration.pools}
     lists = {
         one.name: AccessList(
@@ -40,4 +43,12 @@ def rules_of(
 
 def timeouts_of(configuration: Configuration) -> Timeouts:
     """The time-outs in force."""
-    return Timeouts(**asdict(configuration.nat.timeouts))
+    wanted = configuration.nat.timeouts
+    return Timeouts(
+        udp=wanted.udp or NEVER_ENDS,
+        tcp=wanted.tcp or NEVER_ENDS,
+        syn=wanted.syn or NEVER_ENDS,
+        closing=wanted.closing or NEVER_ENDS,
+        finrst=wanted.finrst or NEVER_ENDS,
+        icmp=wanted.icmp or NEVER_ENDS,
+    )

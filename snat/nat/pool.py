@@ -60,6 +60,8 @@ class Pool:
     ) -> None:
         """``ranges``: first and last address of each."""
         self.name = name
+        self.misses = 0
+        """Requests for a port that found none free."""
         self._ranges = tuple(ranges)
         self._slots = tuple(slots)
         self._choice = choice
@@ -73,6 +75,10 @@ class Pool:
     def __contains__(self, address: bytes) -> bool:
         value = int.from_bytes(address, "big")
         return any(first <= value <= last for first, last in self._ranges)
+
+    def deal(self, slots: Sequence[int]) -> None:
+        """Take another share of the ports; entries keep the ports that they have."""
+        self._slots = tuple(slots)
 
     @property
     def quarantined(self) -> int:
@@ -113,6 +119,7 @@ class Pool:
             endpoint = prefix + found.to_bytes(2, "big")
             if endpoint not in used and endpoint not in self._quarantine:
                 return address, found
+        self.misses += 1
         return None
 
     def free(self, endpoint: bytes, now: float, quarantine: bool) -> None:

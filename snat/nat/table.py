@@ -60,6 +60,8 @@ class NatTable:
         """Times that an entry met another device's entry for the same key, inside or outside."""
         self.collided: list[bytes] = []
         """Those entries, for whoever reports them and then clears the list; at most COLLIDED."""
+        self.peak = 0
+        """The most entries there ever were, or since somebody set it anew."""
         self._count = 0
         self._listeners: list[Listener] = []
 
@@ -126,6 +128,8 @@ class NatTable:
         if len(added) < _MANY or not self._add_strangers(added):
             self._add_each(added, replaced)
         self._count += len(added) - len(replaced)
+        if self._count > self.peak:
+            self.peak = self._count
         if not replaced or set(replaced).isdisjoint(added):
             self._tell(replaced, added)
         else:

@@ -7,14 +7,14 @@ bytes that come move it to the end of the reactor's turn, so that all of them ma
 
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.error import CannotListenError
 from twisted.internet.ssl import CertificateOptions
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
@@ -24,19 +24,21 @@ from twisted.python.failure import Failure
 from snat.config.model import Configuration, Group
 from snat.config.refused import ConfigurationRefused
 from snat.config.verify import verify
-from snat.counters import as_dict
+from snat.counters import Subjects, as_dict, since
 from snat.device import report
 from snat.device.device import Device
 from snat.device.events import IncarnationRefused, LinkClosed, Noted, RoleLeft, RoleTaken, TermTaken
 from snat.device.links import Link
 from snat.device.refused import CommandRefused
-from snat.device.status import GroupStatus, Statistics, Translation
+from snat.device.status import GroupStatus, Statistics
 from snat.net.credentials import Credentials, utc_now
 from snat.net.datapath import DataPath
 from snat.net.files import StateDirectory, StateError
 from snat.net.listener import Gate
 from snat.net.log import RepeatingLog
 from snat.net.machine import Machine
+from snat.net.members import Members, groups_of, places_of, refused
+from snat.net.nat import Nat
 from snat.net.neighbor import Address, Dialler, DiallerCounters, ReactorTCPTime
 from snat.net.protocol import LinkProtocol
 from snat.net.refused import KernelRefused
@@ -44,8 +46,11 @@ from snat.net.reload import Reloads
 from snat.net.snapshot_file import SNAPSHOT_INTERVAL, InThread, SnapshotWriter, load
 from snat.net.startup_file import StartupFile
 from snat.net.tls import Identity, TrustpointError
+from snat.status import StandbyStatus
 
 _DAY = 86400.0
+_GAUGES = frozenset({("table", "entries")})
+"""Among the counters, by subject and name: they tell how many there are now."""
 _ROUNDS = 16
 """Turns in one pump: a dump leaves in steps between which packets are looked at."""
 
@@ -88,10 +93,11 @@ class RouterService(Service):
             now=reactor.seconds(),
             snapshot=load(state.snapshot, int(wall())) if state.snapshot is not None else None,
         )
+        self.nat = Nat(self.device, reactor.seconds, self.pump)
+        self._cleared: Subjects = {}
+        """The counters as they were when an operator cleared them."""
         self._datapath = datapath(self.device, self.pump)
-        self._credentials: Credentials | None = None
-        if configuration.trustpoint is not None and configuration.stateful is not None:
-            self._credentials = Credentials.load(configuration.trustpoint, configuration.stateful.nat_id)
+        self._credentials = _credentials(configuration)
         self._repeating = RepeatingLog(reactor)
         self._snapshots: SnapshotWriter | None = None
         if state.snapshot is not None:
@@ -104,12 +110,10 @@ class RouterService(Service):
                 wall=wall,
                 in_thread=in_thread or self._in_thread,
             )
+        self._members = Members(reactor, self._gate, self._dialler)
         self.machine = Machine(reactor.seconds, wall=wall, reload_reason=reload_reason)
         self.startup = StartupFile(startup, self.machine.clock, in_thread or self._in_thread)
         self.reloads = Reloads(reactor, self.machine.clock, self.note, stop)
-        self._gates: list[Gate] = []
-        self._ports: list[IListeningPort] = []
-        self._diallers: dict[int, Dialler] = {}
         self._dialled = DiallerCounters()
         self._connections: dict[Link, LinkProtocol] = {}
         self._managing: list[Group] = []
@@ -127,10 +131,9 @@ class RouterService(Service):
         super().startService()
         self._state.sign()
         self._datapath.start()
-        self._listen()
-        for nat_id in self.device.neighbors:
-            self._diallers[nat_id] = dialler = self._dialler(nat_id)
-            dialler.start()
+        places = places_of(self._configuration)
+        self._members.listen(places)
+        self._members.meet(places, self.device.neighbors)
         self._daily.start(_DAY).addErrback(self._failed)
         if self._snapshots is not None:
             self._snapshots.start()
@@ -145,10 +148,7 @@ class RouterService(Service):
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
-        for dialler in self._diallers.values():
-            dialler.stop()
-        for gate in self._gates:
-            gate.close()
+        self._members.part()
         try:
             self._datapath.stop()
         except KernelRefused as refused:
@@ -156,7 +156,7 @@ class RouterService(Service):
         self._undone = []
         self.device.stop(self._now())
         self._do_as_asked()
-        ended: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in self._ports]
+        ended = self._members.unlisten(self._members.ports)
         if self._snapshots is not None:
             ended.append(self._snapshots.stop())
         return gatherResults(ended).addCallback(lambda _: self._state.close())
@@ -221,16 +221,15 @@ class RouterService(Service):
         """Verify, then apply; see :class:`cli.router.Router`.
 
         Rules, pools, lists, time-outs, interfaces and the name change at once, and entries that exist
-        stay. Who the members are, and the trustpoint, change at a restart.
+        stay. If anything about members or the trustpoint changes, the roles are given back and taken anew.
         """
         problems = verify(configuration)
         if problems:
             raise ConfigurationRefused("; ".join(map(str, problems)))
         was = self._configuration
         if (configuration.stateful, configuration.trustpoint) != (was.stateful, was.trustpoint):
-            raise ConfigurationRefused(
-                "members and trustpoint change at a restart: write them into the file of --config and restart"
-            )
+            self._regroup(configuration)
+            return
         self._datapath.configure(configuration, self._managing)
         self.device.configure(configuration)
         self._configuration = configuration
@@ -239,27 +238,22 @@ class RouterService(Service):
         """Log a message; see :class:`cli.router.Router`."""
         self.log.info("{text}", mnemonic=mnemonic, text=text)
 
-    def translations(self) -> Iterator[Translation]:
-        """The NAT table, lazily."""
-        return report.translations(self.device)
-
     def distributed(self) -> tuple[GroupStatus, ...]:
         """The redundancy groups with their links and feeds."""
         return report.groups(self.device, self._now())
 
+    def standby(self) -> tuple[StandbyStatus, ...]:
+        """The HSRP groups: none, since no configuration with one is applied yet (snat/config/unbuilt.py)."""
+        return ()
+
     def statistics(self) -> Statistics:
         """All counters, those of the device and of what surrounds it."""
-        counters = report.statistics(self.device).counters | self._datapath.counters()
-        for number, gate in enumerate(self._gates):
-            counters[f"listener{number or ''}"] = as_dict(gate.counters)
-        counters["dialler"] = as_dict(self._dialled)
-        counters["log"] = {"suppressed": self._repeating.suppressed}
-        return Statistics(counters=counters)
+        return Statistics(counters=since(self._counters(), self._cleared, _GAUGES))
 
-    def clear_translations(self) -> None:
-        """Forget the entries that this router manages; see :class:`cli.router.Router`."""
-        self.device.clear(self._now())
-        self.pump()
+    def clear_statistics(self) -> None:
+        """Count anew; see :class:`cli.router.Router`."""
+        self._cleared = self._counters()
+        self.device.count_anew(self._now())
 
     def clear_sessions(self, address: IPv4Address | None) -> None:
         """Close links, which are dialled anew; see :class:`cli.router.Router`."""
@@ -280,13 +274,46 @@ class RouterService(Service):
     def _now(self) -> float:
         return self._reactor.seconds()
 
-    def _groups(self) -> tuple[Group, ...]:
-        stateful = self._configuration.stateful
-        return stateful.groups if stateful is not None else ()
+    def _counters(self) -> Subjects:
+        counters = report.statistics(self.device).counters | self._datapath.counters()
+        counters |= self._members.counters()
+        counters["dialler"] = as_dict(self._dialled)
+        counters["log"] = {"suppressed": self._repeating.suppressed}
+        return counters
+
+    def _regroup(self, configuration: Configuration) -> None:
+        """Take other members as at a restart; packets of flows that exist pass meanwhile.
+
+        What may fail is done first, beside what is there: the certificates are read, the new addresses
+        listened on, the kernel asked. Raises ConfigurationRefused, and then all is as it was.
+        """
+        places = places_of(configuration)
+        try:
+            credentials = _credentials(configuration)
+            opened = self._members.listen(places) if self.running else ()
+        except TrustpointError as error:
+            raise ConfigurationRefused(str(error)) from error
+        except CannotListenError as error:
+            raise refused(error) from error
+        try:
+            self._datapath.configure(configuration, ())
+        except ConfigurationRefused:
+            self._members.unlisten(opened)
+            self._datapath.claim(self._managing)
+            raise
+        self._members.part()
+        self.device.stop(self._now())
+        self._do_as_asked()
+        self._undone, self._managing = [], []
+        self.device.regroup(configuration, terms=self._state.state.terms, now=self._now())
+        self._configuration, self._credentials = configuration, credentials
+        if self.running:
+            self._members.meet(places, self.device.neighbors)
+            self.pump()
 
     def _nat_ids(self, address: IPv4Address | None) -> set[int]:
         """Of the peer with an address, or of all. Raises CommandRefused if there is none with it."""
-        peers = [peer for group in self._groups() for peer in group.peers]
+        peers = [peer for group in groups_of(self._configuration) for peer in group.peers]
         found = {peer.nat_id for peer in peers if address in (None, peer.address)}
         if address is not None and not found:
             known = ", ".join(sorted({str(peer.address) for peer in peers})) or "it has none"
@@ -310,7 +337,7 @@ class RouterService(Service):
         for link, connection in list(self._connections.items()):
             if link.established and not connection.established:
                 connection.established = True
-                self._diallers[link.neighbor.nat_id].established()
+                self._members.diallers[link.neighbor.nat_id].established()
 
     def _do_as_asked(self) -> bool:
         """Act on what the device asks for; False if something must wait, and with it all that we say.
@@ -386,21 +413,13 @@ class RouterService(Service):
                 left = f"ends in {days} days" if days >= 0 else "has ended"
                 self.log.warn("{path} {left}: replace it, then `kill -HUP`", path=path, left=left)
 
-    def _listen(self) -> None:
-        """Groups may share an address and port: their neighbors then come through one gate."""
-        places: dict[tuple[str, int], set[str]] = {}
-        for group in self._groups():
-            expected = places.setdefault((str(group.address), group.port), set())
-            expected.update(str(peer.address) for peer in group.peers)
-        for (host, port), addresses in places.items():
-            gate = Gate(self._tls, self, self._choose, addresses, self._reactor, self._repeating)
-            self._gates.append(gate)
-            self._ports.append(self._reactor.listenTCP(port, gate, interface=host))
+    def _gate(self, expected: set[str]) -> Gate:
+        return Gate(self._tls, self, self._choose, expected, self._reactor, self._repeating)
 
     def _dialler(self, nat_id: int) -> Dialler:
         addresses = [
             Address(str(peer.address), peer.port, str(group.address))
-            for group in self._groups()
+            for group in groups_of(self._configuration)
             for peer in group.peers
             if peer.nat_id == nat_id
         ]
@@ -429,3 +448,9 @@ class RouterService(Service):
                     return f"the certificate of {identity} is revoked"
                 return self.device.accepted(nat_id, self._now())
         return f"its certificate is of {identity}, no neighbor" if identity else "it speaks another protocol"
+
+
+def _credentials(configuration: Configuration) -> Credentials | None:
+    """What a device proves itself with, if it has anybody to prove it to. Raises TrustpointError."""
+    trustpoint, stateful = configuration.trustpoint, configuration.stateful
+    return None if trustpoint is None or stateful is None else Credentials.load(trustpoint, stateful.nat_id)

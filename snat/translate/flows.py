@@ -304,6 +304,22 @@ class Flows:
             return int(TAIL.unpack_from(record, len(record) - TAIL.size)[0])
         return max(0, ceil(deadline - now))
 
+    def ages(self, record: bytes) -> bool:
+        """Whether this device tracks and ages an entry."""
+        return int.from_bytes(record[MAPPING], "big") in self._managed
+
+    def idle_timeout(self, record: bytes) -> float:
+        """Seconds without a packet after which an entry goes; infinite for what does not age."""
+        path = self._cache.of(record)
+        if path is not None and path.closing is not None and path.closing.over:
+            return self.timeouts.finrst
+        return self.timeouts.of(record[TIMEOUT_CLASS], record[STATE])
+
+    def used(self, record: bytes) -> float | None:
+        """When a packet of an entry last came here; None: this device has seen none."""
+        path = self._cache.of(record)
+        return None if path is None else max(path.seen, path.other.seen)
+
     def changed(self, removed: list[bytes], added: list[bytes]) -> None:  # noqa: ARG002  Listener's shape
         """Entries went: their ports are free if nothing else has them."""
         self._free(removed)
@@ -342,13 +358,8 @@ class Flows:
         since = self._managed.get(int.from_bytes(record[MAPPING], "big"))
         if since is None:
             return _NEVER
-        timeout = self.timeouts.of(record[TIMEOUT_CLASS], record[STATE])
-        path = self._cache.of(record)
-        if path is None:
-            return since + timeout
-        if path.closing is not None and path.closing.over:
-            timeout = self.timeouts.finrst
-        return max(since, path.seen, path.other.seen) + timeout
+        used = self.used(record)
+        return (since if used is None else max(since, used)) + self.idle_timeout(record)
 
 
 def _opens(protocol: int, buffer: bytearray) -> bool:

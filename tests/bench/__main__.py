@@ -11,9 +11,10 @@ import sys
 
 from tests.bench.codec import codec
 from tests.bench.replicate import replicate
+from tests.bench.shell import shell
 from tests.bench.translate import translate
 
-ROWS = {"codec": codec, "replicate": replicate, "translate": translate}
+ROWS = {"codec": codec, "replicate": replicate, "shell": shell, "translate": translate}
 
 
 def main(names: list[str]) -> int:

@@ -9,12 +9,18 @@ from cli.router import CommandRefused, ConfigurationRefused
 from cli.session import Pause, Question, Redirect, Said
 from cli.shell import Shell
 from snat.config.model import Configuration
+from snat.device.selection import EVERYTHING, Selection
 from snat.device.status import (
     Endpoint,
     FeedStatus,
     GroupStatus,
     LinkStatus,
     MemberStatus,
+    NatStatus,
+    PoolPorts,
+    PoolStatus,
+    PortUse,
+    RuleStatus,
     Statistics,
     Translation,
 )
@@ -26,6 +32,7 @@ from snat.status import (
     Processor,
     ProcessorTime,
     Resolver,
+    StandbyStatus,
     StartupText,
     Thread,
     User,
@@ -100,6 +107,7 @@ LINK = LinkStatus(
     process_id=0,
     mapping_ids=(10,),
     state="Establish",
+    connection=5,
     messages_in=7,
     messages_out=9,
     bytes_in=700,
@@ -205,6 +213,40 @@ class FakeStoring:
         return self.looks < 0
 
 
+RULE = RuleStatus(
+    number=1,
+    kind="inside source",
+    access_list="1",
+    route_map="",
+    pool="POOL1",
+    interface="",
+    mapping_id=10,
+    references=2,
+)
+POOL_STATUS = PoolStatus(
+    name="POOL1",
+    kind="generic",
+    prefix_length=24,
+    ranges=(("203.0.113.10", "203.0.113.20"),),
+    addresses=11,
+    allocated=1,
+    misses=0,
+    quarantined=4,
+)
+TABLE = NatStatus(total=3, static=1, extended=2, peak=8, peak_age=2117.4, rules=(RULE,), pools=(POOL_STATUS,))
+PORTS = PoolPorts(
+    name="POOL1",
+    number=1,
+    addresses=PortUse(1, 10),
+    udp_low=PortUse(0, 11253),
+    tcp_low=PortUse(1, 11252),
+    udp_high=PortUse(2, 709630),
+    tcp_high=PortUse(12, 709620),
+    icmp=PortUse(3, 720882),
+    quarantined=4,
+)
+
+
 @dataclass
 class FakeStartup:
     """Satisfies cli.router.Startup, in memory."""
@@ -263,8 +305,16 @@ class FakeRouter:
     """Satisfies cli.router.Router."""
 
     running: Configuration = field(default_factory=configuration)
-    rows: Iterator[Translation] = field(default_factory=lambda: iter([translation(0)]))
+    rows: Iterator[Translation | None] = field(default_factory=lambda: iter([translation(0)]))
+    asked: list[tuple[Selection, bool]] = field(default_factory=list)
+    """Which entries were wanted, and whether with details."""
+    table: NatStatus = TABLE
+    counted: dict[str, dict[str, int]] = field(
+        default_factory=lambda: {"translate": {"hits": 47, "new_flows": 3}}
+    )
+    ports: PoolPorts = PORTS
     groups: tuple[GroupStatus, ...] = (GROUP,)
+    standby_groups: tuple[StandbyStatus, ...] = ()
     refusal: str = ""
     """Why it refuses configurations and orders; empty: it does not."""
     applied: list[Configuration] = field(default_factory=list)
@@ -287,28 +337,64 @@ class FakeRouter:
         self.applied.append(configuration)
         self.running = configuration
 
-    def translations(self) -> Iterator[Translation]:
-        return self.rows
+    @property
+    def nat(self) -> "FakeNat":
+        return FakeNat(self)
 
     def distributed(self) -> tuple[GroupStatus, ...]:
         return self.groups
 
-    def statistics(self) -> Statistics:
-        return Statistics(counters={"translate": {"hits": 47, "new_flows": 3}})
+    def standby(self) -> tuple[StandbyStatus, ...]:
+        return self.standby_groups
 
-    def clear_translations(self) -> None:
-        self._order("clear_translations()")
+    def statistics(self) -> Statistics:
+        return Statistics(counters=self.counted)
+
+    def clear_statistics(self) -> None:
+        self.order("clear_statistics()")
 
     def clear_sessions(self, address: IPv4Address | None) -> None:
-        self._order(f"clear_sessions({address})")
+        self.order(f"clear_sessions({address})")
 
     def refresh(self, address: IPv4Address | None, *, forget: bool) -> None:
-        self._order(f"refresh({address}, forget={forget})")
+        self.order(f"refresh({address}, forget={forget})")
 
-    def _order(self, call: str) -> None:
+    def order(self, call: str) -> None:
         if self.refusal:
             raise CommandRefused(self.refusal)
         self.ordered.append(call)
+
+
+@dataclass
+class FakeNat:
+    """Satisfies cli.router.Nat. It selects nothing itself: it keeps what was asked for."""
+
+    router: "FakeRouter"
+
+    def translations(
+        self, selection: Selection = EVERYTHING, *, verbose: bool = False
+    ) -> Iterator[Translation | None]:
+        self.router.asked.append((selection, verbose))
+        return self.router.rows
+
+    def total(self, selection: Selection) -> Iterator[int | None]:
+        self.router.asked.append((selection, False))
+        yield from (None, None, sum(row is not None for row in self.router.rows))
+
+    def status(self) -> Iterator[NatStatus | None]:
+        yield from (None, None, self.router.table)
+
+    def pool_ports(self, name: str) -> Iterator[PoolPorts | None]:
+        yield None
+        yield self.router.ports
+
+    def clear(self) -> None:
+        self.router.order("nat.clear()")
+
+    def clear_selected(self, selection: Selection) -> Iterator[None]:
+        yield None
+        self.router.asked.append((selection, False))
+        self.router.order("nat.clear_selected()")
 
 
 def output(shell: Shell, *lines: str) -> str:

@@ -8,11 +8,24 @@ from cli.commands import TREE
 from cli.commands.configuration import configuration_lines
 from cli.configuration_file import read_configuration
 from cli.grammar import Fault, LineError
-from cli.modes import BACKUP, CONFIG, INTERFACE, LINE, PRIMARY, PRIVILEGED, STATEFUL, TRUSTPOINT, USER
+from cli.modes import (
+    BACKUP,
+    CONFIG,
+    INTERFACE,
+    LINE,
+    PEERS,
+    PRIMARY,
+    PRIVILEGED,
+    REDUNDANCY,
+    STATEFUL,
+    TRUSTPOINT,
+    USER,
+)
 from cli.session import Path, Place
 from cli.tree import Configures, Rejected, canonical, destination
 from snat.config.model import ConfiguredRole
 from tests.cli.fake_router import configuration
+from tests.cli.test_nat_commands import IN_POOL, POOLS, RANGE, RULES, SETTINGS
 from tests.cli.test_system_commands import SYSTEM_LINES
 
 ADDRESS = IPv4Address("192.168.77.1")
@@ -30,6 +43,14 @@ PATHS: dict[str, Path] = {
         *(Place(PRIVILEGED), Place(CONFIG), Place(STATEFUL)),
         Place(BACKUP, (ConfiguredRole.BACKUP, ADDRESS)),
     ),
+    "redundancy": (
+        *(Place(PRIVILEGED), Place(CONFIG), Place(STATEFUL)),
+        Place(REDUNDANCY, (ConfiguredRole.REDUNDANCY, "SNATHSRP")),
+    ),
+    "peers": (
+        *(Place(PRIVILEGED), Place(CONFIG), Place(STATEFUL)),
+        Place(PEERS, (ConfiguredRole.PEERS, "")),
+    ),
     "interface": (Place(PRIVILEGED), Place(CONFIG), Place(INTERFACE, "in0")),
     "line": (Place(PRIVILEGED), Place(CONFIG), Place(LINE, ("vty", 0, 4))),
 }
@@ -43,9 +64,9 @@ CONFIGURES = [
     ("trustpoint", "private-key /a/r1.key", "p /a/r1.key"),
     ("trustpoint", "crl /a/ca.crl", "cr /a/ca.crl"),
     ("config", "ip nat Stateful id 1", "ip nat stateful id 1"),
-    ("config", "ip nat Stateful id 1", "IP NAT S I 1"),
+    ("config", "ip nat Stateful id 1", "IP NAT ST I 1"),
     ("stateful", "primary 192.168.77.1", "pri 192.168.77.1"),
-    ("stateful", "primary 192.168.77.1 port 15556", "p 192.168.77.1 po 15556"),
+    ("stateful", "primary 192.168.77.1 port 15556", "pr 192.168.77.1 po 15556"),
     ("stateful", "backup 192.168.77.1", "b 192.168.77.1"),
     (
         "primary",
@@ -54,6 +75,19 @@ CONFIGURES = [
     ),
     ("primary", "peer 192.168.77.2 nat-id 2 name r2 port 1", "pe 192.168.77.2 na 2 n r2 p 1"),
     ("backup", "mapping-id 10", "map 10"),
+    ("stateful", "redundancy SNATHSRP", "red SNATHSRP"),
+    ("stateful", "peers", "pee"),
+    ("stateful", "peers WEST", "peers WEST"),
+    ("redundancy", "local-address 192.168.77.1", "l 192.168.77.1"),
+    ("redundancy", "local-address 192.168.77.1 port 15556", "l 192.168.77.1 p 15556"),
+    ("redundancy", "protocol   udp", "prot u"),
+    ("redundancy", "as-queuing disable", "as d"),
+    ("redundancy", "mapping-id 10", "mapping 10"),
+    ("redundancy", "peer 192.168.77.2 nat-id 2 name r2", "peer 192.168.77.2 na 2 n r2"),
+    ("peers", "peer 192.168.77.2 nat-id 2 name r2", "pe 192.168.77.2 na 2 n r2"),
+    ("peers", "defer", "defe"),
+    ("peers", "retain 0", "r 0"),
+    ("peers", "as-queuing disable", "as d"),
     ("primary", "virtual-address 10.0.0.1 interface in0", "v 10.0.0.1 i in0"),
     ("primary", "timers 2 6", "t 2 6"),
     ("primary", "timers msec 100 msec 350", "t m 100 m 350"),
@@ -67,7 +101,7 @@ CONFIGURES = [
     ("interface", "ip nat inside", "ip nat ins"),
     ("interface", "ip nat outside", "i n o"),
     ("config", "ip nat translation udp-timeout 300", "ip nat tr u 300"),
-    ("config", "ip nat translation tcp-timeout 300", "ip nat tr t 300"),
+    ("config", "ip nat translation tcp-timeout 300", "ip nat tr tc 300"),
     ("config", "ip nat translation syn-timeout 300", "ip nat tr s 300"),
     ("config", "ip nat translation finrst-timeout 300", "ip nat tr f 300"),
     ("config", "ip nat translation icmp-timeout 300", "ip nat tr i 300"),
@@ -108,11 +142,45 @@ OTHERS = [
     ("user", "show ip nat translations", "sh ip nat tr"),
     ("user", "show ip nat translations", "show ip nat translation"),
     ("user", "show ip nat statistics", "sh ip nat st"),
+    ("user", "show ip nat translations tcp verbose", "sh ip nat tr ve tc"),
+    ("user", "show ip nat translations icmp total", "sh ip nat tr ic to"),
+    (
+        "user",
+        "show ip nat translations inside 10.0.0.5 40000 outside 198.51.100.7 80 | json",
+        "sh ip nat tr o 198.51.100.7 80 ins 10.0.0.5 40000 | j",
+    ),
+    (
+        "user",
+        "show ip nat translations filter range inside global 203.0.113.1 203.0.113.9 total",
+        "sh ip nat t f r i g 203.0.113.1 203.0.113.9 to",
+    ),
+    ("user", "show ip nat pool name POOL1", "sh ip nat p n POOL1"),
+    ("user", "show ip nat redundancy", "sh ip nat r"),
+    ("user", "show ip snat", "sh ip sn"),
+    ("user", "show ip snat peer 192.168.77.2", "sh ip sn p 192.168.77.2"),
     ("user", "show ip snat distributed", "sh ip snat dis"),
     ("user", "show ip snat distributed verbose", "sh ip sn d v"),
     ("exec", "show running-config | include ip nat | pool", "sh run | i ip nat | pool"),
     ("exec", "show running-config | json", "sh run | j"),
     ("exec", "clear ip nat translation *", "cl ip nat tr *"),
+    ("exec", "clear ip nat translation forced", "cl ip nat tr f"),
+    ("exec", "clear ip nat translation * forced", "cl ip nat tr * f"),
+    (
+        "exec",
+        "clear ip nat translation inside 203.0.113.10 10.0.0.5",
+        "cl ip nat tr in 203.0.113.10 10.0.0.5",
+    ),
+    (
+        "exec",
+        "clear ip nat translation udp inside 203.0.113.10 1 10.0.0.5 2 outside 8.8.8.8 3 1.2.3.4 5 forced",
+        "cl ip nat tr u in 203.0.113.10 1 10.0.0.5 2 o 8.8.8.8 3 1.2.3.4 5 f",
+    ),
+    (
+        "exec",
+        "clear ip nat translation esp outside 198.51.100.7 198.51.100.8",
+        "cl ip nat tr e o 198.51.100.7 198.51.100.8",
+    ),
+    ("exec", "clear ip nat statistics", "cl ip nat s"),
     ("exec", "clear ip snat sessions *", "cle ip snat s *"),
     ("exec", "clear ip snat sessions 192.168.77.2", "clear ip sn s 192.168.77.2"),
     ("exec", "clear ip snat translation distributed *", "cl ip snat tr d *"),
@@ -144,7 +212,14 @@ def test_another_command_means_the_same_abbreviated(mode: str, line: str, abbrev
     [
         ("exec", "show"),
         ("exec", "sh ip nat"),
-        ("user", "show ip snat"),
+        ("user", "show ip snat peer"),
+        ("user", "show ip nat pool name"),
+        ("user", "show ip nat translations inside"),
+        ("user", "show ip nat translations filter range inside global 203.0.113.1"),
+        ("exec", "clear ip nat translation inside 203.0.113.10"),
+        ("exec", "clear ip nat translation udp inside 203.0.113.10 53"),
+        ("exec", "clear ip nat translation tcp"),
+        ("exec", "clear ip nat translation inside 203.0.113.10 10.0.0.5 outside 198.51.100.7"),
         ("exec", "show running-config |"),
         ("exec", "clear"),
         ("exec", "clear ip nat translation"),
@@ -182,7 +257,6 @@ def test_another_command_means_the_same_abbreviated(mode: str, line: str, abbrev
         ("config", "ip nat pool P 203.0.113.1 203.0.113.9"),
         ("config", "ip nat pool P 203.0.113.1 203.0.113.9 netmask"),
         ("config", "ip nat inside source list 1"),
-        ("config", "ip nat inside source list 1 pool P"),
         ("config", "ip nat inside source list 1 pool P mapping-id"),
         ("config", "access-list 1"),
         ("config", "access-list 1 permit"),
@@ -215,7 +289,19 @@ def test_incomplete(mode: str, line: str) -> None:
         ("exec", "interface in0", "interface"),
         ("exec", "disable all", "all"),
         ("exec", "exit now", "now"),
-        ("exec", "clear ip nat translation forced", "forced"),
+        ("exec", "clear ip nat translation forced now", "now"),
+        ("exec", "clear ip nat translation inside 203.0.113.10 1 10.0.0.5", "1"),
+        ("exec", "clear ip nat translation tcp inside 203.0.113.10 65536 10.0.0.5", "65536"),
+        ("exec", "clear ip nat translation udp inside 203.0.113.10 10.0.0.5 inside", "inside"),
+        ("exec", "clear ip nat statistics now", "now"),
+        ("user", "show ip nat translations tcp udp", "udp"),
+        ("user", "show ip nat translations inside 10.0.0.5 x", "x"),
+        ("user", "show ip nat translations filter range outside", "outside"),
+        ("user", "show ip nat pool POOL1", "POOL1"),
+        ("user", "show ip nat pool name POOL1 x", "x"),
+        ("user", "show ip nat redundancy x", "x"),
+        ("user", "show ip snat peer r2", "r2"),
+        ("user", "show ip snat verbose", "verbose"),
         ("exec", "clear ip nat translation * *", "*"),
         ("exec", "clear ip snat sessions r2", "r2"),
         ("exec", "clear ip snat sessions 224.0.0.1", "224.0.0.1"),
@@ -270,16 +356,11 @@ def test_incomplete(mode: str, line: str) -> None:
         ("interface", "ip nat inside x", "x"),
         ("config", "ip nat translation udp-timeout 0", "0"),
         ("config", "ip nat translation udp-timeout 536871", "536871"),
-        ("config", "ip nat translation udp-timeout never", "never"),
-        ("config", "ip nat translation dns-timeout 60", "dns-timeout"),
         ("config", "ip nat pool P 203.0.113.1 x prefix-length 24", "x"),
         ("config", "ip nat pool P 203.0.113.1 203.0.113.9 prefix-length 33", "33"),
         ("config", "ip nat pool P 203.0.113.1 203.0.113.9 netmask 255.0.255.0", "255.0.255.0"),
         ("config", "ip nat pool P 203.0.113.1 203.0.113.9 type rotary", "type"),
-        ("config", "ip nat inside source list 100 pool P overload", "100"),
-        ("config", "ip nat inside source list 1 interface out0 overload", "interface"),
         ("config", "ip nat inside source list 1 pool P mapping-id 0 overload", "0"),
-        ("config", "ip nat inside source static 10.0.0.1 203.0.113.1", "static"),
         ("config", "access-list 100 permit any", "100"),
         ("config", "access-list 1 remark hello", "remark"),
         ("config", "access-list 1 permit 10.0.0", "10.0.0"),
@@ -302,7 +383,7 @@ def test_invalid_with_the_column_of_the_bad_word(mode: str, line: str, bad: str)
     ("mode", "line", "column", "meant"),
     [
         ("exec", "e", 0, "'e' may be enable or erase or exit"),
-        ("exec", "c", 0, "'c' may be clear or configure or copy"),
+        ("exec", "co", 0, "'co' may be configure or copy"),
         ("user", "  e", 2, "'e' may be enable or exit"),
         ("config", "e", 0, "'e' may be enable or end or exit"),
         ("stateful", "e", 0, "'e' may be end or exit"),
@@ -412,6 +493,7 @@ def test_the_no_form_goes_back_to_the_default(mode: str, line: str, default: str
 
 def test_every_configuration_command_is_in_the_tables() -> None:
     tabled = {id(TREE.match(PATHS[mode], line).command) for mode, line, _ in CONFIGURES}
+    tabled |= {id(TREE.match(IN_POOL, line).command) for line, _ in (*RULES, *POOLS, *SETTINGS, RANGE)}
     tabled.add(id(TREE.match(PATHS["config"], "enable algorithm-type sha256 secret x").command))
     declared = {
         id(command)

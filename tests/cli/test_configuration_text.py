@@ -27,6 +27,7 @@ from snat.config.model import (
     Trustpoint,
     VirtualAddress,
 )
+from snat.config.stateful import ANY_ADDRESS
 from tests.cli.fake_router import CONFIGURATION, configuration
 
 
@@ -61,23 +62,42 @@ def unique(strategy: st.SearchStrategy[Any], key: Callable[[Any], Any]) -> st.Se
 
 
 PEERS = st.builds(Peer, address=ADDRESSES, nat_id=IDS, name=HOSTS, port=PORTS)
-GROUPS = st.builds(
-    Group,
-    role=st.sampled_from(ConfiguredRole),
-    address=ADDRESSES,
-    port=PORTS,
-    peers=unique(PEERS, lambda peer: (peer.address, peer.port)),
-    mapping_ids=unique(IDS, lambda mapping_id: mapping_id),
-    virtual_addresses=unique(
-        st.builds(VirtualAddress, address=ADDRESSES, interface=INTERFACES), lambda v: v.address
-    ),
-    keepalive=TIMES,
-    hold_time=TIMES,
-    maximum_entries=st.just(0) | st.integers(1, 1000),
-    maximum_bytes=st.just(16384) | st.integers(1024, 32768),
-    update_interval=st.just(0.0) | st.integers(5, 100).map(lambda ms: ms / 1000),
-    pull_interval=st.just(0.0) | st.integers(1, 3600).map(float),
-)
+
+
+@st.composite
+def groups(draw: st.DrawFn) -> Group:
+    """A block with the lines that its role can have."""
+    role = draw(st.sampled_from(ConfiguredRole))
+    shared: dict[str, Any] = {
+        "address": draw(ADDRESSES),
+        "port": draw(PORTS),
+        "peers": draw(unique(PEERS, lambda peer: (peer.address, peer.port))),
+        "mapping_ids": draw(unique(IDS, lambda mapping_id: mapping_id)),
+        "keepalive": draw(TIMES),
+        "hold_time": draw(TIMES),
+        "maximum_entries": draw(st.just(0) | st.integers(1, 1000)),
+        "maximum_bytes": draw(st.just(16384) | st.integers(1024, 32768)),
+        "update_interval": draw(st.just(0.0) | st.integers(5, 100).map(lambda ms: ms / 1000)),
+        "pull_interval": draw(st.just(0.0) | st.integers(1, 3600).map(float)),
+        "defer": draw(st.booleans()),
+    }
+    if role in (ConfiguredRole.PRIMARY, ConfiguredRole.BACKUP):
+        virtual = st.builds(VirtualAddress, address=ADDRESSES, interface=INTERFACES)
+        return Group(role=role, virtual_addresses=draw(unique(virtual, lambda v: v.address)), **shared)
+    if draw(st.booleans()):
+        shared |= {"address": ANY_ADDRESS, "port": 15555}
+    shared["as_queuing"] = draw(st.booleans())
+    if role is ConfiguredRole.REDUNDANCY:
+        return Group(role=role, name=draw(NAMES), udp=draw(st.booleans()), **shared)
+    return Group(role=role, name=draw(st.just("") | NAMES), retain=draw(st.integers(0, 86400)), **shared)
+
+
+GROUPS = groups()
+
+
+def _group_key(group: Group) -> object:
+    named = group.role in (ConfiguredRole.REDUNDANCY, ConfiguredRole.PEERS)
+    return group.role, group.name if named else group.address
 
 
 @st.composite
@@ -96,8 +116,7 @@ CONFIGURATIONS = st.builds(
     hostname=st.from_regex(r"[A-Za-z][A-Za-z0-9]{0,62}", fullmatch=True),
     trustpoint=st.none()
     | st.builds(Trustpoint, name=NAMES, ca_certificate=FILES, certificate=FILES, private_key=FILES),
-    stateful=st.none()
-    | st.builds(Stateful, nat_id=IDS, groups=unique(GROUPS, lambda group: (group.role, group.address))),
+    stateful=st.none() | st.builds(Stateful, nat_id=IDS, groups=unique(GROUPS, _group_key)),
     interfaces=unique(
         st.builds(Interface, name=INTERFACES, side=st.none() | st.sampled_from(Side)), lambda i: i.name
     ),

@@ -26,7 +26,8 @@ def test_help_after_a_word_lists_tokens_with_their_help(router: FakeRouter) -> N
 
 def test_help_within_a_word_lists_words_on_one_line(router: FakeRouter) -> None:
     shell = Shell(router, privileged=True)
-    assert shell.help("e") == "enable  erase  exit\n"
+    assert shell.help("en") == "enable\n"
+    assert shell.help("di") == "disable\n"
     assert shell.help("show running-config") == "running-config\n"
 
 
@@ -43,7 +44,7 @@ def test_help_on_nonsense(router: FakeRouter) -> None:
         ("config", "access-list 1 permit ", ["any", "host", "A.B.C.D"]),
         ("config", "access-list ", ["<1-99>", "<1300-1999>"]),
         ("config", "ip nat pool P 1.2.3.4 1.2.3.5 ", ["netmask", "prefix-length"]),
-        ("config", "no ip nat pool P ", ["A.B.C.D", "<cr>"]),
+        ("config", "no ip nat pool P ", ["netmask", "prefix-length", "A.B.C.D", "<cr>"]),
         ("primary", "timers ", ["msec", "<1-254>"]),
         ("primary", "maximum ", ["bytes", "entries"]),
         ("primary", "maximum bytes ", ["<1024-32768>"]),
@@ -53,10 +54,24 @@ def test_help_on_nonsense(router: FakeRouter) -> None:
         ("primary", "peer 1.2.3.4 nat-id 2 name x ", ["port", "<cr>"]),
         ("interface", "ip nat ", ["inside", "outside"]),
         ("trustpoint", "certificate ", ["WORD"]),
-        ("config", "do show ip nat ", ["statistics", "translations"]),
+        ("config", "do show ip nat ", ["pool", "redundancy", "statistics", "translations"]),
         ("exec", "show run | include ", ["LINE"]),
         ("exec", "clear ip ", ["nat", "snat"]),
-        ("exec", "clear ip nat translation ", ["*"]),
+        ("exec", "clear ip nat ", ["statistics", "translation"]),
+        (
+            "exec",
+            "clear ip nat translation ",
+            ["*", "esp", "forced", "gre", "icmp", "inside", "outside", "tcp", "udp"],
+        ),
+        (
+            "user",
+            "show ip nat translations ",
+            [
+                *("esp", "filter", "gre", "icmp", "inside", "outside", "tcp", "total", "udp", "verbose"),
+                *("|", "<cr>"),
+            ],
+        ),
+        ("user", "show ip snat peer ", ["A.B.C.D"]),
         ("exec", "clear ip snat ", ["sessions", "translation"]),
         ("exec", "clear ip snat sessions ", ["*", "A.B.C.D"]),
         ("exec", "clear ip snat translation ", ["distributed", "peer"]),
@@ -71,14 +86,7 @@ def test_the_tokens_that_may_follow(mode: str, line: str, names: list[str]) -> N
     ("mode", "line", "words"),
     [
         ("exec", "sh", ("show",)),
-        (
-            "exec",
-            "",
-            (
-                *("clear", "configure", "copy", "disable", "enable", "erase", "exit", "logout", "quit"),
-                *("reload", "show", "terminal", "write"),
-            ),
-        ),
+        ("exec", "con", ("configure",)),
         ("exec", "clear ip snat sessions ", ("*", "192.168.77.2")),
         ("exec", "clear ip snat translation peer 1", ("192.168.77.2",)),
         ("exec", "clear ip snat translation peer 192.168.77.2 ", ("refresh",)),
@@ -93,7 +101,7 @@ def test_the_tokens_that_may_follow(mode: str, line: str, names: list[str]) -> N
         ("config", "interface o", ("out0",)),
         ("config", "ip nat inside source list ", ("1",)),
         ("config", "ip nat inside source list 1 pool P", ("POOL1",)),
-        ("config", "no ip nat s", ("Stateful",)),
+        ("config", "no ip nat st", ("Stateful",)),
         ("config", "do sh", ("show",)),
         ("primary", "virtual-address 10.0.0.1 interface i", ("in0",)),
         ("interface", "host", ("hostname",)),

@@ -214,7 +214,7 @@ def endless() -> Iterator[Translation]:
 def test_output_is_lazy_and_in_small_chunks() -> None:
     router = FakeRouter(rows=endless())
     chunks = privileged(router).run("show ip nat translations")
-    first, second = islice(chunks, 2)
+    first, second = (said for said in islice(chunks, 2) if isinstance(said, str))
     assert first.startswith("Pro Inside global")
     assert len(first.splitlines()) == len(second.splitlines()) == LINES_PER_CHUNK
 
@@ -286,7 +286,7 @@ def test_a_regular_expression_that_cannot_be_used_is_refused(router: FakeRouter,
 ORDERS = pytest.mark.parametrize(
     ("line", "call"),
     [
-        ("clear ip nat translation *", "clear_translations()"),
+        ("clear ip nat translation *", "nat.clear()"),
         ("clear ip snat sessions *", "clear_sessions(None)"),
         ("clear ip snat sessions 192.168.77.2", "clear_sessions(192.168.77.2)"),
         ("clear ip snat translation distributed *", "refresh(None, forget=True)"),

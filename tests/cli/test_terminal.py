@@ -1,7 +1,5 @@
 """`snat-cli` against a shell in another process, on a real UNIX socket."""
 
-import os
-import signal
 import socket
 import subprocess
 import sys
@@ -10,14 +8,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from prompt_toolkit import PromptSession
-from prompt_toolkit.application import create_app_session
-from prompt_toolkit.input import create_pipe_input
-from prompt_toolkit.output import DummyOutput
 
 from cli.terminal.__main__ import main
 from cli.terminal.client import Connection, ControlError
-from cli.terminal.interactive import converse, run
 
 DAEMON = """
 import sys
@@ -27,11 +20,8 @@ from twisted.internet import reactor
 from cli.shell import Shell
 from snat.net.control import ControlSocket
 from tests.cli.fake_router import FakeRouter, translation
-class Endless(FakeRouter):
-    def translations(self):
-        return (translation(number) for number in count())
-router = Endless()
-ControlSocket(reactor, Path(sys.argv[1]), lambda visitor: Shell(router, privileged=True)).startService()
+router = FakeRouter(rows=(translation(number) for number in count()))
+ControlSocket(reactor, Path(sys.argv[1]), lambda _visitor: Shell(router, privileged=True)).startService()
 print("listening", flush=True)
 reactor.run()
 """
@@ -133,39 +123,6 @@ def test_the_program_imports_nothing_of_the_router_and_no_prompt_toolkit() -> No
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
-
-
-def test_a_conversation(path: str, capsys: pytest.CaptureFixture[str]) -> None:
-    connection = Connection(path)
-    with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
-        keys.send_text("show run | i ^host\rshow foo\r\x03configure terminal\rend\rexit\r")
-        converse(connection, PromptSession())
-    connection.close()
-    text = capsys.readouterr().out
-    assert text.startswith("hostname R1\n        ^\n% Invalid input")
-    assert "Enter configuration commands" in text
-
-
-def test_the_end_of_the_input_ends_the_conversation(path: str) -> None:
-    connection = Connection(path)
-    with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
-        keys.send_text("\x04")
-        converse(connection, PromptSession())
-    connection.close()
-
-
-def test_an_interrupt_stops_endless_output(path: str, capsys: pytest.CaptureFixture[str]) -> None:
-    connection = Connection(path)
-    previous = signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), signal.SIGINT))
-    signal.setitimer(signal.ITIMER_REAL, 0.2)
-    try:
-        end = run(connection, "show ip nat translations")
-    finally:
-        signal.signal(signal.SIGALRM, previous)
-    assert (end.ok, end.interrupted, end.prompt) == (False, True, "R1#")
-    assert len(capsys.readouterr().out.splitlines()) > 64
-    assert run(connection, "show run | count hostname").ok
-    connection.close()
 
 
 def test_a_daemon_that_leaves_is_told(tmp_path: Path) -> None:

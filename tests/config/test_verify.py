@@ -150,7 +150,7 @@ CASES = [
     ),
     (
         with_group(pull_interval=60.0),
-        "primary 192.168.77.1 is a primary, which has the changes that others ask for",
+        "primary 192.168.77.1 is no backup",
         "pull interval 60",
         False,
     ),
@@ -207,3 +207,21 @@ def test_a_problem_names_what_where_and_what_to_do(
 def test_all_problems_are_told_at_once() -> None:
     bad = replace(GOOD, pools=(), trustpoint=None, access_lists=())
     assert len(verify(bad)) == 3
+
+
+@pytest.mark.parametrize(
+    ("group", "what", "where"),
+    [
+        (Group(role=ConfiguredRole.REDUNDANCY, name="LAN"), "follow the role of an HSRP", "redundancy LAN"),
+        (Group(role=ConfiguredRole.PEERS), "share a table among peers", "peers"),
+        (Group(role=ConfiguredRole.PEERS, name="WEST"), "share a table among peers", "peers WEST"),
+        (replace(GROUP, defer=True), "hold packets back", "defer"),
+        (replace(GROUP, udp=True), "speak UDP", "protocol   udp"),
+    ],
+)
+def test_what_is_not_carried_out_yet_is_refused(group: Group, what: str, where: str) -> None:
+    wanted = replace(with_groups(replace(group, mapping_ids=(10,))))
+    (problem,) = verify(wanted)
+    assert f"this version does not {what}" in problem.what
+    assert problem.where == where
+    assert not problem.missing

@@ -34,6 +34,7 @@ def test_a_translation_has_the_fields_of_the_patent() -> None:
     network = running()
     sent = network.routers[1].send_from_inside(tcp("10.0.0.5", 40001, SERVER, 80))
     (row,) = report.translations(network.routers[1].device)
+    assert row is not None
     assert row.protocol == 6
     assert row.inside_local == Endpoint("10.0.0.5", 40001)
     assert row.inside_global == Endpoint(sent.src, sent.sport)
@@ -45,6 +46,7 @@ def test_an_icmp_query_shows_both_identifiers() -> None:
     network = running()
     sent = network.routers[1].send_from_inside(echo("10.0.0.5", SERVER, 77))
     (row,) = report.translations(network.routers[1].device)
+    assert row is not None
     assert row.inside_local == Endpoint("10.0.0.5", 77)
     assert row.inside_global.port == sent["ICMP"].id
     assert (row.outside_local, row.outside_global) == (

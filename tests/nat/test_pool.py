@@ -293,3 +293,12 @@ def test_a_host_that_was_forgotten_has_the_same_address_again(monkeypatch: pytes
     one = pool(addresses=4)
     hosts = [packed(f"10.0.0.{low}") for low in range(250)]
     assert [one.address_for(host) for host in hosts] == [one.address_for(host) for host in hosts]
+
+
+def test_a_pool_of_several_ranges_has_their_addresses_and_no_others() -> None:
+    ranges = [(FIRST, FIRST + 1), (FIRST + 10, FIRST + 10)]
+    pool = Pool("POOL1", ranges, range(16), random.Random(1))
+    inside = {value for value in range(FIRST - 1, FIRST + 12) if value.to_bytes(4, "big") in pool}
+    assert inside == {FIRST, FIRST + 1, FIRST + 10}
+    hosts = (host.to_bytes(4, "big") for host in range(200))
+    assert {int.from_bytes(pool.address_for(host), "big") for host in hosts} == inside

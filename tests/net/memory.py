@@ -417,9 +417,9 @@ class Member:
         Not ``told``, as a power cut: its connections carry nothing any more, and nobody says so.
         """
         self.service.running = False
-        for dialler in self.service._diallers.values():
+        for dialler in self.service._members.diallers.values():
             dialler.stop()
-        for port in self.service._ports:
+        for port in self.service._members.ports.values():
             port.stopListening()
         self.service._daily.stop()
         snapshots = self.service._snapshots

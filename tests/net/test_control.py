@@ -465,8 +465,8 @@ def test_the_service_listens_with_mode_0660(tmp_path: Path) -> None:
     assert isinstance(factory, ControlFactory)
     session, transport = factory.buildProtocol(None), StringTransport()
     assert session is not None
-    transport.getHandle = lambda: ours  # type: ignore[attr-defined]
     ours, other = socket.socketpair(socket.AF_UNIX)
+    transport.getHandle = lambda: ours  # type: ignore[attr-defined]
     with ours, other:
         session.makeConnection(transport)
     assert [(seen.line, seen.user) for seen in service.users()] == [(0, user_name(os.geteuid()))]

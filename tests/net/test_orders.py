@@ -39,9 +39,9 @@ def test_cleared_translations_leave_the_other_router_at_once(
 ) -> None:
     first, second = ready
     with pytest.raises(CommandRefused, match="clear them there"):
-        second.service.clear_translations()
+        second.service.nat.clear()
     assert len(second.table) == 10
-    first.service.clear_translations()
+    first.service.nat.clear()
     reactor.settle()
     assert first.table == second.table == set()
 

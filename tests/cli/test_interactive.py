@@ -1,0 +1,231 @@
+"""The terminal of a person: keys in, text out, against a shell in another process."""
+
+import os
+import re
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application import create_app_session, run_in_terminal
+from prompt_toolkit.history import InMemoryHistory
+from prompt_toolkit.input import PipeInput, create_pipe_input
+from prompt_toolkit.output import DummyOutput
+
+from cli.terminal import interactive
+from cli.terminal.interactive import converse
+from cli.terminal.pager import ERASE, MORE, Pager
+from tests.cli.test_terminal import DAEMON
+
+
+def started(path: str) -> "subprocess.Popen[bytes]":
+    daemon = subprocess.Popen([sys.executable, "-c", DAEMON, path], stdout=subprocess.PIPE)
+    assert daemon.stdout is not None
+    assert daemon.stdout.readline() == b"listening\n"
+    return daemon
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    path = str(tmp_path_factory.mktemp("control") / "control.sock")
+    with started(path) as daemon:
+        yield path
+        daemon.kill()
+
+
+@pytest.fixture
+def keys() -> Iterator[PipeInput]:
+    with create_pipe_input() as keys, create_app_session(input=keys, output=DummyOutput()):
+        yield keys
+
+
+def conversed(path: str, keys: PipeInput, typed: str) -> None:
+    """All of it is typed ahead."""
+    keys.send_text(typed)
+    assert converse(path, PromptSession(history=InMemoryHistory())) == 0
+
+
+Said = pytest.CaptureFixture[str]
+
+
+def test_a_conversation(path: str, keys: PipeInput, capsys: Said) -> None:
+    conversed(path, keys, "show run | i ^host\rshow foo\r\x03configure terminal\rend\rexit\r")
+    text = capsys.readouterr().out
+    assert text.startswith("hostname R1\n        ^\n% Invalid input")
+    assert "Enter configuration commands" in text
+
+
+def test_the_end_of_the_input_ends_the_conversation(path: str, keys: PipeInput, capsys: Said) -> None:
+    conversed(path, keys, "\x04")
+    assert capsys.readouterr().out == ""
+
+
+def test_ctrl_c_drops_the_line(path: str, keys: PipeInput, capsys: Said) -> None:
+    conversed(path, keys, "nonsense\x03exit\r")
+    assert capsys.readouterr().out == ""
+
+
+def test_ctrl_z_leaves_the_configuration_mode_and_nothing_else(
+    path: str, keys: PipeInput, capsys: Said
+) -> None:
+    conversed(path, keys, "\x1aconf t\rinterface in0\r\x1ashow run | count .\rexit\r")
+    assert "Number of lines which match regexp" in capsys.readouterr().out
+
+
+def test_a_question_mark_helps_at_once_and_the_line_goes_on(path: str, keys: PipeInput, capsys: Said) -> None:
+    answered = threading.Event()
+    print_ = capsys
+
+    def type_on() -> None:
+        assert answered.wait(10)
+        keys.send_text(" | include ^hostname\rexit\r")
+
+    thread = threading.Thread(target=type_on)
+    thread.start()
+    real = run_in_terminal
+
+    async def shown(function: object) -> None:
+        await real(function)  # type: ignore[arg-type]
+        answered.set()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(interactive, "run_in_terminal", shown)
+        conversed(path, keys, "show runn?")
+    thread.join()
+    assert print_.readouterr().out == "R1#show runn?\nrunning-config\nhostname R1\n"
+
+
+def test_a_literal_question_mark(path: str, keys: PipeInput, capsys: Said) -> None:
+    conversed(path, keys, "show run | include ^hostnamex\x16? R\rexit\r")
+    assert capsys.readouterr().out == "hostname R1\n"
+
+
+def test_questions_are_answered_and_not_remembered(path: str, keys: PipeInput, capsys: Said) -> None:
+    lines: PromptSession[str] = PromptSession(history=InMemoryHistory())
+    keys.send_text("copy run start\rstartup-config\rexit\r")
+    assert converse(path, lines) == 0
+    assert "[OK]" in capsys.readouterr().out
+    assert list(lines.history.get_strings()) == ["copy run start", "exit"]
+
+
+def test_ctrl_c_at_a_question_ends_the_command(path: str, keys: PipeInput, capsys: Said) -> None:
+    conversed(path, keys, "copy run start\r\x03exit\r")
+    assert "[OK]" not in capsys.readouterr().out
+
+
+# --- pages: the terminal of these tests has 40 rows
+
+
+def test_endless_output_is_paged_and_ended(path: str, keys: PipeInput, capsys: Said) -> None:
+    conversed(path, keys, "show ip nat translations\r \rqshow run | i ^host\rexit\r")
+    first, second, third, rest = capsys.readouterr().out.split(f"{MORE}{ERASE}")
+    assert [len(page.splitlines()) for page in (first, second, third)] == [39, 39, 1]
+    assert rest == "hostname R1\n"
+
+
+def test_a_search_goes_on_at_the_line_that_matches(path: str, keys: PipeInput, capsys: Said) -> None:
+    conversed(path, keys, "show ip nat translations\r/:3000 \rqexit\r")
+    _, second, _ = capsys.readouterr().out.split(f"{MORE}{ERASE}")
+    lines = second.splitlines()
+    assert lines[0] == "filtering..."
+    assert lines[1].startswith("tcp 203.0.113.10:3000 ")
+    assert len(lines) == 1 + 39
+
+
+def test_output_goes_into_a_file(path: str, keys: PipeInput, capsys: Said, tmp_path: Path) -> None:
+    pytest.importorskip("cli.commands.files")
+    missing = tmp_path / "none" / "x"
+    conversed(path, keys, f"show run | redirect {missing}\rexit\r")
+    assert f"% {missing}: No such file" in capsys.readouterr().out
+
+
+def test_a_pager_without_length_passes_everything() -> None:
+    pager = Pager(0)
+    pager.feed("".join(f"{number}\n" for number in range(500)))
+    assert len(pager.take().splitlines()) == 500
+    assert not pager.waits
+
+
+def test_a_wrong_expression_is_asked_for_again() -> None:
+    pager = Pager(3)
+    pager.feed("a\nb\nc\nd\n")
+    assert pager.take() == "a\nb\n"
+    assert not pager.search("(")
+    assert pager.take() == ""
+    assert pager.search("d")
+    assert pager.take() == "d\n"
+
+
+# --- history, and daemons that come and go
+
+
+def test_the_history_is_for_the_user_only_and_has_no_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    kept = interactive.history()
+    for line in ("show run", "enable secret geheim", "standby 1 authentication geheim"):
+        kept.append_string(line)
+    file = tmp_path / interactive.HISTORY
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert "show run" in file.read_text()
+    assert "geheim" not in file.read_text()
+
+
+def test_a_long_history_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(interactive, "HISTORY_BYTES", 10)
+    file = tmp_path / interactive.HISTORY
+    file.write_text("+a long line\n")
+    interactive.history()
+    assert file.stat().st_size == 0
+
+
+def test_a_daemon_that_is_started_again_is_found_again(
+    tmp_path: Path, keys: PipeInput, capsys: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "control.sock")
+    first = started(path)
+    daemons = [first]
+    real = interactive.Conversation._find_again
+
+    async def find_again(self: interactive.Conversation) -> None:
+        daemons.append(started(path))
+        await real(self)
+        keys.send_text("show run | i ^host\rexit\r")
+
+    monkeypatch.setattr(interactive.Conversation, "_find_again", find_again)
+    threading.Timer(0.5, first.kill).start()
+    try:
+        assert converse(path, PromptSession(history=InMemoryHistory())) == 0
+    finally:
+        for daemon in daemons:
+            daemon.kill()
+            daemon.communicate()
+    text = capsys.readouterr().out
+    assert re.fullmatch(r"% Connection to the router lost.*\n% Connected again\nhostname R1\n", text)
+
+
+def test_in_a_real_terminal(path: str) -> None:
+    pexpect = pytest.importorskip("pexpect")
+    environment = {**os.environ, "TERM": "vt100", "HOME": "/nonexistent"}
+    arguments = ["-m", "cli.terminal", "--control", path]
+    child = pexpect.spawn(sys.executable, arguments, env=environment, encoding="utf-8", timeout=10)
+    child.expect("R1#")
+    child.send("sh?")
+    child.expect("show")
+    child.send("ow run | i ^host\r")
+    child.expect("hostname R1")
+    child.expect("R1#")
+    child.send("show ip nat translations\r")
+    child.expect("--More--")
+    child.send("q")
+    child.expect("R1#")
+    child.send("exit\r")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
