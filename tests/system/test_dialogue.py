@@ -1,4 +1,4 @@
-"""An engineer at two routers out of the box: typed in a pseudo-terminal until they are a pair, saved, restarted."""
+"""An engineer at two routers out of the box: a pseudo-terminal, a pair, saved, restarted, still there."""
 
 import sys
 from collections.abc import Iterator
