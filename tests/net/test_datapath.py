@@ -31,7 +31,7 @@ from snat.net.datapath import CAPTURE_TTL_STEP, CapturePath, TunPath, kernel_pla
 from snat.net.gratuitous_arp import GratuitousArpCounters
 from snat.net.kernel_plan import INSIDE_TUN, OUTSIDE_TUN, KernelPlan
 from snat.net.refused import KernelRefused
-from snat.net.tun import TunCounters
+from snat.net.tun import Offload, TunCounters
 from snat.redundancy.roles import Input
 from snat.translate.translator import Verdict
 from tests import packets
@@ -72,6 +72,7 @@ class World:
         self.done: list[Any] = []
         self.refusals: dict[str, KernelRefused] = {}
         self.tuns: dict[str, World.Tun] = {}
+        self.offload: Offload | None = None
         world = self
 
         class Kernel:
@@ -128,11 +129,15 @@ class World:
         def close(self) -> None:
             self.world.do("close", self.name)
 
+        def offload(self, wanted: Offload) -> None:
+            self.world.offload = wanted
+
         def write(self, view: memoryview) -> None:
             self.written.append(bytes(view))
 
-    def _open(self, name: str) -> int:
+    def _open(self, name: str, offload: Offload) -> int:
         self.do("open", name)
+        self.offload = offload
         return 7
 
     def _tun(
