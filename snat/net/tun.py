@@ -186,8 +186,10 @@ class Tun:
     def offload(self, wanted: Offload) -> None:
         """From now on take super-packets, or none; those that wait already come as they are.
 
-        Raises :class:`KernelRefused`.
+        Of a closed TUN nothing is asked. Raises :class:`KernelRefused`.
         """
+        if self._fd < 0:
+            return
         try:
             set_offload(self._fd, wanted)
         except OSError as error:

@@ -19,6 +19,7 @@ from snat.config.model import (
     DynamicRule,
     Group,
     Interface,
+    Nat,
     Pool,
     Side,
     Stateful,
@@ -437,3 +438,25 @@ def test_pools_are_those_of_the_mappings_asked_for() -> None:
 def test_a_verdict_that_drops_is_false() -> None:
     """The replay asks for a truth value."""
     assert [bool(one) for one in Verdict] == [one is not Verdict.DROP for one in Verdict]
+
+
+# ip nat tun
+
+
+def test_tuns_are_opened_with_the_offload_that_is_configured(world: World, reactor: Reactor) -> None:
+    live: Any = reactor
+    for wanted, offload in ((True, Offload.AUTO), (False, Offload.OFF)):
+        made = replace(routed(), nat=Nat(tun_offload=wanted))
+        TunPath(device_of(made), live, lambda: None, lambda: None).start()
+        assert world.offload is offload
+
+
+def test_offload_and_queue_change_while_packets_pass(world: World, path: TunPath) -> None:
+    started(path, world)
+    wanted = replace(routed(), nat=Nat(tun_offload=False, tun_queue=77))
+    path.configure(wanted, ())
+    assert world.offload is Offload.OFF
+    assert kernel_plan(wanted).queue == 77
+    assert ("prepare", kernel_plan(wanted)) in world.done
+    path.configure(routed(), ())
+    assert world.offload is Offload.AUTO
