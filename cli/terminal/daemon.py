@@ -125,7 +125,7 @@ class Daemon:
             await self._said.put(error)
 
     async def _take(self, frame: Frame) -> None:
-        if frame["type"] == "log":
+        if frame["type"] in ("log", "bye"):
             self._logged(str(frame["text"]))
         elif frame["type"] in ("candidates", "help"):
             answer = self._answers.pop(frame["id"], None)

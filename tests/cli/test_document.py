@@ -40,7 +40,8 @@ def test_how_commands_are_written(line: str) -> None:
 
 def test_what_is_not_supported_is_offered_nowhere() -> None:
     page, _, refused = document.document().partition("## Not supported")
-    assert "`network`" not in page
+    assert "`write [memory]`" in page
+    assert "`configure`\n" in page
     assert "- `# configure network`" in refused
 
 
