@@ -455,8 +455,8 @@ def test_offload_and_queue_change_while_packets_pass(world: World, path: TunPath
     started(path, world)
     wanted = replace(routed(), nat=Nat(tun_offload=False, tun_queue=77))
     path.configure(wanted, ())
-    assert world.offload is Offload.OFF
+    changed = world.offload
     assert kernel_plan(wanted).queue == 77
     assert ("prepare", kernel_plan(wanted)) in world.done
     path.configure(routed(), ())
-    assert world.offload is Offload.AUTO
+    assert (changed, world.offload) == (Offload.OFF, Offload.AUTO)
