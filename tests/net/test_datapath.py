@@ -460,3 +460,9 @@ def test_offload_and_queue_change_while_packets_pass(world: World, path: TunPath
     assert ("prepare", kernel_plan(wanted)) in world.done
     path.configure(routed(), ())
     assert (changed, world.offload) == (Offload.OFF, Offload.AUTO)
+
+
+def test_offload_alone_is_followed_too(world: World, path: TunPath) -> None:
+    started(path, world)
+    path.configure(replace(routed(), nat=Nat(tun_offload=False)), ())
+    assert world.offload is Offload.OFF
