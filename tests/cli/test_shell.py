@@ -214,7 +214,7 @@ def endless() -> Iterator[Translation]:
 def test_output_is_lazy_and_in_small_chunks() -> None:
     router = FakeRouter(rows=endless())
     chunks = privileged(router).run("show ip nat translations")
-    first, second = islice(chunks, 2)
+    first, second = (str(chunk) for chunk in islice(chunks, 2))
     assert first.startswith("Pro Inside global")
     assert len(first.splitlines()) == len(second.splitlines()) == LINES_PER_CHUNK
 

@@ -24,7 +24,7 @@ class Endless(FakeRouter):
     def translations(self):
         return (translation(number) for number in count())
 router = Endless()
-ControlSocket(reactor, Path(sys.argv[1]), lambda: Shell(router, privileged=True)).startService()
+ControlSocket(reactor, Path(sys.argv[1]), lambda visitor: Shell(router, privileged=True)).startService()
 print("listening", flush=True)
 reactor.run()
 """

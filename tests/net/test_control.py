@@ -1,11 +1,12 @@
 """The control socket: frames, streams with back-pressure, and the socket in the file system."""
 
 import json
+import os
 import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 
+from cli.session import Conversation, Pause, Question, Redirect, Said, Session
 from snat.net import control
 from snat.net.control import (
     MAX_REQUEST,
@@ -22,8 +24,11 @@ from snat.net.control import (
     ControlSession,
     ControlSocket,
     ControlSocketError,
+    Visitor,
     make_way,
+    user_name,
 )
+from tests.cli.fake_router import FakeRouter
 
 
 class TickingClock(Clock):
@@ -35,34 +40,56 @@ class TickingClock(Clock):
 
     def turn(self) -> None:
         """One turn of the reactor: the calls that are due now, not those they make."""
-        due, self.calls = self.calls, []
+        due = [call for call in self.calls if call.getTime() <= self.rightNow]
+        self.calls[:] = [call for call in self.calls if call not in due]  # calls know this list
         for call in due:
             call.called = 1
             call.func(*call.args, **call.kw)
 
 
 class EchoShell:
-    """A shell with the commands `lines N`, `silent N`, `endless`, `fail`, `break`, `exit`."""
+    """A shell with the commands `lines N`, `silent N`, `endless`, `fail`, `break`, `exit`, `length N`,
+    `ask`, `secret`, `file PATH`, `pause SECONDS`."""
 
-    def __init__(self) -> None:
+    banner = "Welcome\n"
+    exec_timeout = 600.0
+
+    def __init__(self, visitor: Visitor | None = None) -> None:
         self.ok = True
         self.closed = False
         self.stopped = False
+        self.visitor = visitor
+        self.session = Session(router=FakeRouter(), path=())
 
     @property
     def prompt(self) -> str:
         return "" if self.closed else "R1#"
 
-    def run(self, line: str) -> Generator[str, None, None]:
+    def run(self, line: str) -> Conversation:
         self.ok = False
         try:
-            yield from self._output(line)
+            yield from self._converse(line)
         finally:
             self.stopped = True
         self.ok = not line.startswith("fail")
 
-    def _output(self, line: str) -> Iterator[str]:
+    def _converse(self, line: str) -> Conversation:
         command, *arguments = line.split()
+        if command in ("ask", "secret"):
+            answer = yield Question(f"{command}? ", echo=command == "ask")
+            yield f"answered {answer!r}\n"
+        elif command == "file":
+            yield Redirect(arguments[0], append=True)
+            yield "into the file\n"
+        elif command == "pause":
+            yield Pause(float(arguments[0]))
+            yield "later\n"
+        elif command == "length":
+            self.session.terminal.length = int(arguments[0])
+        else:
+            yield from self._output(command, arguments)
+
+    def _output(self, command: str, arguments: list[str]) -> Iterator[Said]:
         if command == "lines":
             yield from (f"line {number}\n" for number in range(int(arguments[0])))
         elif command == "endless":
@@ -81,6 +108,12 @@ class EchoShell:
         return f"help on {line}\n"
 
 
+NOBODY = 2**32 - 3
+"""A user ID without a name."""
+TERMINAL = {"length": 24, "width": 80, "monitor": False, "history_size": 10}
+HELLO = {"type": "hello", "protocol": 1, "prompt": "R1#", "banner": "Welcome\n", "terminal": TERMINAL}
+
+
 class User:
     """A session on a string transport, with the frames it has got."""
 
@@ -88,9 +121,13 @@ class User:
         self.clock = TickingClock()
         self.shell = EchoShell()
         self.left = 0
-        self.session = ControlSession(self.clock, self.shell, self._leave)
+        self.session = ControlSession(self.clock, 0, self._shell_for, self._leave, lambda _transport: NOBODY)
         self.transport = StringTransport()
         self.session.makeConnection(self.transport)
+
+    def _shell_for(self, visitor: Visitor) -> EchoShell:
+        self.shell.visitor = visitor
+        return self.shell
 
     def _leave(self, session: ControlSession) -> None:
         assert session is self.session
@@ -107,11 +144,16 @@ class User:
             self.clock.turn()
 
     def until_idle(self) -> None:
+        """Until the command has ended or asks."""
         for _ in range(10000):
-            if not self.clock.getDelayedCalls():
+            if not self.due():
                 return
             self.clock.turn()
         raise AssertionError("the command does not end")
+
+    def due(self) -> bool:
+        """Whether a slice of a command is."""
+        return any(call.getTime() <= self.clock.rightNow for call in self.clock.getDelayedCalls())
 
     def frames(self) -> list[dict[str, Any]]:
         """The frames since the last call."""
@@ -123,13 +165,13 @@ class User:
 @pytest.fixture
 def user() -> User:
     user = User()
-    assert user.frames() == [{"type": "hello", "protocol": 1, "prompt": "R1#"}]
+    assert user.frames() == [HELLO]
     return user
 
 
 def end(**changes: Any) -> dict[str, Any]:
     frame = {"type": "end", "id": 1, "ok": True, "prompt": "R1#", "closed": False, "interrupted": False}
-    return frame | changes
+    return frame | {"terminal": TERMINAL} | changes
 
 
 def test_a_command_is_answered_with_text_and_an_end(user: User) -> None:
@@ -197,7 +239,7 @@ def test_a_user_who_reads_slowly_stops_the_output(user: User) -> None:
     user.frames()
     user.turns(3)
     assert user.frames() == []
-    assert user.clock.getDelayedCalls() == []
+    assert not user.due()
     user.session.resumeProducing()
     user.turns()
     assert user.frames() != []
@@ -274,12 +316,185 @@ def test_a_request_without_end_is_not_collected(user: User) -> None:
     assert user.transport.disconnecting
 
 
+# --- conversations
+
+
+def test_a_command_asks_and_goes_on_with_the_answer(user: User) -> None:
+    user.run("ask")
+    user.until_idle()
+    assert user.frames() == [{"type": "question", "id": 1, "text": "ask? ", "echo": True}]
+    user.turns(5)
+    assert user.frames() == []
+    user.send(id=2, request="answer", line="yes ")
+    user.until_idle()
+    assert user.frames() == [{"type": "text", "id": 1, "text": "answered 'yes '\n"}, end()]
+
+
+def test_a_secret_is_asked_for_without_echo(user: User) -> None:
+    user.run("secret")
+    user.until_idle()
+    assert user.frames() == [{"type": "question", "id": 1, "text": "secret? ", "echo": False}]
+
+
+def test_an_empty_answer_is_an_answer(user: User) -> None:
+    user.run("ask")
+    user.until_idle()
+    user.frames()
+    user.send(id=2, request="answer", line="")
+    user.until_idle()
+    assert user.frames()[0]["text"] == "answered ''\n"
+
+
+@pytest.mark.parametrize("before", ["", "lines 1", "endless"])
+def test_an_answer_to_nothing_is_refused_and_changes_nothing(user: User, before: str) -> None:
+    if before:
+        user.run(before)
+        user.turns()
+        user.frames()
+    user.send(id=2, request="answer", line="yes")
+    assert user.frames() == [{"type": "refused", "id": 2, "reason": "nothing was asked"}]
+    assert not user.transport.disconnecting
+
+
+def test_an_answer_answers_one_question(user: User) -> None:
+    user.run("ask")
+    user.until_idle()
+    user.frames()
+    for number in (2, 3):
+        user.send(id=number, request="answer", line=f"answer {number}")
+    user.until_idle()
+    refused, text, _ = user.frames()
+    assert (refused["type"], refused["id"]) == ("refused", 3)
+    assert text["text"] == "answered 'answer 2'\n"
+
+
+@pytest.mark.parametrize("request_", ["run", "complete", "help"])
+def test_a_question_is_not_answered_by_another_request(user: User, request_: str) -> None:
+    user.run("ask")
+    user.until_idle()
+    user.frames()
+    user.send(id=2, request=request_, line="x")
+    assert user.frames() == [{"type": "refused", "id": 2, "reason": "a command is running"}]
+
+
+def test_an_interrupt_ends_a_command_that_asks_and_its_question(user: User) -> None:
+    user.run("ask")
+    user.until_idle()
+    user.frames()
+    user.send(id=2, request="interrupt")
+    assert user.frames() == [end(ok=False, interrupted=True)]
+    assert user.shell.stopped
+    user.send(id=3, request="answer", line="too late")
+    assert user.frames() == [{"type": "refused", "id": 3, "reason": "nothing was asked"}]
+    user.run("ask")
+    user.until_idle()
+    assert [frame["type"] for frame in user.frames()] == ["question"]
+
+
+def test_a_redirect_goes_before_the_text_that_it_is_about(user: User) -> None:
+    user.run("file some/where")
+    user.until_idle()
+    assert user.frames() == [
+        {"type": "redirect", "id": 1, "path": "some/where", "append": True, "tee": False},
+        {"type": "text", "id": 1, "text": "into the file\n"},
+        end(),
+    ]
+
+
+def test_a_command_that_pauses_goes_on_later_and_may_be_interrupted(user: User) -> None:
+    user.run("pause 2")
+    user.turns(3)
+    assert user.frames() == []
+    user.clock.rightNow += 2
+    user.until_idle()
+    assert [frame["type"] for frame in user.frames()] == ["text", "end"]
+    user.run("pause 2")
+    user.turns()
+    user.send(id=2, request="interrupt")
+    assert user.frames() == [end(ok=False, interrupted=True)]
+    user.clock.rightNow += 2
+    user.turns()
+    assert user.frames() == []
+
+
+def test_the_end_tells_the_terminal_as_the_session_has_it_now(user: User) -> None:
+    user.run("length 0")
+    user.until_idle()
+    assert user.frames() == [end(terminal=TERMINAL | {"length": 0})]
+
+
+# --- who, and how long
+
+
+def test_privilege_is_of_root_and_of_the_user_of_the_daemon() -> None:
+    visitors: list[Visitor] = []
+    accounts = [0, os.geteuid(), NOBODY]
+
+    def shell(visitor: Visitor) -> EchoShell:
+        visitors.append(visitor)
+        return EchoShell()
+
+    factory = ControlFactory(Clock(), shell, lambda _transport: accounts[len(visitors)])
+    for _ in accounts:
+        session = factory.buildProtocol(None)
+        assert session is not None
+        session.makeConnection(StringTransport())
+    assert [visitor.privileged for visitor in visitors] == [True, True, False]
+    assert [visitor.line for visitor in visitors] == [0, 1, 2]
+    assert visitors[2].user == str(NOBODY)
+
+
+def test_the_lowest_free_line_is_taken() -> None:
+    factory = ControlFactory(Clock(), EchoShell, lambda _transport: NOBODY)
+    first, second = factory.buildProtocol(None), factory.buildProtocol(None)
+    assert first is not None
+    assert second is not None
+    for session in (first, second):
+        session.makeConnection(StringTransport())
+    first.connectionLost()
+    third = factory.buildProtocol(None)
+    assert third is not None
+    assert (second.line, third.line) == (1, 0)
+
+
+@pytest.mark.parametrize("before", ["", "ask"])
+def test_a_user_who_does_nothing_is_told_and_leaves(user: User, before: str) -> None:
+    if before:
+        user.run(before)
+        user.until_idle()
+        user.frames()
+    user.clock.rightNow += user.shell.exec_timeout
+    user.turns()
+    (bye,) = user.frames()
+    assert bye["type"] == "bye"
+    assert "nothing was typed for 600 seconds" in bye["text"]
+    assert user.transport.disconnecting
+
+
+def test_a_user_who_does_something_stays(user: User) -> None:
+    for _ in range(3):
+        user.clock.rightNow += user.shell.exec_timeout - 1
+        user.send(id=1, request="help", line="")
+        user.turns()
+    assert [frame["type"] for frame in user.frames()] == ["help"] * 3
+    assert not user.transport.disconnecting
+
+
+def test_a_command_that_runs_is_let_run(user: User) -> None:
+    user.run("endless")
+    user.turns()
+    user.clock.rightNow += 2 * user.shell.exec_timeout
+    user.turns()
+    assert {frame["type"] for frame in user.frames()} == {"text"}
+    assert not user.transport.disconnecting
+
+
 def test_a_user_who_goes_away_stops_the_command(user: User) -> None:
     user.run("endless")
     user.turns()
     user.session.connectionLost()
     assert user.shell.stopped
-    assert user.clock.getDelayedCalls() == []
+    assert user.clock.getDelayedCalls() == []  # nothing looks after it any more
     assert user.left == 1
 
 
@@ -291,7 +506,7 @@ def test_a_fault_of_the_shell_ends_the_session_and_is_raised_to_the_reactor(user
 
 
 def test_there_is_a_bound_to_the_users() -> None:
-    factory = ControlFactory(Clock(), EchoShell)
+    factory = ControlFactory(Clock(), EchoShell, lambda _transport: NOBODY)
     sessions = [factory.buildProtocol(None) for _ in range(MAX_SESSIONS)]
     assert None not in sessions
     assert factory.buildProtocol(None) is None
@@ -311,11 +526,26 @@ def test_the_service_listens_with_mode_0660(tmp_path: Path) -> None:
     ((path, factory, _backlog, mode, _pid),) = reactor.unixServers
     assert (path, mode) == (str(tmp_path / "control.sock"), 0o660)
     assert isinstance(factory, ControlFactory)
-    session, transport = factory.buildProtocol(None), StringTransport()
-    assert session is not None
-    session.makeConnection(transport)
-    service.stopService()
-    assert transport.disconnected
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        session, transport = factory.buildProtocol(None), SocketTransport(ours)
+        assert session is not None
+        session.makeConnection(transport)
+        (user,) = service.users()
+        assert (user.line, user.user) == (0, user_name(os.geteuid()))
+        service.stopService()
+        assert transport.disconnected
+
+
+class SocketTransport(StringTransport):
+    """Has a socket that the kernel knows the other end of, and collects what is written."""
+
+    def __init__(self, handle: socket.socket) -> None:
+        super().__init__()
+        self._handle = handle
+
+    def getHandle(self) -> socket.socket:
+        return self._handle
 
 
 def stale_socket(path: Path) -> None:
