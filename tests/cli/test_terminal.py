@@ -20,11 +20,8 @@ from twisted.internet import reactor
 from cli.shell import Shell
 from snat.net.control import ControlSocket
 from tests.cli.fake_router import FakeRouter, translation
-class Endless(FakeRouter):
-    def translations(self):
-        return (translation(number) for number in count())
-router = Endless()
-ControlSocket(reactor, Path(sys.argv[1]), lambda visitor: Shell(router, privileged=True)).startService()
+router = FakeRouter(rows=(translation(number) for number in count()))
+ControlSocket(reactor, Path(sys.argv[1]), lambda _visitor: Shell(router, privileged=True)).startService()
 print("listening", flush=True)
 reactor.run()
 """

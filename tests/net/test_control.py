@@ -15,9 +15,11 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 
-from cli.session import Conversation, Pause, Question, Redirect, Said, Session
+from cli.session import Conversation, Pause, Question, Redirect, Session
 from snat.net import control
 from snat.net.control import (
+    LONGEST_PAUSE,
+    LOOK,
     MAX_REQUEST,
     MAX_SESSIONS,
     ControlFactory,
@@ -30,6 +32,8 @@ from snat.net.control import (
 )
 from tests.cli.fake_router import FakeRouter
 
+TERMINAL = {"length": 24, "width": 80, "monitor": False, "history_size": 10}
+
 
 class TickingClock(Clock):
     """A clock on which every look takes a quarter of a millisecond, so that slices end."""
@@ -40,26 +44,26 @@ class TickingClock(Clock):
 
     def turn(self) -> None:
         """One turn of the reactor: the calls that are due now, not those they make."""
-        due = [call for call in self.calls if call.getTime() <= self.rightNow]
-        self.calls[:] = [call for call in self.calls if call not in due]  # calls know this list
+        due = [call for call in self.calls if call.time <= self.rightNow + 0.001]
+        self.calls[:] = [call for call in self.calls if call not in due]  # a call knows its list
         for call in due:
             call.called = 1
             call.func(*call.args, **call.kw)
 
 
 class EchoShell:
-    """A shell with the commands `lines N`, `silent N`, `endless`, `fail`, `break`, `exit`, `length N`,
-    `ask`, `secret`, `file PATH`, `pause SECONDS`."""
+    """A shell with a few commands, each of which does what its name says."""
 
     banner = "Welcome\n"
-    exec_timeout = 600.0
 
     def __init__(self, visitor: Visitor | None = None) -> None:
         self.ok = True
         self.closed = False
         self.stopped = False
         self.visitor = visitor
+        self.exec_timeout = 0.0
         self.session = Session(router=FakeRouter(), path=())
+        self.answers: list[str | None] = []
 
     @property
     def prompt(self) -> str:
@@ -68,28 +72,13 @@ class EchoShell:
     def run(self, line: str) -> Conversation:
         self.ok = False
         try:
-            yield from self._converse(line)
+            yield from self._output(line)
         finally:
             self.stopped = True
         self.ok = not line.startswith("fail")
 
-    def _converse(self, line: str) -> Conversation:
+    def _output(self, line: str) -> Conversation:
         command, *arguments = line.split()
-        if command in ("ask", "secret"):
-            answer = yield Question(f"{command}? ", echo=command == "ask")
-            yield f"answered {answer!r}\n"
-        elif command == "file":
-            yield Redirect(arguments[0], append=True)
-            yield "into the file\n"
-        elif command == "pause":
-            yield Pause(float(arguments[0]))
-            yield "later\n"
-        elif command == "length":
-            self.session.terminal.length = int(arguments[0])
-        else:
-            yield from self._output(command, arguments)
-
-    def _output(self, command: str, arguments: list[str]) -> Iterator[Said]:
         if command == "lines":
             yield from (f"line {number}\n" for number in range(int(arguments[0])))
         elif command == "endless":
@@ -98,6 +87,15 @@ class EchoShell:
             yield from ("" for _ in range(int(arguments[0])))
         elif command == "break":
             raise LookupError("a fault of the shell")
+        elif command == "ask":
+            self.answers.append((yield Question("Password: ", echo=False)))
+            yield "answered\n"
+        elif command == "pause":
+            yield Pause(float(arguments[0]))
+            yield "later\n"
+        elif command == "redirect":
+            yield Redirect("file", tee=True)
+            yield "text\n"
         elif command == "exit":
             self.closed = True
 
@@ -108,24 +106,19 @@ class EchoShell:
         return f"help on {line}\n"
 
 
-NOBODY = 2**32 - 3
-"""A user ID without a name."""
-TERMINAL = {"length": 24, "width": 80, "monitor": False, "history_size": 10}
-HELLO = {"type": "hello", "protocol": 1, "prompt": "R1#", "banner": "Welcome\n", "terminal": TERMINAL}
-
-
 class User:
     """A session on a string transport, with the frames it has got."""
 
-    def __init__(self) -> None:
+    def __init__(self, account: int = 0, exec_timeout: float = 0.0) -> None:
         self.clock = TickingClock()
         self.shell = EchoShell()
         self.left = 0
-        self.session = ControlSession(self.clock, 0, self._shell_for, self._leave, lambda _transport: NOBODY)
+        self.shell.exec_timeout = exec_timeout
+        self.session = ControlSession(self.clock, 3, self._made, self._leave, lambda _: account)
         self.transport = StringTransport()
         self.session.makeConnection(self.transport)
 
-    def _shell_for(self, visitor: Visitor) -> EchoShell:
+    def _made(self, visitor: Visitor) -> EchoShell:
         self.shell.visitor = visitor
         return self.shell
 
@@ -144,16 +137,11 @@ class User:
             self.clock.turn()
 
     def until_idle(self) -> None:
-        """Until the command has ended or asks."""
         for _ in range(10000):
-            if not self.due():
+            if not self.session.busy:
                 return
             self.clock.turn()
         raise AssertionError("the command does not end")
-
-    def due(self) -> bool:
-        """Whether a slice of a command is."""
-        return any(call.getTime() <= self.clock.rightNow for call in self.clock.getDelayedCalls())
 
     def frames(self) -> list[dict[str, Any]]:
         """The frames since the last call."""
@@ -165,13 +153,15 @@ class User:
 @pytest.fixture
 def user() -> User:
     user = User()
-    assert user.frames() == [HELLO]
+    hello = {"type": "hello", "protocol": 1, "prompt": "R1#", "banner": "Welcome\n", "terminal": TERMINAL}
+    assert user.frames() == [hello]
     return user
 
 
 def end(**changes: Any) -> dict[str, Any]:
     frame = {"type": "end", "id": 1, "ok": True, "prompt": "R1#", "closed": False, "interrupted": False}
-    return frame | {"terminal": TERMINAL} | changes
+    frame["terminal"] = TERMINAL
+    return frame | changes
 
 
 def test_a_command_is_answered_with_text_and_an_end(user: User) -> None:
@@ -239,7 +229,6 @@ def test_a_user_who_reads_slowly_stops_the_output(user: User) -> None:
     user.frames()
     user.turns(3)
     assert user.frames() == []
-    assert not user.due()
     user.session.resumeProducing()
     user.turns()
     assert user.frames() != []
@@ -316,185 +305,12 @@ def test_a_request_without_end_is_not_collected(user: User) -> None:
     assert user.transport.disconnecting
 
 
-# --- conversations
-
-
-def test_a_command_asks_and_goes_on_with_the_answer(user: User) -> None:
-    user.run("ask")
-    user.until_idle()
-    assert user.frames() == [{"type": "question", "id": 1, "text": "ask? ", "echo": True}]
-    user.turns(5)
-    assert user.frames() == []
-    user.send(id=2, request="answer", line="yes ")
-    user.until_idle()
-    assert user.frames() == [{"type": "text", "id": 1, "text": "answered 'yes '\n"}, end()]
-
-
-def test_a_secret_is_asked_for_without_echo(user: User) -> None:
-    user.run("secret")
-    user.until_idle()
-    assert user.frames() == [{"type": "question", "id": 1, "text": "secret? ", "echo": False}]
-
-
-def test_an_empty_answer_is_an_answer(user: User) -> None:
-    user.run("ask")
-    user.until_idle()
-    user.frames()
-    user.send(id=2, request="answer", line="")
-    user.until_idle()
-    assert user.frames()[0]["text"] == "answered ''\n"
-
-
-@pytest.mark.parametrize("before", ["", "lines 1", "endless"])
-def test_an_answer_to_nothing_is_refused_and_changes_nothing(user: User, before: str) -> None:
-    if before:
-        user.run(before)
-        user.turns()
-        user.frames()
-    user.send(id=2, request="answer", line="yes")
-    assert user.frames() == [{"type": "refused", "id": 2, "reason": "nothing was asked"}]
-    assert not user.transport.disconnecting
-
-
-def test_an_answer_answers_one_question(user: User) -> None:
-    user.run("ask")
-    user.until_idle()
-    user.frames()
-    for number in (2, 3):
-        user.send(id=number, request="answer", line=f"answer {number}")
-    user.until_idle()
-    refused, text, _ = user.frames()
-    assert (refused["type"], refused["id"]) == ("refused", 3)
-    assert text["text"] == "answered 'answer 2'\n"
-
-
-@pytest.mark.parametrize("request_", ["run", "complete", "help"])
-def test_a_question_is_not_answered_by_another_request(user: User, request_: str) -> None:
-    user.run("ask")
-    user.until_idle()
-    user.frames()
-    user.send(id=2, request=request_, line="x")
-    assert user.frames() == [{"type": "refused", "id": 2, "reason": "a command is running"}]
-
-
-def test_an_interrupt_ends_a_command_that_asks_and_its_question(user: User) -> None:
-    user.run("ask")
-    user.until_idle()
-    user.frames()
-    user.send(id=2, request="interrupt")
-    assert user.frames() == [end(ok=False, interrupted=True)]
-    assert user.shell.stopped
-    user.send(id=3, request="answer", line="too late")
-    assert user.frames() == [{"type": "refused", "id": 3, "reason": "nothing was asked"}]
-    user.run("ask")
-    user.until_idle()
-    assert [frame["type"] for frame in user.frames()] == ["question"]
-
-
-def test_a_redirect_goes_before_the_text_that_it_is_about(user: User) -> None:
-    user.run("file some/where")
-    user.until_idle()
-    assert user.frames() == [
-        {"type": "redirect", "id": 1, "path": "some/where", "append": True, "tee": False},
-        {"type": "text", "id": 1, "text": "into the file\n"},
-        end(),
-    ]
-
-
-def test_a_command_that_pauses_goes_on_later_and_may_be_interrupted(user: User) -> None:
-    user.run("pause 2")
-    user.turns(3)
-    assert user.frames() == []
-    user.clock.rightNow += 2
-    user.until_idle()
-    assert [frame["type"] for frame in user.frames()] == ["text", "end"]
-    user.run("pause 2")
-    user.turns()
-    user.send(id=2, request="interrupt")
-    assert user.frames() == [end(ok=False, interrupted=True)]
-    user.clock.rightNow += 2
-    user.turns()
-    assert user.frames() == []
-
-
-def test_the_end_tells_the_terminal_as_the_session_has_it_now(user: User) -> None:
-    user.run("length 0")
-    user.until_idle()
-    assert user.frames() == [end(terminal=TERMINAL | {"length": 0})]
-
-
-# --- who, and how long
-
-
-def test_privilege_is_of_root_and_of_the_user_of_the_daemon() -> None:
-    visitors: list[Visitor] = []
-    accounts = [0, os.geteuid(), NOBODY]
-
-    def shell(visitor: Visitor) -> EchoShell:
-        visitors.append(visitor)
-        return EchoShell()
-
-    factory = ControlFactory(Clock(), shell, lambda _transport: accounts[len(visitors)])
-    for _ in accounts:
-        session = factory.buildProtocol(None)
-        assert session is not None
-        session.makeConnection(StringTransport())
-    assert [visitor.privileged for visitor in visitors] == [True, True, False]
-    assert [visitor.line for visitor in visitors] == [0, 1, 2]
-    assert visitors[2].user == str(NOBODY)
-
-
-def test_the_lowest_free_line_is_taken() -> None:
-    factory = ControlFactory(Clock(), EchoShell, lambda _transport: NOBODY)
-    first, second = factory.buildProtocol(None), factory.buildProtocol(None)
-    assert first is not None
-    assert second is not None
-    for session in (first, second):
-        session.makeConnection(StringTransport())
-    first.connectionLost()
-    third = factory.buildProtocol(None)
-    assert third is not None
-    assert (second.line, third.line) == (1, 0)
-
-
-@pytest.mark.parametrize("before", ["", "ask"])
-def test_a_user_who_does_nothing_is_told_and_leaves(user: User, before: str) -> None:
-    if before:
-        user.run(before)
-        user.until_idle()
-        user.frames()
-    user.clock.rightNow += user.shell.exec_timeout
-    user.turns()
-    (bye,) = user.frames()
-    assert bye["type"] == "bye"
-    assert "nothing was typed for 600 seconds" in bye["text"]
-    assert user.transport.disconnecting
-
-
-def test_a_user_who_does_something_stays(user: User) -> None:
-    for _ in range(3):
-        user.clock.rightNow += user.shell.exec_timeout - 1
-        user.send(id=1, request="help", line="")
-        user.turns()
-    assert [frame["type"] for frame in user.frames()] == ["help"] * 3
-    assert not user.transport.disconnecting
-
-
-def test_a_command_that_runs_is_let_run(user: User) -> None:
-    user.run("endless")
-    user.turns()
-    user.clock.rightNow += 2 * user.shell.exec_timeout
-    user.turns()
-    assert {frame["type"] for frame in user.frames()} == {"text"}
-    assert not user.transport.disconnecting
-
-
 def test_a_user_who_goes_away_stops_the_command(user: User) -> None:
     user.run("endless")
     user.turns()
     user.session.connectionLost()
     assert user.shell.stopped
-    assert user.clock.getDelayedCalls() == []  # nothing looks after it any more
+    assert user.clock.getDelayedCalls() == []
     assert user.left == 1
 
 
@@ -505,8 +321,177 @@ def test_a_fault_of_the_shell_ends_the_session_and_is_raised_to_the_reactor(user
     assert user.transport.disconnected
 
 
+def test_a_question_waits_for_its_answer(user: User) -> None:
+    user.run("ask")
+    user.turns(3)
+    assert user.frames() == [{"type": "question", "id": 1, "text": "Password: ", "echo": False}]
+    user.send(id=1, request="answer", line="secret")
+    user.until_idle()
+    assert user.frames() == [{"type": "text", "id": 1, "text": "answered\n"}, end()]
+    assert user.shell.answers == ["secret"]
+    user.send(id=9, request="answer", line="secret")
+    assert user.frames() == [{"type": "refused", "id": 9, "reason": "nothing was asked"}]
+
+
+def test_an_empty_answer_is_an_answer(user: User) -> None:
+    user.run("ask")
+    user.turns(3)
+    user.send(id=2, request="answer", line="")
+    user.until_idle()
+    assert user.shell.answers == [""]
+
+
+@pytest.mark.parametrize("request_", ["run", "complete", "help"])
+def test_a_question_is_not_answered_by_another_request(user: User, request_: str) -> None:
+    user.run("ask")
+    user.turns(3)
+    user.frames()
+    user.send(id=2, request=request_, line="x")
+    assert user.frames() == [{"type": "refused", "id": 2, "reason": "a command is running"}]
+    user.turns(3)
+    assert user.shell.answers == []
+
+
+def test_a_question_has_one_answer(user: User) -> None:
+    user.run("ask")
+    user.turns(3)
+    user.frames()
+    for number in (2, 3):
+        user.send(id=number, request="answer", line=f"answer {number}")
+    user.until_idle()
+    assert user.frames()[0] == {"type": "refused", "id": 3, "reason": "nothing was asked"}
+    assert user.shell.answers == ["answer 2"]
+
+
+def test_an_interrupt_takes_the_question_with_the_command(user: User) -> None:
+    user.run("ask")
+    user.turns(3)
+    user.frames()
+    user.send(id=2, request="interrupt")
+    assert user.frames() == [end(ok=False, interrupted=True)]
+    assert user.shell.stopped
+    user.send(id=3, request="answer", line="too late")
+    assert user.frames() == [{"type": "refused", "id": 3, "reason": "nothing was asked"}]
+
+
+def test_the_end_tells_the_terminal_as_the_session_has_it_now(user: User) -> None:
+    user.run("lines 1")
+    user.shell.session.terminal.length = 0
+    user.until_idle()
+    assert user.frames()[-1] == end(terminal=TERMINAL | {"length": 0})
+
+
+def test_a_redirect_is_told_before_its_text(user: User) -> None:
+    user.run("redirect")
+    user.until_idle()
+    frame = {"type": "redirect", "id": 1, "path": "file", "append": False, "tee": True}
+    assert user.frames() == [frame, {"type": "text", "id": 1, "text": "text\n"}, end()]
+
+
+@pytest.mark.parametrize(("asked", "seconds"), [("0.5", 0.5), ("1000", LONGEST_PAUSE)])
+def test_a_pause_goes_on_by_itself(user: User, asked: str, seconds: float) -> None:
+    user.run(f"pause {asked}")
+    user.turns(3)
+    assert user.frames() == []
+    user.clock.rightNow += seconds - 0.1
+    user.turns(3)
+    assert user.frames() == []
+    user.clock.rightNow += 0.2
+    user.until_idle()
+    assert user.frames() == [{"type": "text", "id": 1, "text": "later\n"}, end()]
+
+
+def test_an_interrupt_ends_a_pause(user: User) -> None:
+    user.run("pause 5")
+    user.turns()
+    user.send(id=2, request="interrupt")
+    assert user.frames() == [end(ok=False, interrupted=True)]
+    user.run("lines 1")
+    user.until_idle()
+    assert user.frames()[-1] == end()
+
+
+# --- who it is, and how long
+
+
+@pytest.mark.parametrize(("account", "privileged"), [(0, True), (os.geteuid(), True), (54321, False)])
+def test_the_account_decides_who_has_privilege(account: int, privileged: bool) -> None:
+    user = User(account)
+    assert user.shell.visitor == Visitor(user=user_name(account), privileged=privileged, line=3)
+
+
+def test_an_account_without_a_name_has_its_number() -> None:
+    assert user_name(54321) == "54321"
+    assert user_name(0) == "root"
+
+
+def test_a_session_has_the_lowest_line_that_is_free() -> None:
+    factory = ControlFactory(Clock(), EchoShell, account=lambda _: 0)
+    sessions = [factory.buildProtocol(None) for _ in range(3)]
+    for session in sessions:
+        assert session is not None
+        session.makeConnection(StringTransport())
+    assert [user.line for user in factory.users()] == [0, 1, 2]
+    assert sessions[1] is not None
+    sessions[1].connectionLost()
+    again = factory.buildProtocol(None)
+    assert again is not None
+    assert again.line == 1
+
+
+def idle(user: User, seconds: float) -> list[dict[str, Any]]:
+    """What is said while nothing is typed."""
+    user.clock.rightNow += seconds
+    user.turns()
+    return user.frames()
+
+
+def test_an_idle_session_ends() -> None:
+    user = User(exec_timeout=30.0)
+    user.frames()
+    assert idle(user, 29.0) == []
+    user.send(id=5, request="help", line="")
+    user.frames()
+    assert idle(user, 29.0) == []
+    (bye,) = idle(user, 2.0)
+    assert bye == {"type": "bye", "text": "\nThis session ends: nothing was typed for 30 seconds.\n"}
+    assert user.transport.disconnecting
+
+
+def test_a_session_that_waits_for_an_answer_is_idle() -> None:
+    user = User(exec_timeout=30.0)
+    user.run("ask")
+    user.turns()
+    user.frames()
+    assert idle(user, 31.0)[0]["type"] == "bye"
+
+
+def test_a_session_whose_command_runs_is_not_idle() -> None:
+    user = User(exec_timeout=30.0)
+    user.run("endless")
+    user.turns()
+    user.session.pauseProducing()
+    user.turns()
+    user.frames()
+    assert idle(user, 1000.0) == []
+    assert not user.transport.disconnecting
+
+
+def test_an_exec_timeout_that_comes_later_holds_too() -> None:
+    user = User()
+    user.frames()
+    assert idle(user, LOOK + 1) == []
+    user.shell.exec_timeout = 30.0
+    assert idle(user, LOOK + 1)[0]["type"] == "bye"
+
+
+def test_who_leaves_is_not_looked_at_any_more(user: User) -> None:
+    user.session.connectionLost()
+    assert user.clock.getDelayedCalls() == []
+
+
 def test_there_is_a_bound_to_the_users() -> None:
-    factory = ControlFactory(Clock(), EchoShell, lambda _transport: NOBODY)
+    factory = ControlFactory(Clock(), EchoShell, account=lambda _: 0)
     sessions = [factory.buildProtocol(None) for _ in range(MAX_SESSIONS)]
     assert None not in sessions
     assert factory.buildProtocol(None) is None
@@ -526,26 +511,15 @@ def test_the_service_listens_with_mode_0660(tmp_path: Path) -> None:
     ((path, factory, _backlog, mode, _pid),) = reactor.unixServers
     assert (path, mode) == (str(tmp_path / "control.sock"), 0o660)
     assert isinstance(factory, ControlFactory)
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        session, transport = factory.buildProtocol(None), SocketTransport(ours)
-        assert session is not None
+    session, transport = factory.buildProtocol(None), StringTransport()
+    assert session is not None
+    ours, other = socket.socketpair(socket.AF_UNIX)
+    transport.getHandle = lambda: ours  # type: ignore[attr-defined]
+    with ours, other:
         session.makeConnection(transport)
-        (user,) = service.users()
-        assert (user.line, user.user) == (0, user_name(os.geteuid()))
-        service.stopService()
-        assert transport.disconnected
-
-
-class SocketTransport(StringTransport):
-    """Has a socket that the kernel knows the other end of, and collects what is written."""
-
-    def __init__(self, handle: socket.socket) -> None:
-        super().__init__()
-        self._handle = handle
-
-    def getHandle(self) -> socket.socket:
-        return self._handle
+    assert [(seen.line, seen.user) for seen in service.users()] == [(0, user_name(os.geteuid()))]
+    service.stopService()
+    assert transport.disconnected
 
 
 def stale_socket(path: Path) -> None:
