@@ -1,8 +1,8 @@
 """The terminal of a person: keys in, text out, against a shell in another process."""
 
+import asyncio
 import os
 import re
-import stat
 import subprocess
 import sys
 import threading
@@ -16,9 +16,9 @@ from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.input import PipeInput, create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
-from cli.terminal import interactive
-from cli.terminal.interactive import converse
-from cli.terminal.pager import ERASE, MORE, Pager
+from cli.terminal import editor, interactive
+from cli.terminal.interactive import Conversation
+from cli.terminal.pager import ERASE, MORE
 from tests.cli.test_terminal import DAEMON
 
 
@@ -43,10 +43,13 @@ def keys() -> Iterator[PipeInput]:
         yield keys
 
 
-def conversed(path: str, keys: PipeInput, typed: str) -> None:
+def conversed(
+    path: str, keys: PipeInput, typed: str, *, plain: bool = False, lines: PromptSession[str] | None = None
+) -> None:
     """All of it is typed ahead."""
     keys.send_text(typed)
-    assert converse(path, PromptSession(history=InMemoryHistory())) == 0
+    lines = lines or PromptSession(history=InMemoryHistory())
+    assert asyncio.run(Conversation(path, lines, plain=plain).last()) == 0
 
 
 Said = pytest.CaptureFixture[str]
@@ -93,7 +96,7 @@ def test_a_question_mark_helps_at_once_and_the_line_goes_on(path: str, keys: Pip
         answered.set()
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(interactive, "run_in_terminal", shown)
+        patch.setattr(editor, "run_in_terminal", shown)
         conversed(path, keys, "show runn?")
     thread.join()
     assert print_.readouterr().out == "R1#show runn?\nrunning-config\nhostname R1\n"
@@ -106,8 +109,7 @@ def test_a_literal_question_mark(path: str, keys: PipeInput, capsys: Said) -> No
 
 def test_questions_are_answered_and_not_remembered(path: str, keys: PipeInput, capsys: Said) -> None:
     lines: PromptSession[str] = PromptSession(history=InMemoryHistory())
-    keys.send_text("copy run start\rstartup-config\rexit\r")
-    assert converse(path, lines) == 0
+    conversed(path, keys, "copy run start\rstartup-config\rexit\r", lines=lines)
     assert "[OK]" in capsys.readouterr().out
     assert list(lines.history.get_strings()) == ["copy run start", "exit"]
 
@@ -143,46 +145,7 @@ def test_output_goes_into_a_file(path: str, keys: PipeInput, capsys: Said, tmp_p
     assert f"% {missing}: No such file" in capsys.readouterr().out
 
 
-def test_a_pager_without_length_passes_everything() -> None:
-    pager = Pager(0)
-    pager.feed("".join(f"{number}\n" for number in range(500)))
-    assert len(pager.take().splitlines()) == 500
-    assert not pager.waits
-
-
-def test_a_wrong_expression_is_asked_for_again() -> None:
-    pager = Pager(3)
-    pager.feed("a\nb\nc\nd\n")
-    assert pager.take() == "a\nb\n"
-    assert not pager.search("(")
-    assert pager.take() == ""
-    assert pager.search("d")
-    assert pager.take() == "d\n"
-
-
 # --- history, and daemons that come and go
-
-
-def test_the_history_is_for_the_user_only_and_has_no_secrets(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    kept = interactive.history()
-    for line in ("show run", "enable secret geheim", "standby 1 authentication geheim"):
-        kept.append_string(line)
-    file = tmp_path / interactive.HISTORY
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert "show run" in file.read_text()
-    assert "geheim" not in file.read_text()
-
-
-def test_a_long_history_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(interactive, "HISTORY_BYTES", 10)
-    file = tmp_path / interactive.HISTORY
-    file.write_text("+a long line\n")
-    interactive.history()
-    assert file.stat().st_size == 0
 
 
 def test_a_daemon_that_is_started_again_is_found_again(
@@ -201,7 +164,7 @@ def test_a_daemon_that_is_started_again_is_found_again(
     monkeypatch.setattr(interactive.Conversation, "_find_again", find_again)
     threading.Timer(0.5, first.kill).start()
     try:
-        assert converse(path, PromptSession(history=InMemoryHistory())) == 0
+        conversed(path, keys, "")
     finally:
         for daemon in daemons:
             daemon.kill()

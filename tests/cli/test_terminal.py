@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from cli.terminal.__main__ import main
-from cli.terminal.client import Connection, ControlError
+from cli.terminal.client import Connection
+from cli.terminal.frames import ControlError
 
 DAEMON = """
 import sys
@@ -137,6 +138,6 @@ def test_a_daemon_that_leaves_is_told(tmp_path: Path) -> None:
 
         thread = threading.Thread(target=hang_up)
         thread.start()
-        with pytest.raises(ControlError, match="has closed the connection"):
+        with pytest.raises(ControlError, match="hangs up at once: it stops, or has too many users"):
             Connection(str(path))
         thread.join()
