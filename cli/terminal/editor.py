@@ -110,6 +110,11 @@ class Editor:
         """Whether a line or an answer is being typed."""
         return self._session is not None
 
+    @property
+    def typed(self) -> str:
+        """What has been typed of it so far."""
+        return self._session.default_buffer.text if self._session is not None else ""
+
     def above(self, text: str) -> None:
         """Whole lines, above what is typed."""
         if self._session is not None and self._session.app.is_running:

@@ -37,11 +37,12 @@ class Conversation:
         self._path = path
         self._output = session.output
         self._keyboard = Keyboard(session.input)
-        self._lines: LineReader
+        self.lines: LineReader
+        """Where the user types."""
         if plain:
-            self._lines = PlainEditor(self._keyboard, lambda: self.daemon)
+            self.lines = PlainEditor(self._keyboard, lambda: self.daemon)
         else:
-            self._lines = Editor(session, self._keyboard, lambda: self.daemon)
+            self.lines = Editor(session, self._keyboard, lambda: self.daemon)
         self.daemon: Daemon
         self._screen: Screen | None = None
         """While a command runs."""
@@ -66,14 +67,14 @@ class Conversation:
     def _lost(self, lost: "asyncio.Future[ControlError]") -> None:
         """The daemon has gone; what is being typed cannot be sent any more."""
         if not lost.cancelled():
-            self._lines.leave(lost.result())
+            self.lines.leave(lost.result())
 
     async def _turn(self) -> bool:
         """A line; False when the user left."""
         try:
             if self.daemon.lost.done():
                 raise self.daemon.lost.result()
-            line = await self._lines.line(self.daemon.prompt)
+            line = await self.lines.line(self.daemon.prompt)
         except KeyboardInterrupt:
             return True
         except EOFError:
@@ -93,7 +94,7 @@ class Conversation:
 
     async def _run(self, line: str) -> End:
         """Run a line and print its output. Ctrl-C ends it."""
-        screen = Screen(self.daemon.length, self._output, self._keyboard, self._lines, self.daemon.interrupt)
+        screen = Screen(self.daemon.length, self._output, self._keyboard, self.lines, self.daemon.interrupt)
         self._screen = screen
         try:
             with self._keyboard.listening(self._stop):
@@ -117,27 +118,27 @@ class Conversation:
 
     async def _question(self, question: Question) -> None:
         try:
-            self.daemon.answer(await self._lines.answer(question.text, echo=question.echo))
+            self.daemon.answer(await self.lines.answer(question.text, echo=question.echo))
         except (KeyboardInterrupt, EOFError):
             self._stop()
 
     def _stop(self) -> None:
         """Ctrl-C: no more of this command, nor of what was pasted after it."""
-        self._lines.drop()
+        self.lines.drop()
         if self._screen is not None:
             self._screen.stop()
 
     def _log(self, text: str) -> None:
         """A line of the log: above the line that is being typed, between the lines of a command."""
-        if self._screen is not None and not self._lines.typing:
+        if self._screen is not None and not self.lines.typing:
             self._screen.log(text)
         else:
-            self._lines.above(text)
+            self.lines.above(text)
 
     async def _find_again(self) -> None:
         """The daemon has gone: wait for the next. Raises :class:`ControlError` when none comes."""
         print("% Connection to the router lost; reconnecting ... (Ctrl-C gives up)", flush=True)
-        self._lines.drop()
+        self.lines.drop()
         await self.daemon.close()
         last = ControlError("The router did not come back.")
         for pause in TRIES:

@@ -11,6 +11,11 @@ class LineReader(Protocol):
         """Whether a line or an answer is being typed."""
         ...
 
+    @property
+    def typed(self) -> str:
+        """What has been typed of it so far."""
+        ...
+
     async def line(self, prompt: str) -> str:
         """A command. Raises KeyboardInterrupt (Ctrl-C), EOFError (Ctrl-D), and what ``leave`` was given."""
         ...

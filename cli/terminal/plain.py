@@ -23,7 +23,8 @@ class PlainEditor:
         self._keyboard = keyboard
         self._daemon = daemon
         self._prompt = ""
-        self._text = ""
+        self.typed = ""
+        """What has been typed of it so far."""
         self._echo = True
         self._helped = True
         """Whether this is a command, which the daemon helps with."""
@@ -55,7 +56,7 @@ class PlainEditor:
         """There is nothing to forget: what is pasted here is typed."""
 
     async def _typed(self, prompt: str, *, echo: bool, helped: bool) -> str:
-        self._prompt, self._text, self.typing = prompt, "", True
+        self._prompt, self.typed, self.typing = prompt, "", True
         self._echo, self._helped = echo, helped
         _write(prompt)
         try:
@@ -71,10 +72,10 @@ class PlainEditor:
                 raise self._left
             pressed = await self._keyboard.key()
             if pressed.key in ENTER:
-                return self._text
+                return self.typed
             if pressed.key == Keys.ControlC:
                 raise KeyboardInterrupt
-            if pressed.key == Keys.ControlD and not self._text:
+            if pressed.key == Keys.ControlD and not self.typed:
                 raise EOFError
             if pressed.key == Keys.ControlZ and self._helped and in_configuration(self._prompt):
                 return "end"
@@ -95,10 +96,10 @@ class PlainEditor:
             case Keys.ControlH:
                 self._take_back(1)
             case Keys.ControlU:
-                self._take_back(len(self._text))
+                self._take_back(len(self.typed))
             case Keys.ControlW:
-                words = self._text.rstrip()
-                self._take_back(len(self._text) - (words.rfind(" ") + 1))
+                words = self.typed.rstrip()
+                self._take_back(len(self.typed) - (words.rfind(" ") + 1))
             case Keys.ControlR | Keys.ControlL:
                 _write("\n")
                 self._again()
@@ -106,20 +107,20 @@ class PlainEditor:
                 self._insert(pressed.data)
 
     def _insert(self, text: str) -> None:
-        self._text += text
+        self.typed += text
         _write(text if self._echo else "")
 
     def _take_back(self, characters: int) -> None:
-        characters = min(characters, len(self._text))
-        self._text = self._text[: len(self._text) - characters]
+        characters = min(characters, len(self.typed))
+        self.typed = self.typed[: len(self.typed) - characters]
         _write("\b \b" * characters if self._echo else "")
 
     def _again(self) -> None:
-        _write(self._prompt + (self._text if self._echo else ""))
+        _write(self._prompt + (self.typed if self._echo else ""))
 
     async def _help(self) -> None:
         try:
-            text = await self._daemon().help(self._text)
+            text = await self._daemon().help(self.typed)
         except ControlError:
             return
         _write(f"?\n{text}")
@@ -127,14 +128,14 @@ class PlainEditor:
 
     async def _complete(self) -> None:
         """What all candidates have in common, on a new row; the whole word if there is one."""
-        begun = "" if not self._text or self._text[-1].isspace() else self._text.split()[-1]
+        begun = "" if not self.typed or self.typed[-1].isspace() else self.typed.split()[-1]
         try:
-            words = await self._daemon().complete(self._text)
+            words = await self._daemon().complete(self.typed)
         except ControlError:
             return
         common = f"{words[0]} " if len(words) == 1 else _common(words)
         if len(common) > len(begun):
-            self._text = self._text[: len(self._text) - len(begun)] + common
+            self.typed = self.typed[: len(self.typed) - len(begun)] + common
         _write("\n")
         self._again()
 
