@@ -22,8 +22,8 @@ Every command of the shell, by mode. This page is generated from the declared tr
 Words may be abbreviated to any beginning that is unique in their place. `[x]` may be left out, `{a | b}` is
 one of both, `<a, b>` come in any order, and `(x)` may be left out after `no`. `PIPE` stands for
 `| {begin | count | exclude | include | section} REGEX`, `| {append | redirect | tee} URL` or `| json`.
-Commands with a `no` form are marked so. A sub-mode understands the commands of the mode around it, too,
-and is left by them.
+Commands with a `no` form are marked so. A sub-mode understands the commands of the mode around it, too, and
+is left by them.
 """
 
 
@@ -39,9 +39,9 @@ def _pages() -> Iterator[str]:
             yield from _command(command)
     yield "## Not supported\n"
     yield "Words of IOS that are answered `% Not supported by snat: WORD`, never accepted and ignored:\n"
-    yield from sorted(
-        {line for commands in TREE.modes.values() for one in commands for line in _unsupported(one.pattern)}
-    )
+    for mode, commands in TREE.modes.items():
+        words = {words for command in commands for words in _unsupported(command.pattern)}
+        yield from (f"- `{mode.prompt} {each}`" for each in sorted(words))
 
 
 def _title(mode: Mode) -> str:
@@ -103,11 +103,11 @@ def _around(begin: str, pattern: Pattern, end: str) -> str:
 
 
 def _unsupported(pattern: Pattern, before: tuple[str, ...] = ()) -> Iterator[str]:
-    """A line for each such word, with the words that lead to it."""
+    """Each such word, after the words that lead to it."""
     for element in pattern:
         match element:
             case Unsupported():
-                yield f"- `{' '.join((*before, element.text))}`"
+                yield " ".join((*before, element.text))
             case Token():
                 before = (*before, element.name)
             case Optional() | Tail():

@@ -30,8 +30,8 @@ def test_every_word_of_every_command_is_in_it() -> None:
         "`exec-timeout (<0-35791> [<0-59>])` (and `no`)\n",
         "`line {vty <0-63> [<0-63>] | console <0-0>}` (and `no`)\n",
         "`show version [PIPE]`\n",
-        "- `enable password`\n",
-        "- `login`\n",
+        "- `(config)# enable password`\n",
+        "- `(config-line)# login`\n",
     ],
 )
 def test_how_commands_are_written(line: str) -> None:
@@ -40,9 +40,9 @@ def test_how_commands_are_written(line: str) -> None:
 
 def test_what_is_not_supported_is_offered_nowhere() -> None:
     page, _, refused = document.document().partition("## Not supported")
-    assert "`skinny`" not in page
-    assert "- `ip nat service skinny`" in refused
-    assert "- `configure network`" in refused
+    assert "`write [memory]`" in page
+    assert "`configure`\n" in page
+    assert "- `# configure network`" in refused
 
 
 def test_writing_it(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:

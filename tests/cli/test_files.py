@@ -222,7 +222,7 @@ def test_the_defaults_are_exposed(router: FakeRouter) -> None:
 def test_one_interface_and_numbers(router: FakeRouter) -> None:
     shell = privileged(router)
     said = output(shell, "show running-config interface in0").splitlines()
-    assert said[2:] == ["Current configuration : 33 bytes", "!", "interface in0", " ip nat inside", "end"]
+    assert said[2:] == ["Current configuration : 31 bytes", "!", "interface in0", " ip nat inside", "!"]
     assert parse_output(
         platform="cisco_ios", command="show running-config interface in0", data="\n".join(said)
     )

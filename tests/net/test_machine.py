@@ -15,7 +15,7 @@ from snat.net.processes import INTERVAL, Processes
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     files = {
-        "etc/resolv.conf": "# none\ndomain a.example\nsearch b.example c\nnameserver 192.0.2.1\nnameserver\n",
+        "etc/resolv.conf": "# domain\ndomain a.example\nsearch b.example\nnameserver 192.0.2.1\nnameserver\n",
         "etc/machine-id": "0123456789abcdef0123456789abcdef\n",
         "proc/meminfo": "MemTotal:       1000 kB\nMemFree:  1 kB\nMemAvailable:    600 kB\nHugePages:  0\n",
         "proc/self/status": "Name:\tpython\nVmHWM:\t  30 kB\nVmRSS:\t  20 kB\n",

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 from twisted.internet.defer import Deferred, fail
+from twisted.python.failure import Failure
 
 from cli.configuration_file import MAX_FILE
 from snat.config.model import Configuration
 from snat.device.refused import CommandRefused
 from snat.net.startup_file import StartupFile, read_bounded
-from snat.status import Clock
+from snat.status import Change, Clock
 
 R1, R2 = Configuration(hostname="R1"), Configuration(hostname="R2")
 
@@ -125,7 +126,7 @@ def test_a_disk_may_take_its_time(path: Path) -> None:
 
     file = StartupFile(path, in_thread=later)
     storing = file.store("hostname R2\n", R2)
-    assert not storing.done
+    assert (storing.done, storing.refusal) == (False, "")
     assert file.store("hostname R3\n", R2).refusal == f"{path} is being written; try again"
     ((work, done),) = waiting
     work()
@@ -135,11 +136,15 @@ def test_a_disk_may_take_its_time(path: Path) -> None:
     assert not file.erase().done
 
 
-def test_a_fault_of_ours_is_not_disguised(path: Path) -> None:
+def test_a_fault_of_ours_is_logged_and_nobody_waits_for_it(
+    path: Path, logged_failures: list[Failure]
+) -> None:
     file = StartupFile(path, in_thread=lambda _: fail(LookupError("a fault")))
     storing = file.store("hostname R2\n", R2)
     assert storing.done
     assert storing.refusal == f"{path}: a fault; nothing was stored"
+    assert [failure.type for failure in logged_failures] == [LookupError]
+    logged_failures.clear()
 
 
 def test_without_a_path_nothing_is_stored() -> None:
@@ -169,13 +174,8 @@ def test_what_is_no_text_is_told(path: Path) -> None:
         file.read()
 
 
-def changed_by(file: StartupFile) -> tuple[str, float]:
-    assert file.last_change is not None
-    return file.last_change.user, file.last_change.at.seconds
-
-
 def test_a_change_is_remembered_with_its_time(path: Path) -> None:
     file = began(path)
-    assert file.last_change is None
+    assert [file.last_change] == [None]
     file.changed("admin")
-    assert changed_by(file) == ("admin", 5.0)
+    assert file.last_change == Change(at=Clock(seconds=5.0), user="admin")
