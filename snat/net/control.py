@@ -360,7 +360,7 @@ class ControlSession(LineOnlyReceiver):
             self._end(interrupted=True)
 
     def _end(self, *, interrupted: bool) -> None:
-        self._output = None
+        self._output, self._asking = None, False
         self._active = self._clock.seconds()
         self._transport().unregisterProducer()
         shell = self._shell

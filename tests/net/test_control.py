@@ -333,6 +333,54 @@ def test_a_question_waits_for_its_answer(user: User) -> None:
     assert user.frames() == [{"type": "refused", "id": 9, "reason": "nothing was asked"}]
 
 
+def test_an_empty_answer_is_an_answer(user: User) -> None:
+    user.run("ask")
+    user.turns(3)
+    user.send(id=2, request="answer", line="")
+    user.until_idle()
+    assert user.shell.answers == [""]
+
+
+@pytest.mark.parametrize("request_", ["run", "complete", "help"])
+def test_a_question_is_not_answered_by_another_request(user: User, request_: str) -> None:
+    user.run("ask")
+    user.turns(3)
+    user.frames()
+    user.send(id=2, request=request_, line="x")
+    assert user.frames() == [{"type": "refused", "id": 2, "reason": "a command is running"}]
+    user.turns(3)
+    assert user.shell.answers == []
+
+
+def test_a_question_has_one_answer(user: User) -> None:
+    user.run("ask")
+    user.turns(3)
+    user.frames()
+    for number in (2, 3):
+        user.send(id=number, request="answer", line=f"answer {number}")
+    user.until_idle()
+    assert user.frames()[0] == {"type": "refused", "id": 3, "reason": "nothing was asked"}
+    assert user.shell.answers == ["answer 2"]
+
+
+def test_an_interrupt_takes_the_question_with_the_command(user: User) -> None:
+    user.run("ask")
+    user.turns(3)
+    user.frames()
+    user.send(id=2, request="interrupt")
+    assert user.frames() == [end(ok=False, interrupted=True)]
+    assert user.shell.stopped
+    user.send(id=3, request="answer", line="too late")
+    assert user.frames() == [{"type": "refused", "id": 3, "reason": "nothing was asked"}]
+
+
+def test_the_end_tells_the_terminal_as_the_session_has_it_now(user: User) -> None:
+    user.run("lines 1")
+    user.shell.session.terminal.length = 0
+    user.until_idle()
+    assert user.frames()[-1] == end(terminal=TERMINAL | {"length": 0})
+
+
 def test_a_redirect_is_told_before_its_text(user: User) -> None:
     user.run("redirect")
     user.until_idle()
