@@ -3,9 +3,21 @@
 The shell prints these lines from its own declarations; tests compare the two.
 """
 
+from collections.abc import Iterator
 from ipaddress import IPv4Network
 
-from snat.config.model import DynamicRule, Pool, PoolType, RuleKind, Service, StaticRule
+from snat.config.model import (
+    DynamicRule,
+    Limits,
+    Nat,
+    Pool,
+    PoolType,
+    PortTimeout,
+    RuleKind,
+    Service,
+    StaticRule,
+)
+from snat.config.nat import NEVER
 
 NETMASKS = {length: str(IPv4Network((0, length)).netmask) for length in range(33)}
 
@@ -76,6 +88,49 @@ def pool(pool: Pool) -> str:
         _flag(pool.add_route, "add-route"),
         _flag(pool.kind is not PoolType.GENERIC, f"type {pool.kind}"),
     )
+
+
+def timeout(word: str, seconds: int) -> str:
+    """``ip nat translation dns-timeout 30``."""
+    return f"ip nat translation {word} {_seconds(seconds)}"
+
+
+def port_timeout(one: PortTimeout) -> str:
+    """``ip nat translation port-timeout tcp 80 600``."""
+    return timeout(f"port-timeout {one.protocol} {one.port}", one.seconds)
+
+
+def _seconds(seconds: int) -> str:
+    return "never" if seconds == NEVER else str(seconds)
+
+
+def limits(limits: Limits) -> Iterator[str]:
+    """``ip nat translation max-entries host 10.0.0.5 100``, a line for each limit."""
+    begin = "ip nat translation max-entries"
+    if limits.total:
+        yield f"{begin} {limits.total}"
+    if limits.all_host:
+        yield f"{begin} all-host {limits.all_host}"
+    yield from (f"{begin} host {host} {entries}" for host, entries in limits.hosts)
+    yield from (list_limit(name, entries) for name, entries in limits.lists)
+
+
+def list_limit(name: str, entries: int) -> str:
+    """``ip nat translation max-entries list LAN 100``."""
+    return f"ip nat translation max-entries list {name} {entries}"
+
+
+def log(nat: Nat) -> str:
+    """``ip nat log translations syslog bind-only``."""
+    return _words("ip nat log translations syslog", _flag(nat.log_bind_only, "bind-only"))
+
+
+def switchover(nat: Nat) -> Iterator[str]:
+    """``ip nat switchover replication http port 8080``, a line for each port; ``no`` if it is off."""
+    line = "ip nat switchover replication http"
+    if not nat.http_switchover:
+        yield f"no {line}"
+    yield from (f"{line} port {port}" for port in nat.http_ports)
 
 
 def service(service: Service) -> str:

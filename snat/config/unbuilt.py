@@ -64,26 +64,27 @@ def _rule(rule: DynamicRule) -> str:
 
 
 def _settings(nat: Nat) -> Iterator[Problem]:
-    normal, times = Nat(), Timeouts()
-    later = {
-        "limit entries": (nat.limits == normal.limits, "ip nat translation max-entries"),
-        "know time-outs of single ports": (not nat.port_timeouts, "ip nat translation port-timeout"),
-        "filter otherwise": (nat.filtering is normal.filtering, f"ip nat filtering {nat.filtering}"),
-        "log entries": (not nat.log_translations, "ip nat log translations syslog"),
-        "look into protocols": (not nat.services, "ip nat service"),
-        "give low ports any other": (not nat.fullrange, "ip nat service fullrange"),
-        "make entries for endpoints only": (nat.flow_entries, "no ip nat create flow-entries"),
-        "share only some entries": (
-            nat.http_switchover and not nat.http_ports,
-            "ip nat switchover replication http",
-        ),
-    }
-    for what, (same, where) in later.items():
-        if not same:
-            yield _not_yet(what, where, "leave it out")
+    for what, where in _later(nat):
+        yield _not_yet(what, where, "leave it out")
+
+
+def _later(nat: Nat) -> Iterator[tuple[str, str]]:
+    """What is not done yet, and the very line that asks for it."""
+    yield from (("limit entries", line) for line in lines.limits(nat.limits))
+    yield from (("know time-outs of single ports", lines.port_timeout(one)) for one in nat.port_timeouts)
+    yield from (("look into protocols", lines.service(one)) for one in nat.services)
+    yield from (("give low ports any other", lines.service(one)) for one in nat.fullrange)
+    yield from (("share only some entries", line) for line in lines.switchover(nat))
+    if nat.filtering is not Nat().filtering:
+        yield "filter otherwise", f"ip nat filtering {nat.filtering}"
+    if nat.log_translations:
+        yield "log entries", lines.log(nat)
+    if not nat.flow_entries:
+        yield "make entries for endpoints only", "no ip nat create flow-entries"
     for field, word in _LATER_TIMES.items():
-        if getattr(nat.timeouts, field) != getattr(times, field):
-            yield _not_yet("use this time-out", f"ip nat translation {word}", "leave it out")
+        seconds = getattr(nat.timeouts, field)
+        if seconds != getattr(Timeouts(), field):
+            yield "use this time-out", lines.timeout(word, seconds)
 
 
 _LATER_TIMES = {

@@ -37,7 +37,7 @@ def _names(configuration: Configuration) -> Iterator[Problem]:
     for static in configuration.static_rules:
         yield from _named_by_rule(configuration, static, lines.static(static))
     for name, entries in configuration.nat.limits.lists:
-        yield from _list(configuration, name, f"ip nat translation max-entries list {name} {entries}")
+        yield from _list(configuration, name, lines.list_limit(name, entries))
     for service in configuration.nat.services:
         yield from _list(configuration, service.access_list, lines.service(service))
 

@@ -6,7 +6,7 @@ import pytest
 
 from cli.commands import TREE
 from cli.commands.configuration import configuration_lines
-from cli.configuration_file import read_configuration
+from cli.configuration_file import read_configuration, usable
 from cli.grammar import Fault, LineError
 from cli.modes import CONFIG, POOL, PRIVILEGED
 from cli.session import Path, Place
@@ -14,6 +14,7 @@ from cli.shell import Shell
 from cli.tree import Rejected, canonical
 from snat.config import lines
 from snat.config.model import Configuration
+from snat.config.verify import verify
 from tests.cli.fake_router import FakeRouter, output
 
 CONFIGURING: Path = (Place(PRIVILEGED), Place(CONFIG))
@@ -148,6 +149,25 @@ def test_problems_name_the_line_that_the_shell_prints(line: str, _typed: str) ->
     made += [lines.static(one) for one in configuration.static_rules]
     made += [lines.pool(one) for one in configuration.pools]
     assert made == [line]
+
+
+@pytest.mark.parametrize(("line", "_typed"), [*RULES, *POOLS, *SETTINGS])
+def test_a_line_that_cannot_be_in_force_is_left_out_of_a_file_and_nothing_else_is(
+    line: str, _typed: str
+) -> None:
+    """Its problem must name the very line that is printed, or nobody could tell which to leave out."""
+    configuration = read(line)
+    assert {one.where for one in verify(configuration)} <= {one.strip() for one in printed(configuration)}
+    reading = usable(f"hostname KEPT\n{line}\n", "file")
+    while True:
+        try:
+            next(reading)
+        except StopIteration as done:
+            kept, problems = done.value
+            break
+    assert kept.hostname == "KEPT"
+    assert verify(kept) == ()
+    assert len(problems) == len(verify(configuration))
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ UNBUILT = [
     ("ip nat filtering endpoint-independent", "ip nat filtering endpoint-independent"),
     ("ip nat filtering address-port-dependent", "ip nat filtering address-port-dependent"),
     ("no ip nat create flow-entries", "no ip nat create flow-entries"),
-    ("no ip nat switchover replication http", "ip nat switchover replication http"),
+    ("no ip nat switchover replication http", "no ip nat switchover replication http"),
     ("ip nat switchover replication http port 8080", "ip nat switchover replication http"),
     ("ip nat service sip", "ip nat service"),
     ("ip nat service list 1 ftp tcp port 2121", "ip nat service"),
