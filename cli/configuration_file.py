@@ -11,6 +11,7 @@ are indented deeper below it, and goes on with the rest (:func:`usable`).
 import re
 from collections.abc import Collection, Generator, Iterable
 from dataclasses import dataclass
+from pathlib import Path as FilePath
 
 from cli.commands import TREE
 from cli.grammar import Fault, LineError
@@ -56,6 +57,23 @@ class FileProblem:
 
     def __str__(self) -> str:
         return f"{self.name}:{self.line}:{self.column}: {self.reason}"
+
+
+def read_bounded(path: FilePath) -> bytes:
+    """What is in a configuration file. Raises OSError, and ValueError if it is longer than one is."""
+    with path.open("rb") as file:
+        data = file.read(MAX_FILE + 1)
+    if len(data) > MAX_FILE:
+        raise ValueError(f"longer than {MAX_FILE} bytes")
+    return data
+
+
+def decoded(data: bytes) -> str:
+    """The text of a configuration file. Raises ValueError, with the place, for what is no text."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"byte {error.start} is not UTF-8 text") from None
 
 
 def read_configuration(text: str, name: str) -> tuple[Configuration, Problems]:

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
     Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
-MAX_CONFIGURATION: Final = 16 << 20
-"""Longest configuration file read, in bytes; one line is about 50."""
-
 DEFAULT_FLOWS: Final = 24
 """TCP connections of a laboratory."""
 
@@ -112,11 +109,11 @@ def _refuse(reason: object) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from cli.configuration_file import format_problems, read_configuration
+    from cli.configuration_file import decoded, format_problems, read_bounded, read_configuration
 
     file: Path = options.file
     try:
-        text = _read_text(file)
+        text = decoded(read_bounded(file))
     except OSError as error:
         return _refuse(f"{file}: {(error.strerror or str(error)).lower()}; give a file that can be read")
     except ValueError as error:
@@ -128,18 +125,6 @@ def _check(options: argparse.Namespace) -> int:
         return 1
     print(f"{file}: in order")
     return 0
-
-
-def _read_text(file: Path) -> str:
-    """The text of a configuration file. Raises OSError, and ValueError for what is no such text."""
-    with file.open("rb") as stream:
-        data = stream.read(MAX_CONFIGURATION + 1)
-    if len(data) > MAX_CONFIGURATION:
-        raise ValueError(f"longer than {MAX_CONFIGURATION} bytes")
-    try:
-        return data.decode()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"byte {error.start} is not UTF-8 text") from None
 
 
 def _kernel_show(_: argparse.Namespace) -> int:

@@ -12,7 +12,14 @@ from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 from twisted.python import usage
 
-from cli.configuration_file import Problems, format_problems, read_configuration, usable
+from cli.configuration_file import (
+    Problems,
+    decoded,
+    format_problems,
+    read_bounded,
+    read_configuration,
+    usable,
+)
 from cli.shell import Shell
 from snat.config.model import Configuration
 from snat.net.control import ControlSocket, ControlSocketError, Visitor, make_way
@@ -23,7 +30,6 @@ from snat.net.processes import INTERVAL
 from snat.net.refused import KernelRefused
 from snat.net.reload import Program, pidfile_of, reason_of_this_start
 from snat.net.service import RouterService
-from snat.net.startup_file import read_bounded
 from snat.net.tls import TrustpointError
 
 DEFAULT_CONTROL = "/run/snat/control.sock"
@@ -149,15 +155,13 @@ def _configuration(path: Path, *, strict: bool) -> tuple[str | None, Configurati
     A file that is not there yet is an empty configuration, as on a device that was never configured.
     """
     try:
-        text = read_bounded(path).decode()
+        text = decoded(read_bounded(path))
     except FileNotFoundError:
         if not path.absolute().parent.is_dir():
             _end(f"{path}: its directory does not exist; make it first")
         return None, Configuration(), ()
     except OSError as error:
         _end(f"{path}: {error.strerror}")
-    except UnicodeDecodeError:
-        _end(f"{path}: is not a text file")
     except ValueError as error:
         _end(f"{path}: {error}")
     if strict:

@@ -104,7 +104,7 @@ def test_a_configuration_in_a_missing_directory_is_one_sentence(tmp_path: Path) 
 
 def test_a_configuration_that_is_no_text_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "r1.conf").write_bytes(b"\xff\xfe\x00")
-    assert refused(twistd(tmp_path, "--config", "r1.conf")) == "r1.conf: is not a text file\n"
+    assert refused(twistd(tmp_path, "--config", "r1.conf")) == "r1.conf: byte 0 is not UTF-8 text\n"
 
 
 def test_a_bad_line_is_told_with_its_place_and_a_caret(tmp_path: Path) -> None:

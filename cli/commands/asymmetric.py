@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
-from cli.commands.snat import in_group
-from cli.grammar import Optional, Tail, Values
+from cli.commands.snat import in_group, port
+from cli.grammar import Pattern, Tail, Values
 from cli.tokens import HostAddress, Keyword, Number
-from cli.tree import Command
+from cli.tree import Command, Configures
 from snat.config.model import DEFAULT_PORT, Group
 from snat.config.stateful import ANY_ADDRESS, DEFAULT_RETAIN
 
@@ -24,19 +25,23 @@ def _unset_local(group: Group, _values: Values) -> Group:
     return replace(group, address=ANY_ADDRESS, port=DEFAULT_PORT)
 
 
-def _udp(group: Group) -> Iterator[Values]:
-    if group.udp:
-        yield {}
+def _flag(pattern: Pattern, attribute: str, *, said: bool) -> Configures:
+    """A line without values: the attribute is ``said`` with it, and the opposite without."""
 
+    def change(group: Group, value: bool) -> Group:
+        changes: dict[str, Any] = {attribute: value}
+        return replace(group, **changes)
 
-def _as_queuing(group: Group) -> Iterator[Values]:
-    if not group.as_queuing:
-        yield {}
+    def stored(group: Group) -> Iterator[Values]:
+        if getattr(group, attribute) is said:
+            yield {}
 
-
-def _defer(group: Group) -> Iterator[Values]:
-    if group.defer:
-        yield {}
+    return in_group(
+        pattern,
+        stored,
+        lambda group, _values: change(group, said),
+        lambda group, _values: change(group, not said),
+    )
 
 
 def _retain(group: Group) -> Iterator[Values]:
@@ -45,11 +50,10 @@ def _retain(group: Group) -> Iterator[Values]:
 
 
 IN_ANY: tuple[Command, ...] = (
-    in_group(
+    _flag(
         (Keyword(text="defer", help="Hold the first packet of a flow until the members have its entry"),),
-        _defer,
-        lambda group, _values: replace(group, defer=True),
-        lambda group, _values: replace(group, defer=False),
+        "defer",
+        said=True,
     ),
 )
 
@@ -58,35 +62,30 @@ IN_NAMED: tuple[Command, ...] = (
         (
             Keyword(text="local-address", help="Address of this router for its neighbors"),
             Tail(HostAddress(key="address", help="Address of this router")),
-            Optional(
-                Keyword(text="port", help="TCP port on which this router listens"),
-                Number(key="port", low=1, high=65535, help="TCP port", default=DEFAULT_PORT),
-            ),
+            port("TCP port on which this router listens"),
         ),
         _local,
         _set_local,
         _unset_local,
     ),
-    in_group(
+    _flag(
         (
             Keyword(text="as-queuing", help="Packets from outside that are earlier than their entry"),
             Keyword(text="disable", help="Do not wait for the entry"),
         ),
-        _as_queuing,
-        lambda group, _values: replace(group, as_queuing=False),
-        lambda group, _values: replace(group, as_queuing=True),
+        "as_queuing",
+        said=False,
     ),
 )
 
 IN_REDUNDANCY: tuple[Command, ...] = (
-    in_group(
+    _flag(
         (
             Keyword(text="protocol", padding="  ", help="Transport to the neighbors"),
             Tail(Keyword(text="udp", help="UDP instead of TCP")),
         ),
-        _udp,
-        lambda group, _values: replace(group, udp=True),
-        lambda group, _values: replace(group, udp=False),
+        "udp",
+        said=True,
     ),
 )
 

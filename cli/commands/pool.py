@@ -5,11 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 from cli.commands.editing import drop, put
+from cli.commands.names import POOL
 from cli.commands.snat import IP_NAT
 from cli.grammar import Either, Optional, Options, Pattern, Tail, Values
 from cli.modes import POOL as POOL_MODE
 from cli.session import Place
-from cli.tokens import HostAddress, Keyword, Netmask, Number, Unsupported, Word
+from cli.tokens import HostAddress, Keyword, Netmask, Number, Unsupported
 from cli.tree import Command, Configures, Rejected
 from snat.config import lines
 from snat.config.model import AddressRange, Configuration, Pool, PoolType
@@ -119,11 +120,7 @@ def _unset_range(configuration: Configuration, name: str, values: Values) -> Con
 _NAME = (
     *IP_NAT,
     Keyword(text="pool", help="Addresses to translate to"),
-    Word(
-        key="pool",
-        help="Name of the pool",
-        candidates=lambda configuration: [pool.name for pool in configuration.pools],
-    ),
+    POOL,
 )
 _ADDRESSES = (
     HostAddress(key="start", help="First address"),

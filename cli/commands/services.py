@@ -21,8 +21,6 @@ _PROTOCOLS = Either(
     (Keyword(text="tcp", key="tcp", help="Over TCP"),), (Keyword(text="udp", key="udp", help="Over UDP"),)
 )
 _PORT = (Keyword(text="port", help="At another port"), Number(key="port", low=1, high=65535, help="Port"))
-
-
 _SERVICE = Keyword(text="service", help="Protocols that carry addresses")
 
 
@@ -30,7 +28,7 @@ def _with(configuration: Configuration, **changes: Any) -> Configuration:
     return replace(configuration, nat=replace(configuration.nat, **changes))
 
 
-def switch(pattern: Pattern, attribute: str) -> Configures:
+def _switch(pattern: Pattern, attribute: str) -> Configures:
     """A line that is on or off; what is not the default is printed."""
     normal = getattr(Nat(), attribute)
 
@@ -193,7 +191,7 @@ COMMANDS: tuple[Command, ...] = (
         set=_set_filtering,
         unset=_unset_filtering,
     ),
-    switch(
+    _switch(
         (
             Keyword(text="create", help="What entries are made"),
             Keyword(text="flow-entries", help="One for every flow"),
@@ -244,7 +242,7 @@ COMMANDS: tuple[Command, ...] = (
         set=_set_range,
         unset=_unset_range,
     ),
-    switch(
+    _switch(
         (_TUN, Keyword(text="offload", help="Large packets, and checksums left to hardware")), "tun_offload"
     ),
     Configures(

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from cli import render_nat
+from cli.commands.names import POOL
 from cli.commands.selecting import place, place_words, protocol, protocol_words
 from cli.commands.show import shown
 from cli.commands.snat import IP_NAT
@@ -10,7 +11,7 @@ from cli.grammar import Options, Values
 from cli.render import Eventual
 from cli.render_nat import NatStatistics, Total
 from cli.router import Router
-from cli.tokens import HostAddress, Keyword, Unsupported, Word
+from cli.tokens import HostAddress, Keyword, Unsupported
 from cli.tree import Command, Lines, Rejected, Shows
 from snat.device.selection import Selection
 from snat.device.status import PoolPorts, Translation
@@ -102,11 +103,7 @@ ANYBODY: tuple[Command, ...] = (
             *IP_NAT,
             Keyword(text="pool", help="Addresses to translate to"),
             Keyword(text="name", help="One pool"),
-            Word(
-                key="pool",
-                help="Name of the pool",
-                candidates=lambda configuration: [pool.name for pool in configuration.pools],
-            ),
+            POOL,
         ),
         read=_read_pool,
         render=lambda data, _values: data.rendered(render_nat.pool_ports),

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from cli import render_standby
+from cli.commands.names import INTERFACE
 from cli.commands.show import shown
 from cli.grammar import Either, Optional, Values
 from cli.router import Router
-from cli.tokens import InterfaceName, Keyword, Number
+from cli.tokens import Keyword, Number
 from cli.tree import Command, Shows
 from snat.config.interface import Standby
 from snat.status import StandbyStatus
@@ -15,11 +16,7 @@ STANDBY = Keyword(text="standby", help="HSRP groups")
 HIGHEST_GROUP = 4095
 
 _INTERFACE = Optional(
-    InterfaceName(
-        key="interface",
-        help="Groups of one interface",
-        candidates=lambda configuration: [one.name for one in configuration.interfaces],
-    ),
+    INTERFACE,
     Optional(Number(key="group", low=0, high=HIGHEST_GROUP, help="One group")),
 )
 

@@ -142,7 +142,8 @@ def in_group(
     return Configures(pattern=pattern, stored=stored, set=edited(change), unset=edited(remove), normal=normal)
 
 
-def _port(help_text: str) -> Optional:
+def port(help_text: str) -> Optional:
+    """``port N``, left out for the usual one."""
     return Optional(
         Keyword(text="port", help=help_text),
         Number(key="port", low=1, high=65535, help="TCP port", default=DEFAULT_PORT),
@@ -271,7 +272,7 @@ IN_STATEFUL: tuple[Command, ...] = (
                         (Keyword(text="backup", key="backup", help="Translate while no primary is up"),),
                     ),
                     HostAddress(key="address", help="Address of this router for its neighbors"),
-                    _port("TCP port on which this router listens"),
+                    port("TCP port on which this router listens"),
                 ),
                 (
                     Keyword(
@@ -310,7 +311,7 @@ IN_GROUP: tuple[Command, ...] = (
                 Keyword(text="name", help="DNS name in the certificate of the neighbor"),
                 HostName(key="name", help="DNS name, exactly"),
             ),
-            _port("TCP port on which the neighbor listens"),
+            port("TCP port on which the neighbor listens"),
         ),
         _peer_values,
         _add_peer,

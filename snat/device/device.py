@@ -83,11 +83,7 @@ class Device(Linking):
         super().__init__(nat_id, incarnation, run, neighbors, slots, groups, self.feed_counters, now)
         self._events += noted
         if snapshot is not None:
-            account(
-                snapshot.positions, self.table, (state for group in groups for state in group.feeds.values())
-            )
-            for group in groups:
-                group.begin_with()
+            self._begin_with(snapshot.positions)
         self.translator.flows.manage(0, True, now)
 
     def configure(self, configuration: Configuration) -> None:

@@ -81,8 +81,6 @@ LOOK = 60.0
 """Seconds after which the exec-timeout of a session is looked at, at the latest: it may have changed."""
 LONGEST_PAUSE = 5.0
 """Seconds that a command may pause at a time."""
-LINED = ("run", "answer", "complete", "help")
-"""Requests with a line."""
 SLICE = 0.002
 """Seconds that a command may produce output before the reactor gets its turn."""
 SOCKET_MODE = 0o660
@@ -249,7 +247,7 @@ class ControlSession(LineOnlyReceiver):
             self._interrupt()
         elif kind == "answer":
             self._answered(number, text)
-        elif self._output is not None:
+        elif self.busy:
             self._send(type="refused", id=number, reason="a command is running")
         elif kind == "run":
             self._run(number, text)

@@ -163,7 +163,12 @@ def write_durably(path: Path, *parts: bytes, mode: int | None = None) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)  # on a full disk, half a file keeps others from being written
         raise
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Only return once what was renamed or removed in a directory is so on the disk. Raises OSError."""
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(directory)
     finally:

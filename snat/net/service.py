@@ -8,6 +8,7 @@ bytes that come move it to the end of the reactor's turn, so that all of them ma
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -178,11 +179,10 @@ class RouterService(Service):
 
         Links that are up stay up, but for those of neighbors whose certificate is now revoked.
         """
-        trustpoint, stateful = self._configuration.trustpoint, self._configuration.stateful
-        if trustpoint is None or stateful is None:
+        if self._credentials is None:
             return
         try:
-            self._credentials = Credentials.load(trustpoint, stateful.nat_id)
+            self._credentials = _credentials(self._configuration)
         except TrustpointError as error:
             self.log.error("not reloaded: {reason}", reason=str(error))
             return
@@ -299,7 +299,8 @@ class RouterService(Service):
             self._datapath.configure(configuration, ())
         except ConfigurationRefused:
             self._members.unlisten(opened)
-            self._datapath.claim(self._managing)
+            with suppress(KernelRefused):  # what went wrong first is what is told
+                self._datapath.claim(self._managing)
             raise
         self._members.part()
         self.device.stop(self._now())

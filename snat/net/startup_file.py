@@ -4,7 +4,6 @@ What others do to it is noticed by its content: the daemon remembers a digest of
 Writing is done by a thread, since a disk may take seconds, in which neighbors would be kept waiting.
 """
 
-import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,13 +15,13 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from cli.configuration_file import MAX_FILE
+from cli.configuration_file import MAX_FILE, decoded, read_bounded
 from snat.config.model import Configuration
 from snat.device.refused import CommandRefused
-from snat.net.files import write_durably
+from snat.net.files import sync_directory, write_durably
+from snat.net.snapshot_file import InThread
 from snat.status import Change, Clock, StartupText
 
-InThread = Callable[[Callable[[], None]], "Deferred[None]"]
 PREVIOUS: Final = ".previous"
 """Follows the name of the file, in that of the one before it."""
 _MODE: Final = 0o600
@@ -81,9 +80,9 @@ class StartupFile:
         if not data:
             return None
         try:
-            text = data.decode()
-        except UnicodeDecodeError as error:
-            raise CommandRefused(f"{self._path}: byte {error.start} is not UTF-8 text") from None
+            text = decoded(data)
+        except ValueError as error:
+            raise CommandRefused(f"{self._path}: {error}") from None
         return StartupText(path=str(self._path), text=text, capacity=MAX_FILE)
 
     def conflict(self) -> str:
@@ -151,15 +150,6 @@ class StartupFile:
             raise CommandRefused(f"{self._path}: {error}") from error
 
 
-def read_bounded(path: Path) -> bytes:
-    """A configuration file. Raises OSError, and ValueError if it is longer than one is."""
-    with path.open("rb") as file:
-        data = file.read(MAX_FILE + 1)
-    if len(data) > MAX_FILE:
-        raise ValueError(f"longer than {MAX_FILE} bytes")
-    return data
-
-
 def _replace(path: Path, data: bytes) -> None:
     """Raises OSError, and then the file is as it was."""
     mode = _keep_previous(path)
@@ -170,11 +160,7 @@ def _set_aside(path: Path) -> None:
     if path.exists():
         _keep_previous(path)
         path.unlink()
-        directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(directory)
-        finally:
-            os.close(directory)
+        sync_directory(path.parent)
 
 
 def _keep_previous(path: Path) -> int:

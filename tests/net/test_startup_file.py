@@ -7,10 +7,10 @@ import pytest
 from twisted.internet.defer import Deferred, fail
 from twisted.python.failure import Failure
 
-from cli.configuration_file import MAX_FILE
+from cli.configuration_file import MAX_FILE, read_bounded
 from snat.config.model import Configuration
 from snat.device.refused import CommandRefused
-from snat.net.startup_file import StartupFile, read_bounded
+from snat.net.startup_file import StartupFile
 from snat.status import Change, Clock
 
 R1, R2 = Configuration(hostname="R1"), Configuration(hostname="R2")
@@ -156,7 +156,8 @@ def test_without_a_path_nothing_is_stored() -> None:
 
 
 def test_bounds(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("snat.net.startup_file.MAX_FILE", 12)
+    for module in ("snat.net.startup_file", "cli.configuration_file"):
+        monkeypatch.setattr(f"{module}.MAX_FILE", 12)
     file = began(path)
     assert file.read() is not None
     assert file.store("hostname R12\n", R2).refusal == "the configuration has more than 12 bytes"
