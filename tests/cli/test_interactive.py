@@ -11,6 +11,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import pexpect
 import pytest
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import create_app_session, run_in_terminal
@@ -140,8 +141,9 @@ def test_a_search_goes_on_at_the_line_that_matches(path: str, keys: PipeInput, c
     assert len(lines) == 1 + 39
 
 
-def test_output_goes_into_a_file(path: str, keys: PipeInput, capsys: Said, tmp_path: Path) -> None:
-    pytest.importorskip("cli.commands.files")
+def test_a_file_that_cannot_be_written_is_told(
+    path: str, keys: PipeInput, capsys: Said, tmp_path: Path
+) -> None:
     missing = tmp_path / "none" / "x"
     conversed(path, keys, f"show run | redirect {missing}\rexit\r")
     assert f"% {missing}: No such file" in capsys.readouterr().out
@@ -177,7 +179,6 @@ def test_a_daemon_that_is_started_again_is_found_again(
 
 def spawned(path: str, term: str, home: Path) -> Any:
     """The program in a pseudo-terminal of 24 lines."""
-    pexpect = pytest.importorskip("pexpect")
     environment = {**os.environ, "TERM": term, "HOME": str(home)}
     arguments = ["-m", "cli.terminal", "--control", path]
     return pexpect.spawn(sys.executable, arguments, env=environment, encoding="utf-8", timeout=10)

@@ -198,12 +198,11 @@ def test_an_idle_session_ends_and_a_new_one_does_not(daemon: Daemon) -> None:
     assert answers(daemon)
 
 
+@pytest.mark.root
 def test_who_is_neither_root_nor_the_daemon_must_know_the_secret(
     daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another account, as the kernel sees it."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root, to be somebody else")
     daemon.control.chmod(0o666)
     tmp_path.chmod(0o711)
     monkeypatch.chdir(tmp_path)  # the directories above it are closed to others
