@@ -61,6 +61,10 @@ Element = Token | Optional | Tail | Either | Options
 Pattern = tuple[Element, ...]
 
 
+NOT_ALONE = Tail(Either())
+"""Nothing can stand here: a line that ends so is understood after ``no`` alone, where a tail is optional."""
+
+
 def first(pattern: Pattern) -> Iterator[tuple[Token, Pattern]]:
     """The tokens that may come next, each with what then remains."""
     if not pattern:
