@@ -11,7 +11,7 @@ from cli.grammar import NOT_ALONE, Either, Optional, Tail, Values
 from cli.modes import ROUTE_MAP as MODE
 from cli.session import Place
 from cli.tokens import Keyword, Line, Number, Token, Unsupported
-from cli.tree import Command, Configures, Rejected
+from cli.tree import Command, Configures, Refuses, Rejected
 from snat.config.model import Configuration, RouteMap, RouteMapEntry
 
 FIRST_SEQUENCE = 10
@@ -223,7 +223,7 @@ IN_ROUTE_MAP: tuple[Command, ...] = (
             entry, interfaces=_without(entry.interfaces, _names("interface", values))
         ),
     ),
-    Configures(
+    Refuses(
         pattern=(
             Either(
                 (
@@ -240,8 +240,5 @@ IN_ROUTE_MAP: tuple[Command, ...] = (
                 (Unsupported(text="continue"),),
             ),
         ),
-        stored=lambda _configuration, _subject: (),
-        set=lambda configuration, _subject, _values: configuration,
-        unset=lambda configuration, _subject, _values: configuration,
     ),
 )

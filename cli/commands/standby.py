@@ -13,7 +13,7 @@ from cli.commands.editing import drop, put
 from cli.commands.interface import find_interface, put_interface
 from cli.grammar import NOT_ALONE, Either, Optional, Options, Pattern, Tail, Values
 from cli.tokens import HostAddress, Keyword, Number, Unsupported, Word
-from cli.tree import Command, Configures, Rejected
+from cli.tree import Command, Configures, Refuses, Rejected
 from snat.config.interface import Standby, StandbyGroup
 from snat.config.model import Configuration
 from snat.config.verify_interfaces import HIGHEST_NUMBER
@@ -322,13 +322,10 @@ IN_INTERFACE: tuple[Command, ...] = (
         unset=_unset_group,
         negatable=True,
     ),
-    Configures(
+    Refuses(
         pattern=(
             STANDBY,
             Either(*((Unsupported(text=word),) for word in ("bfd", "redirect", "redirects", "use-bia"))),
         ),
-        stored=lambda _configuration, _subject: (),
-        set=lambda configuration, _subject, _values: configuration,
-        unset=lambda configuration, _subject, _values: configuration,
     ),
 )
