@@ -36,9 +36,7 @@ HOSTS = st.integers(0x01000000, 0x7EFFFFFF).map(IPv4Address)
 
 PORT = st.integers(0, 65535)
 PORTS = st.none() | st.one_of(
-    st.builds(
-        lambda operator, port: Ports(operator, port, port), st.sampled_from(["eq", "neq", "lt", "gt"]), PORT
-    ),
+    st.tuples(st.sampled_from(["eq", "neq", "lt", "gt"]), PORT).map(lambda said: Ports(*said, said[1])),
     st.tuples(PORT, PORT).map(lambda ends: Ports("range", min(ends), max(ends))),
 )
 
@@ -140,9 +138,9 @@ AUTHENTICATION = st.none() | st.one_of(
     ),
 )
 TRACKS = st.one_of(
-    st.builds(Track, st.integers(1, 1000).map(str), st.just(10) | st.integers(1, 255)),
-    st.builds(Track, st.integers(1, 1000).map(str), shutdown=st.just(True)),
-    st.builds(Track, NAMES, st.just(10) | st.integers(1, 255)),
+    st.builds(Track, st.integers(1, 1000).map(str), st.just(10) | st.integers(1, 255), st.just(False)),
+    st.builds(Track, st.integers(1, 1000).map(str), st.just(10), st.just(True)),
+    st.builds(Track, NAMES, st.just(10) | st.integers(1, 255), st.just(False)),
 )
 MAC_ADDRESSES = st.binary(min_size=6, max_size=6).map(lambda mac: bytes([mac[0] & 0xFE | 2, *mac[1:]]))
 
