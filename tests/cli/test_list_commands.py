@@ -29,8 +29,7 @@ LINES = [
     (
         "config",
         "access-list 100 permit tcp 10.0.0.0 0.0.0.255 eq ftp-data host 192.0.2.1 gt 1023 established log",
-        "acc 100 p 6 10.0.0.0 0.0.0.255 any".replace(" 6 10.0.0.0 0.0.0.255 any", "")
-        + " tc 10.0.0.7 0.0.0.255 eq 20 h 192.0.2.1 g 1023 l est",
+        "acc 100 p tc 10.0.0.7 0.0.0.255 eq 20 h 192.0.2.1 g 1023 l est",
     ),
     ("config", "access-list 100 permit tcp any any", "acc 100 p 6 a a"),
     ("config", "access-list 100 permit gre any any", "acc 100 p 47 a a"),
