@@ -24,7 +24,9 @@ from cli.modes import (
 from cli.session import Path, Place
 from cli.tree import Configures, Rejected, canonical, destination
 from snat.config.model import ConfiguredRole
+from tests.cli import test_interface_commands, test_list_commands, test_standby_commands
 from tests.cli.fake_router import configuration
+from tests.cli.places import PLACES
 from tests.cli.test_nat_commands import IN_POOL, POOLS, RANGE, RULES, SETTINGS
 from tests.cli.test_system_commands import SYSTEM_LINES
 
@@ -491,6 +493,8 @@ def test_the_no_form_goes_back_to_the_default(mode: str, line: str, default: str
 def test_every_configuration_command_is_in_the_tables() -> None:
     tabled = {id(TREE.match(PATHS[mode], line).command) for mode, line, _ in CONFIGURES}
     tabled |= {id(TREE.match(IN_POOL, line).command) for line, _ in (*RULES, *POOLS, *SETTINGS, RANGE)}
+    others = (*test_interface_commands.LINES, *test_list_commands.LINES, *test_standby_commands.LINES)
+    tabled |= {id(TREE.match(PLACES[place], line).command) for place, line, _ in others}
     tabled.add(id(TREE.match(PATHS["config"], "enable algorithm-type sha256 secret x").command))
     declared = {
         id(command)
