@@ -4,7 +4,8 @@ A remark is told apart by its text, as a line by what it says: each is in a list
 entered again changes nothing.
 """
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from operator import attrgetter
 
 from cli.commands.editing import drop, put
 from cli.commands.list_lines import MAX_REMARK
@@ -66,7 +67,7 @@ def add(access_list: AccessList, line: AccessLine) -> AccessList:
     A line that the list has already changes nothing. Raises :class:`Rejected` for a number that is taken.
     """
     lines = _numbered(access_list.lines)
-    same = next((one for one in lines if statement(one) == statement(line)), None)
+    same = next((one for one in lines if same_statement(one, line)), None)
     if same and line.sequence in (0, same.sequence):
         return replace(access_list, lines=lines)
     if same:
@@ -83,7 +84,7 @@ def add(access_list: AccessList, line: AccessLine) -> AccessList:
 
 def remove(access_list: AccessList, line: AccessLine) -> AccessList:
     """The list without a line that says the same; its remarks go with it."""
-    kept = drop(access_list.lines, lambda one: statement(one) == statement(line))
+    kept = drop(access_list.lines, lambda one: same_statement(one, line))
     if len(kept) == len(access_list.lines):
         raise Rejected(f"% Access list {access_list.name} has no such line")
     return replace(access_list, lines=kept)
@@ -126,9 +127,13 @@ def resequence(access_list: AccessList, start: int, step: int) -> AccessList:
     return replace(access_list, lines=lines)
 
 
-def statement(line: AccessLine) -> AccessLine:
-    """What a line says, wherever it stands."""
-    return replace(line, sequence=0, remarks=())
+_SAID = attrgetter(*(one.name for one in fields(AccessLine) if one.name not in ("sequence", "remarks")))
+
+
+def same_statement(line: AccessLine, other: AccessLine) -> bool:
+    """Whether two lines say the same, wherever they stand."""
+    # Addresses of lists of many lines differ, and are compared fastest.
+    return int(line.address) == int(other.address) and _SAID(line) == _SAID(other)
 
 
 def _remarks(access_list: AccessList) -> tuple[str, ...]:
@@ -137,6 +142,8 @@ def _remarks(access_list: AccessList) -> tuple[str, ...]:
 
 def _numbered(lines: tuple[AccessLine, ...]) -> tuple[AccessLine, ...]:
     """The lines with the numbers that they have by their order, where they have none."""
+    if all(line.sequence for line in lines):
+        return lines
     return tuple(
         line if line.sequence else replace(line, sequence=number * STEP)
         for number, line in enumerate(lines, start=1)

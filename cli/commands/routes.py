@@ -8,14 +8,13 @@ from typing import Any
 from cli.commands.editing import drop, put
 from cli.commands.masks import prefix_length
 from cli.commands.names import INTERFACE
+from cli.commands.standby_lines import HIGHEST_OBJECT
 from cli.grammar import Either, Optional, Tail, Values
 from cli.tokens import Address, HostAddress, Keyword, Number, Unsupported, Word
 from cli.tree import Command, Configures, Rejected
 from snat.config.interface import HIGHEST_DISTANCE
 from snat.config.model import Configuration, StaticRoute, TrackedObject
 
-HIGHEST_OBJECT = 1000
-"""Number of a tracked object."""
 _NEXT_HOP = HostAddress(key="next_hop", help="Address of the next router")
 _BY_INTERFACE = replace(
     INTERFACE,

@@ -163,11 +163,7 @@ def with_preempt(group: StandbyGroup, values: Values) -> StandbyGroup:
 
 def without_preempt(group: StandbyGroup, values: Values) -> StandbyGroup:
     """``no ... preempt delay`` leaves the preemption."""
-    return (
-        with_preempt(replace(group), {})
-        if "delay" in values
-        else replace(group, preempt=False, preempt_minimum=0, preempt_reload=0, preempt_sync=0)
-    )
+    return replace(with_preempt(group, {}), preempt=group.preempt and "delay" in values)
 
 
 # --- authentication

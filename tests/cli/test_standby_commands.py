@@ -145,6 +145,7 @@ interface in0
         ("no standby 1 timers", [], []),
         ("no standby 1 authentication", [], []),
         ("no standby 2 name", [], []),
+        ("no standby 2 preempt delay", [], []),
         ("standby 1 track 5 shutdown", [4], [" standby 1 track 5 shutdown"]),
         ("standby 1 ip 10.0.0.2", [0], [" standby 1 ip 10.0.0.2"]),
         ("no standby 1", [0, 1, 2, 3, 4, 5], []),
