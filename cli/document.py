@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from cli.commands import TREE
-from cli.grammar import Either, Element, Optional, Options, Pattern, Tail, tokens
+from cli.grammar import NOT_ALONE, Either, Element, Optional, Options, Pattern, Tail, tokens
 from cli.pipes import PIPE
 from cli.session import Mode
 from cli.tokens import Token, Unsupported
@@ -55,6 +55,9 @@ def _in_order(commands: Sequence[Command]) -> list[Command]:
 
 
 def _command(command: Command) -> Iterator[str]:
+    if command.pattern[-1:] == (NOT_ALONE,):
+        yield f"`no {_syntax(command.pattern)}`\n"
+        return
     negative = " (and `no`)" if isinstance(command, Configures) and command.unset else ""
     yield f"`{_syntax(command.pattern)}`{negative}\n"
     for token in dict.fromkeys(tokens(_without_pipe(command.pattern))):

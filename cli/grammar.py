@@ -61,6 +61,10 @@ Element = Token | Optional | Tail | Either | Options
 Pattern = tuple[Element, ...]
 
 
+NOT_ALONE = Tail(Either())
+"""Nothing can stand here: a line that ends so is understood after ``no`` alone, where a tail is optional."""
+
+
 def first(pattern: Pattern) -> Iterator[tuple[Token, Pattern]]:
     """The tokens that may come next, each with what then remains."""
     if not pattern:
@@ -267,9 +271,9 @@ def _fits(token: Token, word: str) -> bool:
 
 
 def _why_not(expected: Sequence[Token], word: str) -> str:
-    if not expected:
+    names = _names(expected)
+    if not names:
         return f"'{word}' is too much: the command ends before it"
-    names = list(dict.fromkeys(token.name for token in expected))
     if len(names) > 1 or isinstance(expected[0], Keyword):
         return f"'{word}' is not expected here; possible: {', '.join(names)}"
     try:
@@ -279,12 +283,17 @@ def _why_not(expected: Sequence[Token], word: str) -> str:
     raise AssertionError("a word that fits was refused")
 
 
+def _names(expected: Sequence[Token]) -> list[str]:
+    """What may stand in a place, each once; what is not supported is not offered."""
+    return list(dict.fromkeys(token.name for token in expected if not isinstance(token, Unsupported)))
+
+
 def match(states: Sequence[State[C]], line: str) -> State[C]:
     """The one way to read a whole line. Raises :class:`LineError`."""
     reached = walk(states, line, split(line))
     ended = [state for state in reached if may_end(state.rest)]
     if not ended:
-        missing = list(dict.fromkeys(token.name for state in reached for token, _ in first(state.rest)))
+        missing = _names([token for state in reached for token, _ in first(state.rest)])
         raise LineError(Fault.INCOMPLETE, len(line.rstrip()), f"missing: {' or '.join(missing)}")
     return ended[0]
 

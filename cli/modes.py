@@ -8,6 +8,31 @@ CONFIG = Mode(name="config", prompt="(config)#", heading="Configure commands:")
 INTERFACE = Mode(
     name="config-if", prompt="(config-if)#", heading="Interface configuration commands:", indent=1
 )
+SUBINTERFACE = Mode(
+    name="config-subif",
+    prompt="(config-subif)#",
+    heading="Subinterface configuration commands:",
+    indent=1,
+)
+"""Of an interface with a dot in its name."""
+STANDARD_LIST = Mode(
+    name="config-std-nacl",
+    prompt="(config-std-nacl)#",
+    heading="Standard access list configuration commands:",
+    indent=1,
+)
+EXTENDED_LIST = Mode(
+    name="config-ext-nacl",
+    prompt="(config-ext-nacl)#",
+    heading="Extended access list configuration commands:",
+    indent=1,
+)
+ROUTE_MAP = Mode(
+    name="config-route-map",
+    prompt="(config-route-map)#",
+    heading="Route-map configuration commands:",
+    indent=1,
+)
 POOL = Mode(
     name="ipnat-pool", prompt="(config-ipnat-pool)#", heading="IP NAT pool configuration commands:", indent=1
 )

@@ -7,6 +7,7 @@ from cli.commands import (
     configuring,
     files,
     session,
+    show_lists,
     show_nat,
     show_snat,
     show_standby,
@@ -14,7 +15,13 @@ from cli.commands import (
 )
 from cli.tree import Tree
 
-ANYBODY = (*show_nat.ANYBODY, *show_snat.ANYBODY, *show_standby.ANYBODY, *show_system.ANYBODY)
+ANYBODY = (
+    *show_lists.ANYBODY,
+    *show_nat.ANYBODY,
+    *show_snat.ANYBODY,
+    *show_standby.ANYBODY,
+    *show_system.ANYBODY,
+)
 """Exec commands without privilege."""
 PRIVILEGED = (*show_system.PRIVILEGED, *clear.PRIVILEGED, *configuring.PRIVILEGED, *files.PRIVILEGED)
 """Those with it."""

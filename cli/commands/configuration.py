@@ -8,13 +8,17 @@ from cli.commands import (
     banner,
     interface,
     line,
+    named_list,
     pki,
     pool,
     replication,
+    route_map,
+    routes,
     rules,
     services,
     session,
     snat,
+    standby,
     static,
     system,
     timeouts,
@@ -22,13 +26,17 @@ from cli.commands import (
 from cli.modes import (
     BACKUP,
     CONFIG,
+    EXTENDED_LIST,
     INTERFACE,
     LINE,
     PEERS,
     POOL,
     PRIMARY,
     REDUNDANCY,
+    ROUTE_MAP,
+    STANDARD_LIST,
     STATEFUL,
+    SUBINTERFACE,
     TRUSTPOINT,
 )
 from cli.session import Mode, Place
@@ -36,12 +44,19 @@ from cli.tree import Command, lines_below
 from snat.config.model import Configuration
 
 _IN_GROUP = (*snat.TIMERS, *replication.IN_GROUP, *asymmetric.IN_ANY, *session.CONFIGURATION)
+_IN_INTERFACE = (
+    *interface.IN_INTERFACE,
+    *standby.IN_INTERFACE,
+    *interface.SHUTDOWN,
+    *session.CONFIGURATION,
+)
 
 MODES: Mapping[Mode, Sequence[Command]] = {
     # The order of these commands is that of the running configuration.
     CONFIG: (
         *system.COMMANDS,
         *pki.COMMANDS,
+        *routes.TRACK,
         *snat.COMMANDS,
         *interface.COMMANDS,
         *timeouts.COMMANDS,
@@ -49,7 +64,10 @@ MODES: Mapping[Mode, Sequence[Command]] = {
         *pool.COMMANDS,
         *static.COMMANDS,
         *rules.COMMANDS,
+        *routes.ROUTES,
+        *named_list.COMMANDS,
         *access_list.COMMANDS,
+        *route_map.COMMANDS,
         *banner.COMMANDS,
         *line.COMMANDS,
         *session.CONFIGURATION,
@@ -61,7 +79,11 @@ MODES: Mapping[Mode, Sequence[Command]] = {
     BACKUP: (*snat.IN_GROUP, *snat.IN_ADDRESSED, *_IN_GROUP),
     REDUNDANCY: (*snat.IN_GROUP, *asymmetric.IN_NAMED, *asymmetric.IN_REDUNDANCY, *_IN_GROUP),
     PEERS: (*snat.IN_GROUP, *asymmetric.IN_NAMED, *asymmetric.IN_PEERS, *_IN_GROUP),
-    INTERFACE: (*interface.IN_INTERFACE, *session.CONFIGURATION),
+    INTERFACE: _IN_INTERFACE,
+    SUBINTERFACE: _IN_INTERFACE,
+    STANDARD_LIST: (*named_list.IN_STANDARD_LIST, *session.CONFIGURATION),
+    EXTENDED_LIST: (*named_list.IN_EXTENDED_LIST, *session.CONFIGURATION),
+    ROUTE_MAP: (*route_map.IN_ROUTE_MAP, *session.CONFIGURATION),
     LINE: (*line.IN_LINE, *session.CONFIGURATION),
 }
 

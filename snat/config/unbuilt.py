@@ -17,6 +17,7 @@ from snat.config.model import (
     Timeouts,
 )
 from snat.config.problem import Problem
+from snat.config.verify_interfaces import standby_line
 
 
 def unbuilt_roles(configuration: Configuration) -> Iterator[Problem]:
@@ -30,6 +31,25 @@ def unbuilt_roles(configuration: Configuration) -> Iterator[Problem]:
             yield _not_yet("speak UDP to neighbors", "protocol   udp", "leave it out: links are TLS over TCP")
         if group.defer:
             yield _not_yet("hold packets back", "defer", "leave it out")
+
+
+def unbuilt_standby(configuration: Configuration) -> Iterator[Problem]:
+    """HSRP groups. One that has no ``ip`` line is disabled, and does nothing."""
+    groups = (group for interface in configuration.interfaces for group in interface.standby.groups)
+    for group in groups:
+        if group.enabled:
+            yield _not_yet("run HSRP", standby_line(group), "leave it out")
+
+
+def unbuilt_lists(configuration: Configuration) -> Iterator[Problem]:
+    """What of the lists of rules is not compared, or not done."""
+    lists = {one.name: one for one in configuration.access_lists}
+    for rule in configuration.dynamic_rules:
+        used = lists.get(rule.access_list)
+        if used and used.kind is ListKind.EXTENDED:
+            yield _not_yet("translate by extended lists", lines.dynamic(rule), "use a standard one")
+        elif used and any(line.log for line in used.lines):
+            yield _not_yet("log what a list permits", lines.dynamic(rule), "leave log out of its lines")
 
 
 def unbuilt_translation(configuration: Configuration) -> Iterator[Problem]:

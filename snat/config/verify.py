@@ -17,7 +17,9 @@ from snat.config.model import (
     VirtualAddress,
 )
 from snat.config.problem import Problem
-from snat.config.unbuilt import unbuilt_roles, unbuilt_translation
+from snat.config.unbuilt import unbuilt_lists, unbuilt_roles, unbuilt_standby, unbuilt_translation
+from snat.config.verify_interfaces import verify_interfaces
+from snat.config.verify_lists import verify_lists
 from snat.config.verify_nat import MAX_POOL, verify_nat
 
 __all__ = ["MAX_MAPPING_IDS", "MAX_POOL", "SHORTEST_HOLD", "Problem", "verify"]
@@ -35,7 +37,11 @@ def verify(configuration: Configuration) -> tuple[Problem, ...]:
         *_groups(configuration),
         *_mapping_ids(configuration),
         *_names(configuration),
+        *verify_interfaces(configuration),
+        *verify_lists(configuration),
         *unbuilt_roles(configuration),
+        *unbuilt_standby(configuration),
+        *unbuilt_lists(configuration),
         *unbuilt_translation(configuration),
     )
 

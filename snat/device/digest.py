@@ -1,5 +1,7 @@
 """A hash of what two members must have configured alike for a mapping."""
 
+from dataclasses import replace
+
 from xxhash import xxh3_64_intdigest
 
 from snat.config.model import AccessList, Configuration, RouteMap
@@ -32,7 +34,12 @@ def _set_of(items: tuple[object, ...]) -> list[str]:
 
 
 def _list(configuration: Configuration, name: str) -> AccessList | None:
-    return next((one for one in configuration.access_lists if one.name == name), None)
+    """A list by what decides of it: its remarks and the numbers of its lines do not."""
+    found = next((one for one in configuration.access_lists if one.name == name), None)
+    if found is None:
+        return None
+    lines = (replace(line, sequence=0, remarks=(), log=False) for line in found.lines)
+    return replace(found, lines=tuple(lines), remarks=())
 
 
 def _route_map(

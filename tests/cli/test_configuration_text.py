@@ -10,18 +10,14 @@ from hypothesis import strategies as st
 from cli.commands.configuration import configuration_lines
 from cli.configuration_file import read_configuration
 from snat.config.model import (
-    AccessLine,
-    AccessList,
     AddressRange,
     Configuration,
     ConfiguredRole,
     DynamicRule,
     Group,
-    Interface,
     Nat,
     Peer,
     Pool,
-    Side,
     Stateful,
     Timeouts,
     Trustpoint,
@@ -29,6 +25,7 @@ from snat.config.model import (
 )
 from snat.config.stateful import ANY_ADDRESS
 from tests.cli.fake_router import CONFIGURATION, configuration
+from tests.cli.strategies import LISTS, ROUTE_MAPS, ROUTES, TRACKED, interfaces
 
 
 def text_of(configuration: Configuration) -> str:
@@ -100,15 +97,6 @@ def _group_key(group: Group) -> object:
     return group.role, group.name if named else group.address
 
 
-@st.composite
-def access_lines(draw: st.DrawFn) -> AccessLine:
-    wildcard = draw(st.one_of(st.just(0), st.just(0xFFFFFFFF), st.integers(0, 0xFFFFFFFF)))
-    address = draw(st.integers(0, 0xFFFFFFFF)) & ~wildcard
-    return AccessLine(
-        sequence=0, permit=draw(st.booleans()), address=IPv4Address(address), wildcard=IPv4Address(wildcard)
-    )
-
-
 LIST_NAMES = st.one_of(st.integers(1, 99), st.integers(1300, 1999)).map(str)
 TIMEOUT = st.integers(1, 536870)
 CONFIGURATIONS = st.builds(
@@ -117,9 +105,7 @@ CONFIGURATIONS = st.builds(
     trustpoint=st.none()
     | st.builds(Trustpoint, name=NAMES, ca_certificate=FILES, certificate=FILES, private_key=FILES),
     stateful=st.none() | st.builds(Stateful, nat_id=IDS, groups=unique(GROUPS, _group_key)),
-    interfaces=unique(
-        st.builds(Interface, name=INTERFACES, side=st.none() | st.sampled_from(Side)), lambda i: i.name
-    ),
+    interfaces=interfaces(),
     pools=unique(
         st.builds(
             Pool,
@@ -140,14 +126,10 @@ CONFIGURATIONS = st.builds(
         ),
         lambda rule: rule.access_list,
     ),
-    access_lists=unique(
-        st.builds(
-            AccessList,
-            name=LIST_NAMES,
-            lines=st.lists(access_lines(), min_size=1, max_size=3, unique=True).map(tuple),
-        ),
-        lambda access_list: access_list.name,
-    ),
+    access_lists=LISTS,
+    route_maps=unique(ROUTE_MAPS, lambda route_map: route_map.name),
+    tracked=TRACKED,
+    routes=unique(ROUTES, lambda route: (route.prefix, route.next_hop, route.interface)),
     nat=st.builds(
         Nat,
         timeouts=st.builds(

@@ -42,7 +42,7 @@ def test_help_on_nonsense(router: FakeRouter) -> None:
     ("mode", "line", "names"),
     [
         ("config", "access-list 1 permit ", ["any", "host", "A.B.C.D"]),
-        ("config", "access-list ", ["<1-99>", "<1300-1999>"]),
+        ("config", "access-list ", ["<1-99>", "<100-199>", "<1300-1999>", "<2000-2699>"]),
         ("config", "ip nat pool P 1.2.3.4 1.2.3.5 ", ["netmask", "prefix-length"]),
         ("config", "no ip nat pool P ", ["netmask", "prefix-length", "A.B.C.D", "<cr>"]),
         ("primary", "timers ", ["msec", "<1-254>"]),

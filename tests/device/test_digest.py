@@ -74,6 +74,8 @@ def test_route_maps_and_their_lists_too() -> None:
         ("203.0.113.30 203.0.113.40", "203.0.113.30 203.0.113.41"),
         ("2 permit 10.0.1.0 0.0.0.255", "2 permit 10.0.1.0 0.0.0.127"),
         ("ip nat pool P", "hostname R9\nip nat pool P"),
+        ("access-list 1 permit", "access-list 1 remark the LAN\naccess-list 1 permit"),
+        ("access-list 1 permit", "ip access-list standard 1\n 5 permit"),
         ("ip nat pool P", "no ip nat tun offload\nip nat pool P"),
         ("ip nat pool P", "ip nat tun queue-length 99\nip nat pool P"),
         ("ip nat pool P", "ip nat log translations syslog\nip nat pool P"),
