@@ -9,12 +9,15 @@ from snat.config.refused import ConfigurationRefused
 from snat.device.refused import CommandRefused
 from snat.device.status import GroupStatus, Statistics, Translation
 from snat.status import (
+    ArpStatus,
     Change,
     Clock,
+    InterfaceStatus,
     Memory,
     PendingReload,
     Processor,
     Resolver,
+    RouteStatus,
     StandbyStatus,
     StartupText,
     User,
@@ -24,6 +27,7 @@ from snat.status import (
 __all__ = [
     "CommandRefused",
     "ConfigurationRefused",
+    "Interfaces",
     "Machine",
     "Reloads",
     "Router",
@@ -129,12 +133,36 @@ class Startup(Protocol):
         ...
 
 
+class Interfaces(Protocol):
+    """The interfaces of the machine, and what the kernel knows of their neighbourhood.
+
+    All raise :class:`CommandRefused` if the kernel does not tell.
+    """
+
+    def interfaces(self) -> tuple[InterfaceStatus, ...]:
+        """All interfaces, in the order of the kernel."""
+        ...
+
+    def routes(self) -> tuple[RouteStatus, ...]:
+        """Connected and static routes by prefix; those of routing protocols, which may be a million, are not."""
+        ...
+
+    def arp(self) -> tuple[ArpStatus, ...]:
+        """Neighbours and own addresses, by address."""
+        ...
+
+
 class Router(Protocol):
     """A running router, as the shell sees it."""
 
     @property
     def machine(self) -> Machine:
         """What it runs on."""
+        ...
+
+    @property
+    def network(self) -> Interfaces:
+        """Its interfaces."""
         ...
 
     @property

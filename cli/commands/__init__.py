@@ -1,10 +1,20 @@
 """The commands by subject, and the tree they make."""
 
 from cli import modes
-from cli.commands import clear, configuration, configuring, files, session, show, show_standby, show_system
+from cli.commands import (
+    clear,
+    configuration,
+    configuring,
+    files,
+    session,
+    show,
+    show_interfaces,
+    show_standby,
+    show_system,
+)
 from cli.tree import Tree
 
-ANYBODY = (*show.ANYBODY, *show_standby.ANYBODY, *show_system.ANYBODY)
+ANYBODY = (*show.ANYBODY, *show_standby.ANYBODY, *show_interfaces.ANYBODY, *show_system.ANYBODY)
 """Exec commands without privilege."""
 PRIVILEGED = (*show_system.PRIVILEGED, *clear.PRIVILEGED, *configuring.PRIVILEGED, *files.PRIVILEGED)
 """Those with it."""

@@ -32,9 +32,11 @@ def wanted(plan: HostPlan, kernel: HostNetlink, before: HostPlan | None = None) 
         .difference(plan.down),
     )
     held = {(one.interface, one.address) for one in present}
+    settled = [*others, *(one for one in plan.addresses if (one.interface, one.address) in held)]
     for new in plan.addresses:
         if (new.interface, new.address) not in held:
-            _check_address(new, future.addresses)
+            _check_address(new, settled)
+            settled.append(new)
         _check_pools(new, plan)
     routes = _routes(plan, future, set(before.routes) if before else set())
     return HostState(
@@ -62,7 +64,7 @@ def _named(plan: HostPlan) -> Iterator[str]:
     yield from (route.interface for route in plan.routes if route.interface)
 
 
-def _check_address(new: HostAddress, future: Iterable[HostAddress]) -> None:
+def _check_address(new: HostAddress, settled: Iterable[HostAddress]) -> None:
     network = new.address.network
     where = f"interface {new.interface}: ip address {new.address.ip} {network.netmask}"
     edges = (network.network_address, network.broadcast_address)
@@ -72,7 +74,7 @@ def _check_address(new: HostAddress, future: Iterable[HostAddress]) -> None:
             where=where,
             remedy=f"it is the first or the last address of {network}: use one between",
         )
-    for other in future:
+    for other in settled:
         if other.interface != new.interface and other.reached.overlaps(network):
             raise KernelRefused(
                 f"{network} overlaps with {other.interface}",

@@ -11,6 +11,7 @@ from socket import AF_INET
 from typing import Any, Final
 
 from pyroute2 import IPRoute
+from pyroute2.netlink.rtnl.ifaddrmsg import IFA_F_SECONDARY
 
 from snat.config.interface import HIGHEST_DISTANCE
 from snat.net.host_plan import Hop, HostAddress, HostRoute
@@ -36,11 +37,15 @@ class HostNetlink(Netlink):
     """One conversation with the kernel about the machine itself."""
 
     def host_addresses(self) -> list[HostAddress]:
-        """All IPv4 addresses but those of the TUNs; of each interface in the order of the kernel."""
+        """All IPv4 addresses but those of the TUNs."""
+        return [one for one in self.all_addresses() if one.interface not in TUNS]
+
+    def all_addresses(self) -> list[HostAddress]:
+        """All IPv4 addresses; of each interface in the order of the kernel."""
         return [
             _address(self.names[message["index"]], message)
             for message in self.iproute.get_addr(family=AF_INET)
-            if self.names.get(message["index"], TUNS[0]) not in TUNS
+            if message["index"] in self.names
         ]
 
     def give(self, interface: str, address: IPv4Interface) -> None:
@@ -133,6 +138,7 @@ def _address(interface: str, message: Any) -> HostAddress:
         interface,
         address,
         ours=message.get("proto") == PROTOCOL,
+        secondary=bool(message["flags"] & IFA_F_SECONDARY),
         subnet=None if reached == address.network else reached,
     )
 

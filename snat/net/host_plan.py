@@ -21,6 +21,8 @@ class HostAddress(NamedTuple):
     """Whether we set it."""
     subnet: IPv4Network | None = None
     """What is reached through it, where that is not its subnet: the far end of a point-to-point link."""
+    secondary: bool = False
+    """Whether the kernel speaks from another address of the same subnet."""
 
     @property
     def reached(self) -> IPv4Network:
