@@ -144,7 +144,7 @@ class Interfaces(Protocol):
         ...
 
     def routes(self) -> tuple[RouteStatus, ...]:
-        """Connected and static routes by prefix; those of routing protocols, which may be a million, are not."""
+        """Connected and static routes by prefix; not those of routing protocols, maybe a million."""
         ...
 
     def arp(self) -> tuple[ArpStatus, ...]:

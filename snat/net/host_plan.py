@@ -59,7 +59,7 @@ class HostRoute:
         return self.prefix, self.distance
 
     def __str__(self) -> str:
-        hops = ", ".join(map(str, sorted(self.hops)))
+        hops = ", ".join(sorted(map(str, self.hops)))
         return f"{self.prefix} {hops} metric {self.distance}"
 
 
