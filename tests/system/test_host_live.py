@@ -263,3 +263,28 @@ def test_static_routes_and_those_to_the_tuns_do_not_take_each_other_away(machine
         finally:
             for tun in tuns:
                 os.close(tun)
+
+
+def test_pool_addresses_are_answered_for_again_when_their_interface_comes_up(machine: Machine) -> None:
+    """The kernel forgets proxy neighbours with the interface; the data path prepares and claims anew."""
+    outside = HostAddress("out0", IPv4Interface("172.16.0.1/24"))
+    pool = IPv4Network("172.16.0.16/30")
+    with machine.namespace.entered():
+        tuns = [open_tun(name) for name in ("snat-i", "snat-o")]
+        kernel = Kernel(KernelPlan(inside=("in0",), outside=("out0",), pool_networks=(pool,)))
+        answered = []
+        try:
+            for plan in (HostPlan(addresses=(outside,)), HostPlan(addresses=(outside,), up=("out0",))):
+                machine.host.apply(plan)
+                kernel.prepare()
+                kernel.attach()
+                kernel.claim(())
+                answered.append(len(machine.namespace.ip("neigh", "show", "proxy").splitlines()))
+                machine.host.apply(HostPlan(addresses=(outside,), down=("out0",)))
+                machine.host.shut()
+                answered.append(len(machine.namespace.ip("neigh", "show", "proxy").splitlines()))
+            kernel_state.clean()
+        finally:
+            for tun in tuns:
+                os.close(tun)
+    assert answered == [4, 0, 4, 0]
