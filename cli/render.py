@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any, Generic, TypeVar
 
 from cli.grammar import Fault, LineError
@@ -82,7 +82,7 @@ def _rows(rows: Iterator[Any]) -> Lines:
 
 
 def plain(data: Any) -> Any:
-    """Data as JSON has them: records become objects, addresses strings."""
+    """Data as JSON has them: records become objects, addresses strings, those of Ethernet with colons."""
     if isinstance(data, Enum):
         return data.value
     if is_dataclass(data):
@@ -93,4 +93,6 @@ def plain(data: Any) -> Any:
         return {str(name): plain(value) for name, value in data.items()}
     if isinstance(data, list | tuple):
         return [plain(item) for item in data]
-    return str(data) if isinstance(data, IPv4Address) else data
+    if isinstance(data, bytes):
+        return data.hex(":")
+    return str(data) if isinstance(data, IPv4Address | IPv4Network) else data

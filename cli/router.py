@@ -10,12 +10,15 @@ from snat.device.refused import CommandRefused
 from snat.device.selection import EVERYTHING, Selection
 from snat.device.status import GroupStatus, NatStatus, PoolPorts, Statistics, Translation
 from snat.status import (
+    ArpStatus,
     Change,
     Clock,
+    InterfaceStatus,
     Memory,
     PendingReload,
     Processor,
     Resolver,
+    RouteStatus,
     StandbyStatus,
     StartupText,
     User,
@@ -25,6 +28,7 @@ from snat.status import (
 __all__ = [
     "CommandRefused",
     "ConfigurationRefused",
+    "Interfaces",
     "Machine",
     "Reloads",
     "Router",
@@ -171,12 +175,36 @@ class Nat(Protocol):
         ...
 
 
+class Interfaces(Protocol):
+    """The interfaces of the machine, and what the kernel knows of their neighbourhood.
+
+    All raise :class:`CommandRefused` if the kernel does not tell.
+    """
+
+    def interfaces(self) -> tuple[InterfaceStatus, ...]:
+        """All interfaces, in the order of the kernel."""
+        ...
+
+    def routes(self) -> tuple[RouteStatus, ...]:
+        """Connected and static routes by prefix; not those of routing protocols, maybe a million."""
+        ...
+
+    def arp(self) -> tuple[ArpStatus, ...]:
+        """Neighbours and own addresses, by address."""
+        ...
+
+
 class Router(Protocol):
     """A running router, as the shell sees it."""
 
     @property
     def machine(self) -> Machine:
         """What it runs on."""
+        ...
+
+    @property
+    def network(self) -> Interfaces:
+        """Its interfaces."""
         ...
 
     @property

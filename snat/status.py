@@ -1,6 +1,7 @@
 """What the shell shows of the system around the device: clock, program, users, processor, start-up file."""
 
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from snat.config.interface import StandbyGroup
 
@@ -186,3 +187,102 @@ class StandbyStatus:
     priority: int = 100
     """What is left of the configured one."""
     tracks: tuple[StandbyTrack, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddressStatus:
+    """An IPv4 address of an interface."""
+
+    address: IPv4Interface
+    secondary: bool = False
+    configured: bool = True
+    """Whether ``ip address`` set it; if not, others did (``ip``, DHCP)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterfaceCounters:
+    """What an interface counted since it was made."""
+
+    packets_in: int = 0
+    bytes_in: int = 0
+    errors_in: int = 0
+    drops_in: int = 0
+    multicast_in: int = 0
+    crc: int = 0
+    frame: int = 0
+    overrun: int = 0
+    missed: int = 0
+    """Packets for which there was no buffer."""
+    runts_and_giants: int = 0
+    packets_out: int = 0
+    bytes_out: int = 0
+    errors_out: int = 0
+    drops_out: int = 0
+    collisions: int = 0
+    underruns: int = 0
+    lost_carrier: int = 0
+    resets: int = 0
+    """How often its link went down."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterfaceStatus:
+    """One network interface (``show interfaces``, ``show ip interface``)."""
+
+    name: str
+    description: str = ""
+    hardware: str
+    """The driver's name or the kind of link: ``veth``, ``ether``, ``loopback``."""
+    addresses: tuple[AddressStatus, ...] = ()
+    """The one it speaks from first."""
+    up: bool
+    """Administratively: not ``shutdown``."""
+    line_protocol: bool
+    """Whether packets pass."""
+    mtu: int
+    mac_address: bytes = b""
+    """Empty: links of this kind have none."""
+    queue: int = 0
+    """Packets that may wait to leave."""
+    megabits: int | None = None
+    """Per second; None: the driver does not know."""
+    full_duplex: bool | None = None
+    """None: the driver does not know."""
+    side: str = ""
+    """``inside`` or ``outside``; empty: it is not translated."""
+    adjust_mss: int = 0
+    """Bytes; 0: the MSS is left alone."""
+    counters: InterfaceCounters = InterfaceCounters()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HopStatus:
+    """Where a route leads next."""
+
+    interface: str
+    gateway: IPv4Address | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteStatus:
+    """A route of the main table, connected or static (``show ip route``)."""
+
+    prefix: IPv4Network
+    connected: bool
+    distance: int = 0
+    """Of static routes: 1, unless ``ip route`` says another."""
+    metric: int = 0
+    """The kernel's, of routes that others set: the least is used."""
+    hops: tuple[HopStatus, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArpStatus:
+    """What is known of who has an address (``show arp``)."""
+
+    address: IPv4Address
+    minutes: int | None = None
+    """Since it was last confirmed; None: it is an address of this router."""
+    mac_address: bytes = b""
+    """Empty: nobody has answered yet."""
+    interface: str

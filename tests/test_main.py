@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from cli.configuration_file import read_configuration
 from snat import __version__, lab, pki
 from snat.__main__ import DEFAULT_FLOWS, main
 from snat.net import kernel_state
+from snat.net.host_plan import Hop, HostAddress, HostRoute
 from snat.net.kernel_state import KernelState
 from snat.net.netlink import Link, Route, Rule
 from snat.net.refused import KernelRefused
@@ -192,6 +193,15 @@ STATE = KernelState(
     guarded=True,
     guard_dropped=3,
     sysctls={"net.ipv4.ip_forward": "0"},
+    addresses=(HostAddress("in0", IPv4Interface("10.0.0.1/24")),),
+    host_routes=(
+        HostRoute(
+            prefix=IPv4Network("192.0.2.0/24"),
+            distance=7,
+            hops=frozenset({Hop("in0", IPv4Address("10.0.0.9")), Hop("out0")}),
+        ),
+    ),
+    clamps={"out0": 1300},
 )
 EMPTY = KernelState(
     tuns=(),
@@ -214,6 +224,9 @@ def test_kernel_show_prints_a_line_for_each_thing(capsys: Output, monkeypatch: A
         "inside interface eth0",
         f"rule {STATE.rules[0]}",
         f"route {STATE.routes[0]}",
+        "address 10.0.0.1/24 on in0",
+        "ip route 192.0.2.0/24 dev out0, via 10.0.0.9 dev in0 metric 7",
+        "MSS of 1300 bytes at most on out0",
         "virtual address 10.0.0.1",
         "ARP proxy for 203.0.113.10 on eth1",
         "sysctl net.ipv4.ip_forward was 0",

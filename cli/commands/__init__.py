@@ -7,6 +7,7 @@ from cli.commands import (
     configuring,
     files,
     session,
+    show_interfaces,
     show_lists,
     show_nat,
     show_snat,
@@ -16,6 +17,7 @@ from cli.commands import (
 from cli.tree import Tree
 
 ANYBODY = (
+    *show_interfaces.ANYBODY,
     *show_lists.ANYBODY,
     *show_nat.ANYBODY,
     *show_snat.ANYBODY,

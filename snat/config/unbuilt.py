@@ -54,10 +54,8 @@ def unbuilt_lists(configuration: Configuration) -> Iterator[Problem]:
 
 def unbuilt_translation(configuration: Configuration) -> Iterator[Problem]:
     """Rules, pools and settings that the translator of this version does not know."""
-    extended = {one.name for one in configuration.access_lists if one.kind is ListKind.EXTENDED}
     for rule in configuration.dynamic_rules:
-        what = _rule(rule) or ("translate by extended access lists" if rule.access_list in extended else "")
-        if what:
+        if what := _rule(rule):
             yield _not_yet(what, lines.dynamic(rule), "use ip nat inside source list N pool P overload")
     for static in configuration.static_rules:
         yield _not_yet("translate by static rules", lines.static(static), "leave it out")

@@ -16,6 +16,8 @@ from snat.config.refused import ConfigurationRefused
 from snat.counters import as_dict
 from snat.device.device import Device
 from snat.net.gratuitous_arp import GratuitousArp
+from snat.net.host import Host
+from snat.net.host_plan import HostPlan, host_plan
 from snat.net.kernel import Kernel
 from snat.net.kernel_plan import INSIDE_TUN, OUTSIDE_TUN, KernelPlan
 from snat.net.pcap import CapturePort, CaptureReader, CaptureWriter
@@ -93,7 +95,16 @@ def _claimed_pools(configuration: Configuration, managed: Iterable[Group]) -> tu
 
 def _needed(configuration: Configuration, managed: Iterable[Group]) -> object:
     """All that the kernel has to know of a configuration."""
-    return kernel_plan(configuration), _claimed_pools(configuration, managed), _offload(configuration)
+    return (
+        kernel_plan(configuration),
+        _claimed_pools(configuration, managed),
+        _host_plan(configuration),
+        _offload(configuration),
+    )
+
+
+def _host_plan(configuration: Configuration) -> HostPlan:
+    return host_plan(configuration, pool_networks(configuration))
 
 
 def _virtual_addresses(groups: Iterable[Group]) -> tuple[tuple[IPv4Address, str], ...]:
@@ -120,6 +131,7 @@ class TunPath:
         self._reactor = reactor
         self._batch_done = batch_done
         self._configuration = device.configuration
+        self._host = Host()
         self._kernel = Kernel(kernel_plan(device.configuration))
         self._arp = GratuitousArp(reactor)
         self._tuns: dict[str, Tun] = {}
@@ -127,14 +139,27 @@ class TunPath:
     def start(self) -> None:
         """Open the TUNs, which refuses while another daemon has them, and lead packets to them."""
         for name, received in ((INSIDE_TUN, self._from_inside), (OUTSIDE_TUN, self._from_outside)):
-            descriptor = open_tun(name, _offload(self._configuration))
-            self._tuns[name] = Tun(descriptor, name, self._reactor, received, self._batch_done, self._lost)
-        self._kernel.prepare()
-        self._kernel.attach()
-        stateful = self._device.configuration.stateful
-        self._kernel.check(_virtual_addresses(stateful.groups if stateful is not None else ()))
+            self._tuns[name] = Tun(
+                open_tun(name, _offload(self._configuration)),
+                name,
+                self._reactor,
+                received,
+                self._batch_done,
+                self._lost,
+            )
         self._inside, self._outside = self._tuns[INSIDE_TUN], self._tuns[OUTSIDE_TUN]
-        self.claim(())
+        try:
+            self._host.apply(_host_plan(self._configuration))
+            self._kernel.prepare()
+            self._kernel.attach()
+            stateful = self._device.configuration.stateful
+            self._kernel.check(_virtual_addresses(stateful.groups if stateful is not None else ()))
+            self.claim(())
+            self._host.shut()
+        except KernelRefused:
+            with suppress(KernelRefused):  # what went wrong first is what is told
+                self._host.undo()
+            raise
         for tun in self._tuns.values():
             tun.start()
 
@@ -162,6 +187,7 @@ class TunPath:
             self._follow(configuration, managed)
         except KernelRefused as refused:
             with suppress(KernelRefused):  # what went wrong first is what is told
+                self._host.undo()
                 self._follow(before, managed)
             raise ConfigurationRefused(str(refused)) from refused
 
@@ -172,12 +198,14 @@ class TunPath:
 
     def _follow(self, configuration: Configuration, managed: Iterable[Group]) -> None:
         self._configuration = configuration
+        self._host.apply(_host_plan(configuration))
         self._kernel.plan = kernel_plan(configuration)
         self._kernel.prepare()
         self._kernel.attach()
         for tun in self._tuns.values():
             tun.offload(_offload(configuration))
         self.claim(managed)
+        self._host.shut()
 
     def _from_inside(self, buffer: bytearray, length: int) -> None:
         self._forward(buffer, length, self._device.packet(buffer, length, False, self._reactor.seconds()))
@@ -218,6 +246,7 @@ class CapturePath:
 
     def start(self) -> None:
         """Begin to look for the capture."""
+        _check_no_host(self._device.configuration)
         self._looking.start(_LOOK_AGAIN).addErrback(self._failed)
 
     def stop(self) -> None:
@@ -234,6 +263,10 @@ class CapturePath:
 
     def configure(self, configuration: Configuration, managed: Iterable[Group]) -> None:  # noqa: ARG002
         """A capture has no kernel around it; only the pools matter, which tell the realms apart."""
+        try:
+            _check_no_host(configuration)
+        except KernelRefused as refused:
+            raise ConfigurationRefused(str(refused)) from refused
         self._pools = pool_networks(configuration)
 
     def counters(self) -> dict[str, dict[str, int]]:
@@ -275,4 +308,15 @@ class CapturePath:
     def _failed(self, failure: Failure) -> None:
         self.log.error(
             "replay of {source} ended: {reason}", source=str(self._source), reason=failure.getErrorMessage()
+        )
+
+
+def _check_no_host(configuration: Configuration) -> None:
+    """Raise :class:`KernelRefused` for what only a kernel can do."""
+    line = _host_plan(configuration).first
+    if line:
+        raise KernelRefused(
+            "a router that replays a capture (--pcap) leaves the kernel alone",
+            where=line,
+            remedy="leave out ip address, shutdown, ip tcp adjust-mss and ip route; or run without --pcap",
         )

@@ -37,7 +37,7 @@ def check_claim(kernel: Netlink, virtual_addresses: Iterable[tuple[IPv4Address, 
     check_tun(kernel, INSIDE_TUN)
     holders = {address.ip: name for name, address in kernel.addresses() if name not in TUNS}
     for address, interface in virtual_addresses:
-        _check_exists(interface, kernel)
+        check_exists(interface, kernel)
         if address in holders:
             raise KernelRefused(
                 f"the virtual address {address} is configured there already",
@@ -55,7 +55,7 @@ def check_tun(kernel: Netlink, name: str) -> None:
 
 def _check_interfaces(plan: KernelPlan, kernel: Netlink) -> None:
     for name in (*plan.inside, *plan.outside):
-        _check_exists(name, kernel)
+        check_exists(name, kernel)
         if name in plan.inside and name in plan.outside:
             raise KernelRefused("both inside and outside", where=f"interface {name}", remedy="choose one")
         if kernel.links[name].group not in (INSIDE_GROUP, OUTSIDE_GROUP):
@@ -66,7 +66,8 @@ def _check_interfaces(plan: KernelPlan, kernel: Netlink) -> None:
             )
 
 
-def _check_exists(name: str, kernel: Netlink) -> None:
+def check_exists(name: str, kernel: Netlink) -> None:
+    """Raise :class:`KernelRefused` unless there is such an interface that is none of our TUNs."""
     if name not in kernel.links or name in TUNS:
         raise KernelRefused(
             "no such interface",

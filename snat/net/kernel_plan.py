@@ -41,7 +41,6 @@ METRIC_LIVE: Final = 10
 """Routes to a TUN, which vanish with it."""
 METRIC_LAST: Final = 4278198272
 """The blackholes below them, which stay."""
-METRICS: Final = (METRIC_LIVE, METRIC_LAST)
 
 TUN_ADDRESS: Final = IPv4Address("192.0.0.8")
 """The IPv4 dummy address (RFC 7600), scope host, on both TUNs for good: without an address rp_filter drops,
@@ -113,8 +112,15 @@ def live_routes(plan: KernelPlan, source: IPv4Address | None) -> tuple[Route, ..
 
 
 def is_ours(route: Route) -> bool:
-    """Whether a route with our protocol number is one we set: nobody owns that number."""
-    return route.table in (TABLE_MAIN, *TABLES) and route.metric in METRICS
+    """Whether a route with our protocol number is one of this plan: nobody owns that number.
+
+    The routes of ``ip route`` have it too (:mod:`snat.net.host_netlink`): they lead elsewhere.
+    """
+    if route.table not in (TABLE_MAIN, *TABLES):
+        return False
+    return (route.device in TUNS, route.metric) == (True, METRIC_LIVE) or (
+        (route.device, route.metric) == (None, METRIC_LAST)
+    )
 
 
 def sysctls(plan: KernelPlan) -> dict[str, str]:

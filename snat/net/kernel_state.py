@@ -1,10 +1,13 @@
 """``snat kernel show|clean``: all that is ours in the kernel, found by its marks, daemon or not."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
 from snat.net import guard, sysctl
+from snat.net.host import change, held
+from snat.net.host_netlink import host_netlink
+from snat.net.host_plan import HostAddress, HostRoute, HostState
 from snat.net.kernel_plan import (
     INSIDE_GROUP,
     INSIDE_TUN,
@@ -37,26 +40,38 @@ class KernelState:
     """Packets it stopped."""
     sysctls: Mapping[str, str]
     """Sysctls we changed, with their value before."""
+    addresses: tuple[HostAddress, ...] = ()
+    """Of ``ip address``."""
+    host_routes: tuple[HostRoute, ...] = ()
+    """Of ``ip route``."""
+    clamps: Mapping[str, int] = field(default_factory=dict)
+    """Interfaces and bytes of ``ip tcp adjust-mss``."""
 
     def __bool__(self) -> bool:
-        return any((self.tuns, self.inside, self.rules, self.routes, self.proxies, self.guarded))
+        host = self.addresses, self.host_routes, self.clamps
+        return any((self.tuns, self.inside, self.rules, self.routes, self.proxies, self.guarded, *host))
 
 
 def show() -> KernelState:
     """Read the state; raises :class:`~snat.net.refused.KernelRefused` if nft does not answer."""
     fence = guard.read()
+    with host_netlink() as host:
+        machine = held(host, set())
     with netlink() as kernel:
-        held = [address.ip for name, address in kernel.addresses() if name == INSIDE_TUN]
+        virtual = [address.ip for name, address in kernel.addresses() if name == INSIDE_TUN]
         return KernelState(
             tuns=tuple(link for name, link in kernel.links.items() if name in TUNS),
             inside=_inside(kernel),
             rules=tuple(kernel.rules(PREFERENCES)[0]),
             routes=tuple(filter(is_ours, kernel.our_routes())),
-            virtual_addresses=tuple(address for address in held if address != TUN_ADDRESS),
+            virtual_addresses=tuple(address for address in virtual if address != TUN_ADDRESS),
             proxies=tuple(sorted(kernel.proxies())),
             guarded=fence is not None,
             guard_dropped=fence.dropped if fence else 0,
             sysctls=fence.before if fence else {},
+            addresses=machine.addresses,
+            host_routes=machine.routes,
+            clamps=machine.clamps,
         )
 
 
@@ -64,7 +79,7 @@ def clean() -> None:
     """Remove everything a daemon ever set, and give changed sysctls their value back.
 
     Forwarding is switched off first if we switched it on, and the guard goes last. A TUN belongs to its
-    process and goes with it; a daemon that still runs no longer gets packets.
+    process and goes with it; a daemon that still runs no longer gets packets. Interfaces stay up or down.
     """
     fence = guard.read()
     for name, value in (fence.before if fence else {}).items():
@@ -77,6 +92,8 @@ def clean() -> None:
         for name in _inside(kernel):
             kernel.set_link(name, group=OUTSIDE_GROUP)
         kernel.delete_proxies(kernel.proxies())
+    with host_netlink() as host:
+        change(host, HostState())
     if fence:
         guard.remove()
 

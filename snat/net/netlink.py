@@ -20,6 +20,7 @@ from pyroute2 import IPRoute
 from pyroute2.netlink import NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST
 from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.rtnl import RTM_DELNEIGH, RTM_GETNEIGH, RTM_GETROUTE, RTM_NEWNEIGH
+from pyroute2.netlink.rtnl.ifinfmsg import IFF_UP
 from pyroute2.netlink.rtnl.ndmsg import NTF_PROXY, NUD_PERMANENT, ndmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
@@ -58,6 +59,8 @@ class Link:
     mtu: int
     kind: str
     """The driver's name such as ``veth``, ``tun``; empty for most hardware."""
+    up: bool = True
+    """Whether it is up administratively."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,63 +119,64 @@ class Netlink:
     """One conversation with the kernel. Every method raises :class:`KernelRefused` if the kernel says no."""
 
     def __init__(self, iproute: IPRoute) -> None:
-        self._iproute = iproute
+        self.iproute = iproute
         self.links = self._links()
         """By name, as they were when the conversation began."""
-        self._names = {link.index: link.name for link in self.links.values()}
+        self.names = {link.index: link.name for link in self.links.values()}
+        """By number, of the same moment."""
 
     def set_link(self, name: str, **changes: Any) -> None:
         """Change an interface: ``group``, ``mtu``, ``txqlen``, ``state``."""
-        with _refusing(f"cannot set {changes}", name):
-            self._iproute.link("set", index=self.links[name].index, **changes)
+        with refusing(f"cannot set {changes}", name):
+            self.iproute.link("set", index=self.links[name].index, **changes)
 
     def rules(self, priorities: Iterable[int]) -> tuple[list[Rule], list[int]]:
         """Our rules, and the preferences at which other programs have some, among the given ones."""
         chosen = frozenset(priorities)
-        found = [m for m in self._iproute.get_rules(family=AF_INET) if m.get("priority") in chosen]
+        found = [m for m in self.iproute.get_rules(family=AF_INET) if m.get("priority") in chosen]
         ours = [_rule(message) for message in found if message.get("protocol") == PROTOCOL]
         return ours, [m.get("priority") for m in found if m.get("protocol") != PROTOCOL]
 
     def add_rule(self, rule: Rule) -> None:
         """Add a rule that is not there yet."""
-        with _refusing("cannot add the rule", str(rule), errno.EEXIST):
-            self._iproute.rule("add", **rule.arguments())
+        with refusing("cannot add the rule", str(rule), errno.EEXIST):
+            self.iproute.rule("add", **rule.arguments())
 
     def delete_rule(self, rule: Rule) -> None:
         """Delete a rule of ours; no error if it is gone."""
-        with _refusing("cannot delete the rule", str(rule), errno.ENOENT):
-            self._iproute.rule("del", **rule.arguments())
+        with refusing("cannot delete the rule", str(rule), errno.ENOENT):
+            self.iproute.rule("del", **rule.arguments())
 
     def our_routes(self) -> list[Route]:
         """All routes with our protocol number, in any table."""
-        return [self._route(message) for message in self._dump_routes(proto=PROTOCOL)]
+        return [self._route(message) for message in self.dump_routes(proto=PROTOCOL)]
 
     def foreign_routes(self, table: int) -> list[Route]:
         """The routes in one of our tables that other programs put there."""
-        return [self._route(m) for m in self._dump_routes(table=table) if m["proto"] != PROTOCOL]
+        return [self._route(m) for m in self.dump_routes(table=table) if m["proto"] != PROTOCOL]
 
     def put_route(self, route: Route, *, replace: bool = False) -> None:
         """Add a route; or put it in the place of one of ours."""
-        with _refusing("cannot add the route", str(route)):
-            self._iproute.route("replace" if replace else "add", **self._arguments(route))
+        with refusing("cannot add the route", str(route)):
+            self.iproute.route("replace" if replace else "add", **self._arguments(route))
 
     def delete_route(self, route: Route) -> None:
         """Delete a route of ours; no error if it is gone."""
-        with _refusing("cannot delete the route", str(route), errno.ESRCH):
-            self._iproute.route("del", **self._arguments(route))
+        with refusing("cannot delete the route", str(route), errno.ESRCH):
+            self.iproute.route("del", **self._arguments(route))
 
     def addresses(self) -> list[tuple[str, IPv4Interface]]:
         """All IPv4 addresses of this namespace: interface, and address with its prefix length."""
         return [
-            (self._names[m["index"]], IPv4Interface((m.get("local"), m["prefixlen"])))
-            for m in self._iproute.get_addr(family=AF_INET)
-            if m["index"] in self._names
+            (self.names[m["index"]], IPv4Interface((m.get("local"), m["prefixlen"])))
+            for m in self.iproute.get_addr(family=AF_INET)
+            if m["index"] in self.names
         ]
 
     def add_address(self, interface: str, address: IPv4Address, *, host: bool = False) -> None:
         """Add a /32; no error if it is there. With ``host`` it is never chosen as a source (scope host)."""
-        with _refusing(f"cannot add the address {address}", interface, errno.EEXIST):
-            self._iproute.addr(
+        with refusing(f"cannot add the address {address}", interface, errno.EEXIST):
+            self.iproute.addr(
                 "add",
                 index=self.links[interface].index,
                 address=str(address),
@@ -182,16 +186,16 @@ class Netlink:
 
     def delete_address(self, interface: str, address: IPv4Address) -> None:
         """Delete a /32; no error if it is gone."""
-        with _refusing(f"cannot delete the address {address}", interface, errno.EADDRNOTAVAIL):
-            self._iproute.addr("del", index=self.links[interface].index, address=str(address), prefixlen=32)
+        with refusing(f"cannot delete the address {address}", interface, errno.EADDRNOTAVAIL):
+            self.iproute.addr("del", index=self.links[interface].index, address=str(address), prefixlen=32)
 
     def proxies(self) -> set[ProxyNeighbour]:
         """The addresses for which the kernel answers ARP on our account."""
         ask = _neighbour(RTM_GETNEIGH, NLM_F_DUMP)
         return {
-            (IPv4Address(message.get("NDA_DST")), self._names[message["ifindex"]])
-            for message in self._iproute.nlm_request_batch([ask])
-            if message.get("NDA_PROTOCOL") == PROTOCOL and message["ifindex"] in self._names
+            (IPv4Address(message.get("NDA_DST")), self.names[message["ifindex"]])
+            for message in self.iproute.nlm_request_batch([ask])
+            if message.get("NDA_PROTOCOL") == PROTOCOL and message["ifindex"] in self.names
         }
 
     def add_proxies(self, proxies: Iterable[ProxyNeighbour]) -> None:
@@ -209,8 +213,8 @@ class Netlink:
         ]
         for start in range(0, len(messages), _NEIGHBOURS_PER_BATCH):
             batch = messages[start : start + _NEIGHBOURS_PER_BATCH]
-            with _refusing("cannot change for what ARP is answered", "proxy neighbours", errno.ENOENT):
-                tuple(self._iproute.nlm_request_batch(batch))
+            with refusing("cannot change for what ARP is answered", "proxy neighbours", errno.ENOENT):
+                tuple(self.iproute.nlm_request_batch(batch))
 
     def _links(self) -> dict[str, Link]:
         links = (
@@ -220,12 +224,17 @@ class Netlink:
                 group=message.get("group") or 0,
                 mtu=message.get("mtu"),
                 kind=message.get(("linkinfo", "kind")) or "",
+                up=bool(message["flags"] & IFF_UP),
             )
-            for message in self._iproute.get_links()
+            for message in self.iproute.get_links()
         )
         return {link.name: link for link in links}
 
-    def _dump_routes(self, *, table: int = 0, proto: int = 0) -> Iterator[Any]:
+    def dump_routes(self, *, table: int = 0, proto: int = 0) -> Iterator[Any]:
+        """The IPv4 routes of a table or with a protocol number, or both; 0: any.
+
+        They are messages of pyroute2.
+        """
         # pyroute2's own dump takes every route and filters here; asked like this, the kernel filters.
         ask = rtmsg()
         ask["family"], ask["proto"] = AF_INET, proto
@@ -233,15 +242,15 @@ class Netlink:
             ask["table"] = min(table, _TABLE_COMPAT)
             ask["attrs"] = [("RTA_TABLE", table)]
         ask["header"]["type"], ask["header"]["flags"] = RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP
-        yield from self._iproute.nlm_request_batch([ask])
+        yield from self.iproute.nlm_request_batch([ask])
 
     def _route(self, message: Any) -> Route:
         source = message.get("prefsrc")
         return Route(
-            destination=_destination(message),
+            destination=destination_of(message),
             table=message.get("table"),
             metric=message.get("priority") or 0,
-            device=self._names.get(message.get("oif")),
+            device=self.names.get(message.get("oif")),
             source=source and IPv4Address(source),
         )
 
@@ -267,7 +276,8 @@ def netlink() -> Iterator[Netlink]:
 
 
 @contextmanager
-def _refusing(what: str, where: str, *harmless: int) -> Iterator[None]:
+def refusing(what: str, where: str, *harmless: int) -> Iterator[None]:
+    """What the kernel refuses is a :class:`KernelRefused`, but for some error numbers."""
     try:
         yield
     except NetlinkError as error:
@@ -282,11 +292,12 @@ def _rule(message: Any) -> Rule:
         interface=message.get("iifname") or "",
         table=None if message["action"] == _BLACKHOLE else message.get("table"),
         suppress_group=message.get("suppress_ifgroup"),
-        destination=_destination(message),
+        destination=destination_of(message),
     )
 
 
-def _destination(message: Any) -> IPv4Network:
+def destination_of(message: Any) -> IPv4Network:
+    """Where a route or rule leads to."""
     return IPv4Network((message.get("dst") or 0, message["dst_len"]))
 
 

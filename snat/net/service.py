@@ -35,6 +35,7 @@ from snat.device.status import GroupStatus, Statistics
 from snat.net.credentials import Credentials, utc_now
 from snat.net.datapath import DataPath
 from snat.net.files import StateDirectory, StateError
+from snat.net.interfaces import Interfaces
 from snat.net.listener import Gate
 from snat.net.log import RepeatingLog
 from snat.net.machine import Machine
@@ -113,6 +114,7 @@ class RouterService(Service):
             )
         self._members = Members(reactor, self._gate, self._dialler)
         self.machine = Machine(reactor.seconds, wall=wall, reload_reason=reload_reason)
+        self.network = Interfaces(self.running_configuration)
         self.startup = StartupFile(startup, self.machine.clock, in_thread or self._in_thread)
         self.reloads = Reloads(reactor, self.machine.clock, self.note, stop)
         self._dialled = DiallerCounters()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Interface
 
 from cli.configuration_file import read_configuration
 from cli.router import CommandRefused, ConfigurationRefused
@@ -25,13 +25,18 @@ from snat.device.status import (
     Translation,
 )
 from snat.status import (
+    AddressStatus,
+    ArpStatus,
     Change,
     Clock,
+    InterfaceCounters,
+    InterfaceStatus,
     Memory,
     PendingReload,
     Processor,
     ProcessorTime,
     Resolver,
+    RouteStatus,
     StandbyStatus,
     StartupText,
     Thread,
@@ -300,6 +305,60 @@ class FakeReloads:
         return PendingReload(at=at, seconds_left=seconds, user=user, line=line)
 
 
+INSIDE = InterfaceStatus(
+    name="in0",
+    description="to the hosts",
+    hardware="veth",
+    addresses=(
+        AddressStatus(address=IPv4Interface("10.0.0.1/24")),
+        AddressStatus(address=IPv4Interface("10.0.0.2/24"), secondary=True),
+    ),
+    up=True,
+    line_protocol=True,
+    mtu=1500,
+    mac_address=bytes.fromhex("562df8716672"),
+    queue=1000,
+    megabits=10000,
+    full_duplex=True,
+    side="inside",
+    adjust_mss=1300,
+    counters=InterfaceCounters(
+        packets_in=11, bytes_in=1100, errors_in=5, drops_in=7, multicast_in=3, crc=1, frame=2, overrun=4,
+        missed=6, runts_and_giants=8, packets_out=21, bytes_out=2100, errors_out=9, drops_out=10,
+        collisions=12, underruns=13, lost_carrier=14, resets=15,
+    ),
+)  # fmt: skip
+OUTSIDE = InterfaceStatus(
+    name="out0.10",
+    hardware="vlan",
+    addresses=(AddressStatus(address=IPv4Interface("203.0.113.1/30"), configured=False),),
+    up=True,
+    line_protocol=False,
+    mtu=1492,
+    mac_address=bytes.fromhex("562df8716673"),
+    side="outside",
+)
+SHUT = InterfaceStatus(name="tunl0", hardware="ipip", up=False, line_protocol=False, mtu=1480)
+
+
+@dataclass
+class FakeInterfaces:
+    """Satisfies cli.router.Interfaces."""
+
+    statuses: tuple[InterfaceStatus, ...] = (INSIDE, OUTSIDE, SHUT)
+    routed: tuple[RouteStatus, ...] = ()
+    neighbours: tuple[ArpStatus, ...] = ()
+
+    def interfaces(self) -> tuple[InterfaceStatus, ...]:
+        return self.statuses
+
+    def routes(self) -> tuple[RouteStatus, ...]:
+        return self.routed
+
+    def arp(self) -> tuple[ArpStatus, ...]:
+        return self.neighbours
+
+
 @dataclass
 class FakeRouter:
     """Satisfies cli.router.Router."""
@@ -321,6 +380,7 @@ class FakeRouter:
     ordered: list[str] = field(default_factory=list)
     """What operators ordered, as calls."""
     machine: FakeMachine = field(default_factory=FakeMachine)
+    network: FakeInterfaces = field(default_factory=FakeInterfaces)
     reloads: FakeReloads = field(default_factory=FakeReloads)
     startup: FakeStartup = field(default_factory=FakeStartup)
     notes: list[tuple[str, str]] = field(default_factory=list)

@@ -7,7 +7,7 @@ import pytest
 from cli.configuration_file import read_configuration
 from snat.config.model import AccessList, ListKind
 from snat.config.problem import Problem
-from snat.config.unbuilt import unbuilt_translation
+from snat.config.unbuilt import unbuilt_lists, unbuilt_translation
 from snat.config.verify import verify
 
 RULE = "ip nat inside source list 1 pool P overload"
@@ -92,10 +92,10 @@ def test_what_is_carried_out_is_not(line: str) -> None:
 def test_an_extended_list_is_more_than_the_translator_looks_at() -> None:
     configuration = read_configuration(f"{RULE}\n", "test")[0]
     standard = replace(configuration, access_lists=(AccessList(name="1"),))
-    assert list(unbuilt_translation(standard)) == []
+    assert list(unbuilt_lists(standard)) == []
     extended = replace(configuration, access_lists=(AccessList(name="1", kind=ListKind.EXTENDED),))
-    (problem,) = unbuilt_translation(extended)
-    assert "extended access lists" in problem.what
+    (problem,) = unbuilt_lists(extended)
+    assert "extended lists" in problem.what
     assert problem.where == RULE
 
 

@@ -30,6 +30,7 @@ from snat.device.device import Device
 from snat.net import datapath
 from snat.net.datapath import CAPTURE_TTL_STEP, CapturePath, TunPath, kernel_plan, pool_networks
 from snat.net.gratuitous_arp import GratuitousArpCounters
+from snat.net.host_plan import HostPlan
 from snat.net.kernel_plan import INSIDE_TUN, OUTSIDE_TUN, KernelPlan
 from snat.net.refused import KernelRefused
 from snat.net.tun import Offload, TunCounters
@@ -108,6 +109,20 @@ class World:
             def withdraw(self) -> None:
                 world.do("quiet")
 
+        class Host:
+            """Says nothing of what every plan makes it do: tests/net/test_datapath_host.py listens."""
+
+            def apply(self, plan: HostPlan) -> None:
+                if plan.first:
+                    world.do("host", plan)
+
+            def shut(self) -> None:
+                pass
+
+            def undo(self) -> None:
+                pass
+
+        monkeypatch.setattr(datapath, "Host", Host)
         monkeypatch.setattr(datapath, "Kernel", Kernel)
         monkeypatch.setattr(datapath, "GratuitousArp", Arp)
         monkeypatch.setattr(datapath, "open_tun", self._open)
