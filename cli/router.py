@@ -12,6 +12,8 @@ from snat.device.status import GroupStatus, NatStatus, PoolPorts, Statistics, Tr
 from snat.status import (
     Change,
     Clock,
+    DebugStatus,
+    LogStatus,
     Memory,
     PendingReload,
     Processor,
@@ -25,6 +27,8 @@ from snat.status import (
 __all__ = [
     "CommandRefused",
     "ConfigurationRefused",
+    "Debugging",
+    "Log",
     "Machine",
     "Reloads",
     "Router",
@@ -171,8 +175,42 @@ class Nat(Protocol):
         ...
 
 
+class Log(Protocol):
+    """The messages of the router."""
+
+    def status(self) -> LogStatus:
+        """Where they go, and the buffer."""
+        ...
+
+    def clear(self) -> None:
+        """Empty the buffer."""
+        ...
+
+
+class Debugging(Protocol):
+    """Messages about every packet, or about every message between members."""
+
+    def status(self) -> DebugStatus:
+        """What is debugged."""
+        ...
+
+    def set(self, status: DebugStatus) -> None:
+        """Debug this from now on, and nothing else."""
+        ...
+
+
 class Router(Protocol):
     """A running router, as the shell sees it."""
+
+    @property
+    def log(self) -> Log:
+        """Its messages."""
+        ...
+
+    @property
+    def debugging(self) -> Debugging:
+        """What it is made to tell of."""
+        ...
 
     @property
     def machine(self) -> Machine:

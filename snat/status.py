@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from snat.config.interface import StandbyGroup
+from snat.config.system import Logging
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,3 +187,44 @@ class StandbyStatus:
     priority: int = 100
     """What is left of the configured one."""
     tracks: tuple[StandbyTrack, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogHost:
+    """A host that messages are sent to."""
+
+    address: str
+    port: int
+    sent: int
+    dropped: int
+    """Messages that this machine could not send; what is lost on the way nobody knows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogStatus:
+    """``show logging``: where messages go, and how many went there."""
+
+    settings: Logging
+    console: int
+    monitor: int
+    buffered: int
+    trap: int
+    dropped: int
+    """Times that a session or a host did not get a message."""
+    rate_limited: int
+    """Messages that were not even made, because there were too many."""
+    hosts: tuple[LogHost, ...]
+    lines: tuple[str, ...]
+    """The buffer, oldest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DebugStatus:
+    """What is debugged."""
+
+    nat: bool = False
+    nat_detailed: bool = False
+    nat_list: str = ""
+    """Only packets that this access list permits; empty: all."""
+    snat: bool = False
+    snat_detailed: bool = False

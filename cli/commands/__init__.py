@@ -5,7 +5,9 @@ from cli.commands import (
     clear,
     configuration,
     configuring,
+    debugging,
     files,
+    logging,
     session,
     show_nat,
     show_snat,
@@ -16,7 +18,14 @@ from cli.tree import Tree
 
 ANYBODY = (*show_nat.ANYBODY, *show_snat.ANYBODY, *show_standby.ANYBODY, *show_system.ANYBODY)
 """Exec commands without privilege."""
-PRIVILEGED = (*show_system.PRIVILEGED, *clear.PRIVILEGED, *configuring.PRIVILEGED, *files.PRIVILEGED)
+PRIVILEGED = (
+    *show_system.PRIVILEGED,
+    *clear.PRIVILEGED,
+    *configuring.PRIVILEGED,
+    *files.PRIVILEGED,
+    *logging.PRIVILEGED,
+    *debugging.PRIVILEGED,
+)
 """Those with it."""
 
 TREE = Tree(

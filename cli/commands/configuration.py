@@ -8,6 +8,7 @@ from cli.commands import (
     banner,
     interface,
     line,
+    logging,
     pki,
     pool,
     replication,
@@ -40,7 +41,9 @@ _IN_GROUP = (*snat.TIMERS, *replication.IN_GROUP, *asymmetric.IN_ANY, *session.C
 MODES: Mapping[Mode, Sequence[Command]] = {
     # The order of these commands is that of the running configuration.
     CONFIG: (
+        *logging.SERVICES,
         *system.COMMANDS,
+        *logging.PLACES,
         *pki.COMMANDS,
         *snat.COMMANDS,
         *interface.COMMANDS,
@@ -50,6 +53,7 @@ MODES: Mapping[Mode, Sequence[Command]] = {
         *static.COMMANDS,
         *rules.COMMANDS,
         *access_list.COMMANDS,
+        *logging.HOSTS,
         *banner.COMMANDS,
         *line.COMMANDS,
         *session.CONFIGURATION,
