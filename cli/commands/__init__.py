@@ -7,8 +7,8 @@ from cli.commands import (
     configuring,
     debugging,
     files,
-    logging,
     session,
+    show_log,
     show_nat,
     show_snat,
     show_standby,
@@ -23,7 +23,7 @@ PRIVILEGED = (
     *clear.PRIVILEGED,
     *configuring.PRIVILEGED,
     *files.PRIVILEGED,
-    *logging.PRIVILEGED,
+    *show_log.PRIVILEGED,
     *debugging.PRIVILEGED,
 )
 """Those with it."""

@@ -1,19 +1,13 @@
-"""``logging ...``, ``service timestamps``, ``terminal monitor``, ``show logging`` (ios-cli.md 3)."""
+"""``logging ...``, ``service timestamps``, ``service sequence-numbers`` (ios-cli.md 3)."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from cli import render_log
-from cli.commands.clear import CLEAR
 from cli.commands.editing import drop, put
-from cli.commands.show import SHOW
-from cli.commands.storing import confirmed
 from cli.grammar import Either, Optional, Options, Pattern, Tail, Values
-from cli.pipes import PIPE
-from cli.session import Conversation, Session
 from cli.tokens import HostAddress, Keyword, Number, Unsupported
-from cli.tree import Command, Configures, Runs, Shows
+from cli.tree import Command, Configures
 from snat.config.model import Configuration, Level, Logging, Stamp, StampKind
 from snat.config.system import DEFAULT_STAMP
 
@@ -325,38 +319,3 @@ HOSTS: Final[tuple[Command, ...]] = (
     ),
 )
 """They stand near the end of the running configuration."""
-
-
-# --- sessions
-
-
-def _monitor(session: Session, values: Values) -> Conversation:
-    session.terminal.monitor = "no" not in values
-    yield ""
-
-
-def _clear(session: Session, _values: Values) -> Conversation:
-    if (yield from confirmed("Clear logging buffer [confirm]")):
-        session.router.log.clear()
-
-
-def _lines(pattern: Iterable[Keyword]) -> Pattern:
-    return (SHOW, *pattern, PIPE)
-
-
-_TERMINAL: Final = Keyword(text="terminal", help="Say what this terminal is like, for this session")
-_MONITOR: Final = Keyword(text="monitor", help="Whether messages of the log appear here")
-
-PRIVILEGED: Final[tuple[Command, ...]] = (
-    Runs(pattern=(_TERMINAL, _MONITOR), run=_monitor),
-    Runs(
-        pattern=(_TERMINAL, Keyword(text="no", key="no", help="As it was at the beginning"), _MONITOR),
-        run=_monitor,
-    ),
-    Runs(pattern=(CLEAR, Keyword(text="logging", help="The buffer of the log")), run=_clear),
-    Shows(
-        pattern=_lines((Keyword(text="logging", help="The log, and where messages go"),)),
-        read=lambda router, _values: router.log.status(),
-        render=lambda status, _values: render_log.log(status),
-    ),
-)
