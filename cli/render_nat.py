@@ -11,7 +11,7 @@ from typing import Final
 
 from cli.render_standby import duration
 from cli.tree import Lines
-from snat.config.model import Configuration, Interface, Side
+from snat.config.model import Configuration, DynamicRule, Interface, Side, StaticRule
 from snat.device.status import (
     Detail,
     Endpoint,
@@ -214,8 +214,10 @@ def redundancy_uses(configuration: Configuration) -> tuple[RedundancyUse, ...]:
     """The global addresses of static rules, and the pools of dynamic ones that follow an HSRP group."""
     pools = {pool.name: pool for pool in configuration.pools}
     used: dict[tuple[str, str, int], int] = {}
-    static = ((str(one.global_ or one.interface), one) for one in configuration.static_rules)
-    dynamic = (
+    static: Iterator[tuple[str, StaticRule | DynamicRule]] = (
+        (str(one.global_ or one.interface), one) for one in configuration.static_rules
+    )
+    dynamic: Iterator[tuple[str, StaticRule | DynamicRule]] = (
         (str(addresses.start), one)
         for one in configuration.dynamic_rules
         if one.redundancy and one.pool in pools

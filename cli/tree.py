@@ -112,6 +112,14 @@ class Moves(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refuses(Command):
+    """Lines of the configuration that IOS has and this router has not, also after ``no`` and ``default``.
+
+    Every way through the pattern comes upon a :class:`cli.tokens.Unsupported`.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Does(Command):
     """``do LINE``: an exec command from a configuration mode. The rest of the line has the key ``line``."""
 
@@ -302,7 +310,7 @@ def _states(commands: Sequence[Command]) -> tuple[State[Sense], ...]:
     negated = [
         State(command=sense, rest=(word, *without_tails(command.pattern)))
         for command in commands
-        if isinstance(command, Configures) and command.unset
+        if isinstance(command, Refuses) or (isinstance(command, Configures) and command.unset)
         for word, sense in (
             (NO, Sense(command=command, negated=True)),
             (DEFAULT, Sense(command=command, negated=True, default=True)),

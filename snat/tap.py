@@ -135,7 +135,7 @@ def makeService(options: Options) -> MultiService:
     live.callWhenRunning(_freeze)
     live.callWhenRunning(signal.signal, signal.SIGHUP, lambda *_: live.callFromThread(router.reload))
     program = Program(pidfile_of(sys.argv[1:]))
-    live.addSystemEventTrigger("after", "shutdown", _begin_anew, router, program)
+    live.addSystemEventTrigger("after", "shutdown", _begin_anew, router, program, live)
     TimerService(INTERVAL, router.machine.processes.sample).setServiceParent(service)
     control = ControlSocket(live, Path(options["control"]), lambda visitor: _shell(router, visitor))
     router.machine.sessions = control.users
@@ -148,8 +148,9 @@ def _shell(router: RouterService, visitor: Visitor) -> Shell:
     return Shell(router, privileged=visitor.privileged, user=visitor.user, line=visitor.line)
 
 
-def _begin_anew(router: RouterService, program: Program) -> None:
-    if router.reloads.due:
+def _begin_anew(router: RouterService, program: Program, reactor: Any) -> None:
+    """After ``reload``, unless a signal came while the daemon ended: who sends it wants it to stay so."""
+    if router.reloads.due and not reactor._exitSignal:
         program.begin_anew()
 
 

@@ -154,6 +154,17 @@ def test_check_tells_what_verification_finds(tmp_path: Path, capsys: Output) -> 
     assert f"{file}:5:" in capsys.readouterr().err
 
 
+def test_a_strict_check_stops_at_the_first_problem(tmp_path: Path, capsys: Output) -> None:
+    file = tmp_path / "r1.conf"
+    file.write_text("foo\nhostname R1\nbar\n")
+    assert main(["check", str(file)]) == 1
+    assert "r1.conf:3:1: " in capsys.readouterr().err
+    assert main(["check", "--strict", str(file)]) == 1
+    told = capsys.readouterr().err
+    assert "r1.conf:1:1: " in told
+    assert "r1.conf:3:1: " not in told
+
+
 def test_check_of_no_file(tmp_path: Path, capsys: Output) -> None:
     assert main(["check", str(tmp_path / "none")]) == 1
     assert "none: no such file or directory; give a file that can be read" in capsys.readouterr().err

@@ -57,6 +57,7 @@ def test_the_defaults() -> None:
     assert options["control"] == "/run/snat/control.sock"
     assert options["state-dir"] is None
     assert options["pcap"] is None
+    assert not options["strict"]
 
 
 @pytest.mark.parametrize(
@@ -96,9 +97,9 @@ def test_a_missing_option_is_told_with_the_usage(tmp_path: Path) -> None:
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_a_missing_configuration_is_one_sentence(tmp_path: Path) -> None:
-    done = twistd(tmp_path, "--config", "none.conf")
-    assert refused(done) == "none.conf: No such file or directory\n"
+def test_a_configuration_in_a_missing_directory_is_one_sentence(tmp_path: Path) -> None:
+    done = twistd(tmp_path, "--config", "none/r1.conf")
+    assert refused(done) == "none/r1.conf: its directory does not exist; make it first\n"
 
 
 def test_a_configuration_that_is_no_text_is_one_sentence(tmp_path: Path) -> None:
@@ -108,7 +109,7 @@ def test_a_configuration_that_is_no_text_is_one_sentence(tmp_path: Path) -> None
 
 def test_a_bad_line_is_told_with_its_place_and_a_caret(tmp_path: Path) -> None:
     arguments = configured(tmp_path, LOCAL + "ip nat pool Q 203.0.113.999 203.0.113.20 prefix-length 24\n")
-    place, line, caret = refused(twistd(tmp_path, *arguments)).splitlines()
+    place, line, caret = refused(twistd(tmp_path, *arguments, "--strict")).splitlines()
     assert place.startswith("r1.conf:5:15: ")
     assert line == "  ip nat pool Q 203.0.113.999 203.0.113.20 prefix-length 24"
     assert caret.index("^") == line.index("203.0.113.999")
@@ -116,7 +117,7 @@ def test_a_bad_line_is_told_with_its_place_and_a_caret(tmp_path: Path) -> None:
 
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     arguments = configured(tmp_path, "nonsense\n" + LOCAL.replace("list 1 pool P", "list 2 pool R"))
-    said = refused(twistd(tmp_path, *arguments))
+    said = refused(twistd(tmp_path, *arguments, "--strict"))
     assert "r1.conf:1:1: " in said
     assert "there is no pool R" in said
     assert "there is no access list 2" in said
@@ -252,7 +253,7 @@ def test_a_good_configuration_makes_the_router_and_its_control_socket(tmp_path: 
     )
     command = [sys.executable, "-P", "-c", program, *configured(tmp_path, LOCAL)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True, cwd=tmp_path)
-    assert json.loads(done.stdout) == ["RouterService", "ControlSocket"]
+    assert json.loads(done.stdout) == ["RouterService", "TimerService", "ControlSocket"]
     assert list(tmp_path.iterdir()) == [tmp_path / "r1.conf"]
 
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from cli.grammar import Tail, Values
+from cli.grammar import Either, Tail, Values
 from cli.tokens import DelimitedText, Keyword, Unsupported
-from cli.tree import Command, Configures, Rejected
+from cli.tree import Command, Configures, Refuses, Rejected
 from snat.config.model import Banners, Configuration
 
 MAX_BANNER: Final = 4096
@@ -61,12 +61,10 @@ def _check(text: str) -> None:
 
 COMMANDS: tuple[Command, ...] = (
     *(_banner(kind, help_text) for kind, help_text in _KINDS.items()),
-    Configures(
+    Refuses(
         pattern=(
             Keyword(text="banner", help="A text for whoever begins a session"),
-            Unsupported(text="incoming"),
+            Either((Unsupported(text="incoming"),), (Unsupported(text="slip-ppp"),)),
         ),
-        stored=lambda _configuration, _subject: (),
-        set=lambda configuration, _subject, _values: configuration,
     ),
 )

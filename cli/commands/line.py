@@ -13,7 +13,7 @@ from cli.grammar import Either, Optional, Tail, Values
 from cli.modes import LINE
 from cli.session import Place
 from cli.tokens import Keyword, Number, Unsupported
-from cli.tree import Command, Configures, Rejected
+from cli.tree import Command, Configures, Refuses, Rejected
 from snat.config.model import Configuration, Line
 from snat.config.system import DEFAULT_EXEC_TIMEOUT, HIGHEST_LINE
 
@@ -186,15 +186,12 @@ IN_LINE: tuple[Command, ...] = (
         negatable=True,
         hidden=_hidden_timeout,
     ),
-    Configures(
+    Refuses(
         pattern=(
             Either(
                 *((Unsupported(text=word),) for word in _REFUSED),
                 (Keyword(text="logging", help="Messages of the log"), Unsupported(text="synchronous")),
             ),
         ),
-        stored=lambda _configuration, _subject: (),
-        set=lambda configuration, _subject, _values: configuration,
-        unset=lambda configuration, _subject, _values: configuration,
     ),
 )

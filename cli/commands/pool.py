@@ -11,6 +11,7 @@ from cli.modes import POOL as POOL_MODE
 from cli.session import Place
 from cli.tokens import HostAddress, Keyword, Netmask, Number, Unsupported, Word
 from cli.tree import Command, Configures, Rejected
+from snat.config import lines
 from snat.config.model import AddressRange, Configuration, Pool, PoolType
 
 _TYPES = {PoolType.MATCH_HOST: "match_host", PoolType.ROTARY: "rotary"}
@@ -51,8 +52,12 @@ def _pool(values: Values) -> Pool:
     )
 
 
+def _line(values: Values) -> Pool:
+    return replace(_pool(values), ranges=(AddressRange(values["start"], values["end"]),))
+
+
 def _set_line(configuration: Configuration, _subject: Any, values: Values) -> Configuration:
-    return _put(configuration, replace(_pool(values), ranges=(AddressRange(values["start"], values["end"]),)))
+    return _put(configuration, _line(values))
 
 
 def _set_block(configuration: Configuration, _subject: Any, values: Values) -> Configuration:
@@ -69,10 +74,24 @@ def _put(configuration: Configuration, pool: Pool) -> Configuration:
 
 
 def _unset(configuration: Configuration, _subject: Any, values: Values) -> Configuration:
+    """Without the pool, a line or a block; what is said beside its name must be so."""
     name = values["pool"]
+    pool = _of(configuration, name)
+    if pool is None:
+        return configuration
+    if ("start" in values and _line(values) != pool) or (_is_block(values) and not _same_block(values, pool)):
+        raise Rejected(f"% The configured line differs: {lines.pool(pool)}")
     if any(rule.pool == name for rule in configuration.dynamic_rules):
         raise Rejected(f"%Pool {name} in use, cannot destroy")
     return replace(configuration, pools=drop(configuration.pools, lambda pool: pool.name == name))
+
+
+def _is_block(values: Values) -> bool:
+    return "start" not in values and ("netmask" in values or "prefix_length" in values)
+
+
+def _same_block(values: Values, pool: Pool) -> bool:
+    return replace(_pool(values), as_block=True, ranges=pool.ranges) == pool
 
 
 def _stored_ranges(configuration: Configuration, name: str) -> Iterator[Values]:
@@ -136,7 +155,11 @@ _MASK: Pattern = (
 
 COMMANDS: tuple[Command, ...] = (
     Configures(
-        pattern=(*_NAME, Tail(*_ADDRESSES, *_MASK)), stored=_stored_lines, set=_set_line, unset=_unset
+        pattern=(*_NAME, Tail(*_ADDRESSES, *_MASK)),
+        stored=_stored_lines,
+        set=_set_line,
+        unset=_unset,
+        negatable=True,
     ),
     Configures(
         pattern=(*_NAME, *_MASK),

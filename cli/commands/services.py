@@ -9,7 +9,7 @@ from cli.commands.names import ACCESS_LIST
 from cli.commands.snat import IP_NAT
 from cli.grammar import Either, Optional, Pattern, Tail, Values
 from cli.tokens import Keyword, Number, Unsupported
-from cli.tree import Command, Configures
+from cli.tree import Command, Configures, Refuses
 from snat.config.model import Configuration, Filtering, Nat, Service
 
 DEFAULT_QUEUE = Nat().tun_queue
@@ -256,9 +256,5 @@ COMMANDS: tuple[Command, ...] = (
         set=lambda configuration, _subject, values: _with(configuration, tun_queue=values["packets"]),
         unset=lambda configuration, _subject, _values: _with(configuration, tun_queue=DEFAULT_QUEUE),
     ),
-    Configures(
-        pattern=(*IP_NAT, Unsupported(text="settings")),
-        stored=lambda _configuration, _subject: iter(()),
-        set=lambda configuration, _subject, _values: configuration,
-    ),
+    Refuses(pattern=(*IP_NAT, Unsupported(text="settings"))),
 )

@@ -77,7 +77,7 @@ def _block(lines: Iterator[str], heading_line: str) -> Iterator[str]:
             yield line
     if not found:
         raise Rejected(f"% There is no {heading_line} in the configuration")
-    yield "end"
+    yield "!"
 
 
 def _history(session: Session, _values: Values) -> tuple[str, ...]:

@@ -77,11 +77,14 @@ def _statics(kind: RuleKind, *shapes: Pattern) -> Configures:
         return replace(configuration, static_rules=in_order((*configuration.static_rules, rule)))
 
     def unset(configuration: Configuration, _subject: Any, values: Values) -> Configuration:
+        """Without the rule of exactly these ends: that of a port of the same addresses stays."""
         ends = _ends(_rule(kind, values))
         rules = drop(configuration.static_rules, lambda one: _ends(one) == ends)
         return replace(configuration, static_rules=rules)
 
-    return Configures(pattern=(*IP_NAT, Either(*shapes)), stored=stored, set=set_, unset=unset)
+    return Configures(
+        pattern=(*IP_NAT, Either(*shapes)), stored=stored, set=set_, unset=unset, negatable=True
+    )
 
 
 def _contradict(one: StaticRule, other: StaticRule) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 from cli.grammar import Either, Optional, Tail, Values
 from cli.secret import HASH, MAX_PASSWORD, PBKDF2, SCRYPT, hashed
 from cli.tokens import Keyword, Line, Unsupported, Word
-from cli.tree import Command, Configures, Rejected
+from cli.tree import Command, Configures, Refuses, Rejected
 from snat.config.model import Configuration
 
 
@@ -116,9 +116,5 @@ COMMANDS: tuple[Command, ...] = (
         set=_set_secret,
         normal=_hashed,
     ),
-    Configures(
-        pattern=(_ENABLE, Unsupported(text="password")),
-        stored=lambda _configuration, _subject: (),
-        set=lambda configuration, _subject, _values: configuration,
-    ),
+    Refuses(pattern=(_ENABLE, Unsupported(text="password"))),
 )

@@ -178,5 +178,6 @@ COMMANDS: tuple[Command, ...] = (
         stored=_limit_values,
         set=_set_limit,
         unset=_unset_limit,
+        negatable=True,
     ),
 )

@@ -1,11 +1,13 @@
 """``snat-cli [--control PATH] [-c COMMAND]...``: the terminal of the shell that runs in the daemon."""
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
 
-from cli.terminal.client import Connection, ControlError
+from cli.terminal.client import Connection
+from cli.terminal.frames import ControlError
 from cli.terminal.script import run_script
 
 DEFAULT_CONTROL = "/run/snat/control.sock"
@@ -15,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program. Returns 0, 1 when a command failed, 2 when the daemon cannot be used."""
     options = _options().parse_args(arguments)
     try:
-        if options.command is None and sys.stdin.isatty():
+        if options.command is None and sys.stdin is not None and sys.stdin.isatty():
             from cli.terminal.interactive import converse  # takes longer to import than all the rest
 
             return converse(options.control)
@@ -25,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             connection.close()
     except ControlError as error:
-        print(f"snat-cli: {error}", file=sys.stderr)
+        print(f"snat-cli: {str(error).strip()}", file=sys.stderr)
         return 2
     except BrokenPipeError:  # the reader of our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -53,7 +55,9 @@ def _options() -> argparse.ArgumentParser:
 def _run(connection: Connection, commands: Sequence[str] | None) -> int:
     if commands is not None:
         return run_script(connection, commands)
-    return run_script(connection, sys.stdin)
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")  # the daemon tells what is no text, and where
+    return run_script(connection, sys.stdin or ())
 
 
 if __name__ == "__main__":

@@ -3,9 +3,22 @@
 import socket
 from collections.abc import Iterator
 
-from cli.terminal.frames import MAX_FRAME, ControlError, End, Frame, Item, LostError, Requests, item, parsed
+from cli.terminal.frames import (
+    MAX_FRAME,
+    ControlError,
+    End,
+    Frame,
+    Item,
+    LostError,
+    Requests,
+    greeting,
+    item,
+    parsed,
+)
 
-__all__ = ["Connection", "ControlError", "connected"]
+GREETING = 10.0
+"""Seconds that the daemon has to say hello."""
+MUTE = f"The daemon has said nothing for {GREETING:.0f} seconds. It hangs: look into its log."
 
 
 class Connection:
@@ -16,8 +29,10 @@ class Connection:
         self._input = self._socket.makefile("rb")  # reading is taken up again after a signal (PEP 475)
         self._requests = Requests()
         try:
-            self.prompt = str(self._receive().get("prompt", ""))
+            self._socket.settimeout(GREETING)
+            self.prompt = str(greeting(self._line()).get("prompt", ""))
             """What to print before a line is typed."""
+            self._socket.settimeout(None)
         except ControlError:
             self.close()
             raise
@@ -55,12 +70,16 @@ class Connection:
         return self._requests.number
 
     def _receive(self) -> Frame:
-        """The next frame. Raises :class:`ControlError` when there is none or it refuses a request."""
+        """The next frame. Raises :class:`ControlError` when there is none."""
+        return parsed(self._line())
+
+    def _line(self) -> bytes:
         try:
-            line = self._input.readline(MAX_FRAME)
+            return self._input.readline(MAX_FRAME)
+        except TimeoutError:
+            raise ControlError(MUTE) from None
         except OSError:
-            line = b""
-        return parsed(line)
+            return b""
 
 
 def connected(path: str) -> socket.socket:

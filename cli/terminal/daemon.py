@@ -3,18 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
-from cli.terminal.client import connected
+from cli.terminal.client import GREETING, MUTE, connected
 from cli.terminal.frames import (
+    IOS_LENGTH,
     MAX_FRAME,
     ControlError,
     End,
     Frame,
     Item,
-    LostError,
     Requests,
+    greeting,
     item,
     length_of,
     parsed,
+    refusal,
 )
 
 AHEAD = 8
@@ -36,10 +38,10 @@ class Daemon:
         self._said: asyncio.Queue[Item | ControlError] = asyncio.Queue(AHEAD)
         self._answers: dict[int, asyncio.Future[Frame]] = {}
         self.prompt = ""
-        self.length = 24
+        self.length = IOS_LENGTH
         self.banner = ""
-        self.lost = asyncio.get_running_loop().create_future()
-        """Done when the connection is over."""
+        self.lost: asyncio.Future[ControlError] = asyncio.get_running_loop().create_future()
+        """Done when the connection is over; has the reason."""
         self._reading: asyncio.Task[None] | None = None
 
     @classmethod
@@ -48,7 +50,10 @@ class Daemon:
         reader, writer = await asyncio.open_unix_connection(sock=connected(path), limit=MAX_FRAME)
         daemon = cls(reader, writer, logged)
         try:
-            hello = parsed(await daemon._line())
+            hello = greeting(await asyncio.wait_for(daemon._line(), GREETING))
+        except TimeoutError:
+            writer.close()
+            raise ControlError(MUTE) from None
         except ControlError:
             writer.close()
             raise
@@ -96,13 +101,16 @@ class Daemon:
         return str((await self._ask("help", line))["text"])
 
     async def _ask(self, request: str, line: str) -> Frame:
+        if self.lost.done():
+            raise self.lost.result()
         answer: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
         self._answers[self._request(request=request, line=line)] = answer
         return await answer
 
     def _request(self, **request: str) -> int:
+        made = self._requests.make(**request)
         if not self.lost.done():
-            self._writer.write(self._requests.make(**request))
+            self._writer.write(made)
         return self._requests.number
 
     async def _line(self) -> bytes:
@@ -127,14 +135,22 @@ class Daemon:
     async def _take(self, frame: Frame) -> None:
         if frame["type"] == "log":
             self._logged(str(frame["text"]))
-        elif frame["type"] in ("candidates", "help"):
-            answer = self._answers.pop(frame["id"], None)
-            if answer is not None and not answer.done():
+        elif answer := self._answers.pop(frame.get("id", 0), None):
+            if answer.done():  # nobody waits any more
+                return
+            if frame["type"] == "refused":
+                answer.set_exception(refusal(frame))
+            else:
                 answer.set_result(frame)
         elif frame.get("id") == self._running:
+            await self._say(frame)
+
+    async def _say(self, frame: Frame) -> None:
+        try:
             said = item(frame)
+        except ControlError as error:
+            self._running = 0
+            await self._said.put(error)
+        else:
             if said is not None:
                 await self._said.put(said)
-
-
-__all__ = ["ControlError", "Daemon", "LostError"]

@@ -5,7 +5,7 @@ The shell prints these lines from its own declarations; tests compare the two.
 
 from ipaddress import IPv4Network
 
-from snat.config.model import DynamicRule, Pool, PoolType, RuleKind, StaticRule
+from snat.config.model import DynamicRule, Pool, PoolType, RuleKind, Service, StaticRule
 
 NETMASKS = {length: str(IPv4Network((0, length)).netmask) for length in range(33)}
 
@@ -75,4 +75,15 @@ def pool(pool: Pool) -> str:
         mask,
         _flag(pool.add_route, "add-route"),
         _flag(pool.kind is not PoolType.GENERIC, f"type {pool.kind}"),
+    )
+
+
+def service(service: Service) -> str:
+    """``ip nat service list 10 ftp tcp port 2121``."""
+    return _words(
+        "ip nat service",
+        _named("list", service.access_list),
+        service.name,
+        service.protocol,
+        _named("port", service.port),
     )

@@ -6,7 +6,16 @@ Each line here goes with the issue that builds the thing.
 from collections.abc import Iterator
 
 from snat.config import lines
-from snat.config.model import Configuration, ConfiguredRole, DynamicRule, Nat, PoolType, RuleKind, Timeouts
+from snat.config.model import (
+    Configuration,
+    ConfiguredRole,
+    DynamicRule,
+    ListKind,
+    Nat,
+    PoolType,
+    RuleKind,
+    Timeouts,
+)
 from snat.config.problem import Problem
 
 
@@ -25,8 +34,9 @@ def unbuilt_roles(configuration: Configuration) -> Iterator[Problem]:
 
 def unbuilt_translation(configuration: Configuration) -> Iterator[Problem]:
     """Rules, pools and settings that the translator of this version does not know."""
+    extended = {one.name for one in configuration.access_lists if one.kind is ListKind.EXTENDED}
     for rule in configuration.dynamic_rules:
-        what = _rule(rule)
+        what = _rule(rule) or ("translate by extended access lists" if rule.access_list in extended else "")
         if what:
             yield _not_yet(what, lines.dynamic(rule), "use ip nat inside source list N pool P overload")
     for static in configuration.static_rules:
@@ -59,6 +69,7 @@ def _settings(nat: Nat) -> Iterator[Problem]:
         "limit entries": (nat.limits == normal.limits, "ip nat translation max-entries"),
         "know time-outs of single ports": (not nat.port_timeouts, "ip nat translation port-timeout"),
         "filter otherwise": (nat.filtering is normal.filtering, f"ip nat filtering {nat.filtering}"),
+        "log entries": (not nat.log_translations, "ip nat log translations syslog"),
         "look into protocols": (not nat.services, "ip nat service"),
         "give low ports any other": (not nat.fullrange, "ip nat service fullrange"),
         "make entries for endpoints only": (nat.flow_entries, "no ip nat create flow-entries"),

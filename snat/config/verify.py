@@ -6,28 +6,22 @@ that need several lines.
 
 from collections import Counter
 from collections.abc import Iterator
-from ipaddress import IPv4Network
 
-from snat.config import lines
 from snat.config.model import (
     DEFAULT_PORT,
-    AddressRange,
     Configuration,
     ConfiguredRole,
-    DynamicRule,
     Group,
     Peer,
-    Pool,
     Side,
     VirtualAddress,
 )
 from snat.config.problem import Problem
 from snat.config.unbuilt import unbuilt_roles, unbuilt_translation
+from snat.config.verify_nat import MAX_POOL, verify_nat
 
 __all__ = ["MAX_MAPPING_IDS", "MAX_POOL", "SHORTEST_HOLD", "Problem", "verify"]
 
-MAX_POOL = 65536
-"""Addresses of one pool."""
 MAX_MAPPING_IDS = 256
 """What two members say of each of them must fit into one message, several times over."""
 SHORTEST_HOLD = 0.1
@@ -37,83 +31,13 @@ SHORTEST_HOLD = 0.1
 def verify(configuration: Configuration) -> tuple[Problem, ...]:
     """Every problem of a configuration; none means that it can be applied."""
     return (
-        *_rules(configuration),
-        *_shared_pools(configuration),
-        *_pools(configuration),
-        *_overlaps(configuration),
+        *verify_nat(configuration),
         *_groups(configuration),
         *_mapping_ids(configuration),
         *_names(configuration),
         *unbuilt_roles(configuration),
         *unbuilt_translation(configuration),
     )
-
-
-def _rules(configuration: Configuration) -> Iterator[Problem]:
-    pools = {pool.name for pool in configuration.pools}
-    lists = {access_list.name for access_list in configuration.access_lists}
-    shared = {mapping_id for group in _all_groups(configuration) for mapping_id in group.mapping_ids}
-    for rule in configuration.dynamic_rules:
-        if rule.pool and rule.pool not in pools:
-            what = f"there is no pool {rule.pool}"
-            yield _missing(lines.dynamic(rule), what, f"add ip nat pool {rule.pool}")
-        if rule.access_list and rule.access_list not in lists:
-            what = f"there is no access list {rule.access_list}"
-            yield _missing(lines.dynamic(rule), what, f"add access-list {rule.access_list} permit")
-        if rule.mapping_id and rule.mapping_id not in shared:
-            what = f"no primary or backup block has mapping-id {rule.mapping_id}"
-            yield _missing(lines.dynamic(rule), what, "add it to a block, or remove it from the rule")
-
-
-def _shared_pools(configuration: Configuration) -> Iterator[Problem]:
-    """One pool serves one mapping ID: the ports of a pool are dealt among the members of one (design 8)."""
-    first: dict[str, DynamicRule] = {}
-    for rule in (one for one in configuration.dynamic_rules if one.pool):
-        other = first.setdefault(rule.pool, rule)
-        if other.mapping_id != rule.mapping_id:
-            what = (
-                f"pool {rule.pool} serves {_mapping(other)} already, in the rule of list {other.access_list}"
-            )
-            yield Problem(what=what, where=lines.dynamic(rule), remedy="use a pool of its own")
-
-
-def _mapping(rule: DynamicRule) -> str:
-    return f"mapping-id {rule.mapping_id}" if rule.mapping_id else "a rule without mapping-id"
-
-
-def _pools(configuration: Configuration) -> Iterator[Problem]:
-    for pool in configuration.pools:
-        size = sum(int(end) - int(start) + 1 for start, end in pool.ranges)
-        if any(end < start for start, end in pool.ranges):
-            yield Problem(
-                what="the end address is less than the start address",
-                where=lines.pool(pool),
-                remedy="write the lower address first",
-            )
-        elif size > MAX_POOL:
-            what = f"the pool has {size} addresses, more than {MAX_POOL}"
-            yield Problem(what=what, where=lines.pool(pool), remedy="make it smaller")
-        for start, end in pool.ranges:
-            network = IPv4Network((start, pool.prefix_length), strict=False)
-            if start <= end and end not in network:
-                what = f"{end} is outside of the prefix {network}"
-                yield Problem(
-                    what=what, where=lines.pool(pool), remedy="make the prefix shorter or the pool smaller"
-                )
-
-
-def _overlaps(configuration: Configuration) -> Iterator[Problem]:
-    ranges = sorted(
-        ((one, pool) for pool in configuration.pools for one in pool.ranges), key=lambda found: found[0].start
-    )
-    widest: tuple[AddressRange, Pool] | None = None
-    for one, pool in ranges:
-        if widest and one.start <= widest[0].end:
-            start, end = widest[0]
-            what = f"the pool overlaps with pool {widest[1].name} ({start} to {end})"
-            yield Problem(what=what, where=lines.pool(pool), remedy="give every pool its own addresses")
-        if widest is None or one.end > widest[0].end:
-            widest = one, pool
 
 
 def _groups(configuration: Configuration) -> Iterator[Problem]:

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 
 from snat.config.model import Configuration
 from snat.config.model import Pool as PoolConfiguration
+from snat.config.nat import NEVER
 from snat.nat.access_list import AccessList, Line
 from snat.nat.pool import Pool
 from snat.nat.rules import Rule, Rules
 from snat.nat.tracking import Timeouts
 
-NEVER_ENDS = 1 << 31
-"""Seconds: 68 years."""
 Pools = dict[PoolConfiguration, Pool]
 """Pools that exist, by what they were made from: one that is configured again keeps its quarantine."""
 
@@ -45,10 +44,14 @@ def timeouts_of(configuration: Configuration) -> Timeouts:
     """The time-outs in force."""
     wanted = configuration.nat.timeouts
     return Timeouts(
-        udp=wanted.udp or NEVER_ENDS,
-        tcp=wanted.tcp or NEVER_ENDS,
-        syn=wanted.syn or NEVER_ENDS,
-        closing=wanted.closing or NEVER_ENDS,
-        finrst=wanted.finrst or NEVER_ENDS,
-        icmp=wanted.icmp or NEVER_ENDS,
+        udp=_seconds(wanted.udp),
+        tcp=_seconds(wanted.tcp),
+        syn=_seconds(wanted.syn),
+        closing=_seconds(wanted.closing),
+        finrst=_seconds(wanted.finrst),
+        icmp=_seconds(wanted.icmp),
     )
+
+
+def _seconds(configured: int) -> float:
+    return float("inf") if configured == NEVER else configured

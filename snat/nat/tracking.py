@@ -75,17 +75,24 @@ def next_state(state: int, flags: int, from_outside: bool, payload: int, closing
 
 
 class Timeouts:
-    """Idle seconds by class and state."""
+    """Idle seconds by class and state; infinite: never."""
 
-    def __init__(self, *, udp: int, tcp: int, syn: int, closing: int, finrst: int, icmp: int) -> None:
+    def __init__(
+        self, *, udp: float, tcp: float, syn: float, closing: float, finrst: float, icmp: float
+    ) -> None:
         self.finrst = float(finrst)
-        self._seconds: dict[tuple[int, int], int] = {
+        self._seconds: dict[tuple[int, int], float] = {
             (TimeoutClass.UDP, State.OPEN): udp,
             (TimeoutClass.ICMP, State.OPEN): icmp,
             (TimeoutClass.TCP, State.TRANSITORY): syn,
             (TimeoutClass.TCP, State.ESTABLISHED): tcp,
             (TimeoutClass.TCP, State.CLOSING): closing,
         }
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Timeouts) and (self.finrst, self._seconds) == (other.finrst, other._seconds)
+
+    __hash__ = None  # type: ignore[assignment]  # what can be compared and not be a key
 
     def remaining(self, timeout_class: int, state: int) -> int:
         """The idle time-out as a record has it: whole seconds, NEVER for an infinite one."""

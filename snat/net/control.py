@@ -211,7 +211,11 @@ class ControlSession(LineOnlyReceiver):
 
     def connectionMade(self) -> None:
         """See who it is, and greet."""
-        account = self._account(self.transport)
+        try:
+            account = self._account(self.transport)
+        except OSError:  # gone already, and nobody knows who it was
+            self._transport().abortConnection()
+            return
         self._user = user_name(account)
         privileged = account in (0, os.geteuid())
         self._shell = self._shells(Visitor(user=self._user, privileged=privileged, line=self.line))
@@ -260,6 +264,11 @@ class ControlSession(LineOnlyReceiver):
     def lineLengthExceeded(self, line: bytes) -> None:  # noqa: ARG002 - too long to look at
         """A request that has no end."""
         self._refuse_all(f"a request is at most {MAX_REQUEST} bytes long")
+
+    @property
+    def busy(self) -> bool:
+        """Whether a command runs, or waits for an answer."""
+        return self._output is not None
 
     def hang_up(self) -> None:
         """The daemon stops: no answer is waited for."""
@@ -377,7 +386,7 @@ class ControlSession(LineOnlyReceiver):
             self._end(interrupted=True)
 
     def _end(self, *, interrupted: bool) -> None:
-        self._output = None
+        self._output, self._asking = None, False
         self._active = self._clock.seconds()
         shell = self._shell
         self._produce_to_transport(wanted=shell.session.terminal.monitor and not shell.closed)

@@ -21,7 +21,7 @@ from snat.net.kernel_plan import INSIDE_TUN, OUTSIDE_TUN, KernelPlan
 from snat.net.log import MESSAGES
 from snat.net.pcap import CapturePort, CaptureReader, CaptureWriter
 from snat.net.refused import KernelRefused
-from snat.net.tun import Tun, open_tun
+from snat.net.tun import Offload, Tun, open_tun
 from snat.translate.translator import Verdict
 
 TUN_TTL_STEP: Final = 1
@@ -76,8 +76,15 @@ def kernel_plan(configuration: Configuration) -> KernelPlan:
     """What the kernel must look like for a configuration."""
     sides = {side: tuple(one.name for one in configuration.interfaces if one.side is side) for side in Side}
     return KernelPlan(
-        inside=sides[Side.INSIDE], outside=sides[Side.OUTSIDE], pool_networks=pool_networks(configuration)
+        inside=sides[Side.INSIDE],
+        outside=sides[Side.OUTSIDE],
+        pool_networks=pool_networks(configuration),
+        queue=configuration.nat.tun_queue,
     )
+
+
+def _offload(configuration: Configuration) -> Offload:
+    return Offload.AUTO if configuration.nat.tun_offload else Offload.OFF
 
 
 def _claimed_pools(configuration: Configuration, managed: Iterable[Group]) -> tuple[IPv4Network, ...]:
@@ -87,7 +94,7 @@ def _claimed_pools(configuration: Configuration, managed: Iterable[Group]) -> tu
 
 def _needed(configuration: Configuration, managed: Iterable[Group]) -> object:
     """All that the kernel has to know of a configuration."""
-    return kernel_plan(configuration), _claimed_pools(configuration, managed)
+    return kernel_plan(configuration), _claimed_pools(configuration, managed), _offload(configuration)
 
 
 def _virtual_addresses(groups: Iterable[Group]) -> tuple[tuple[IPv4Address, str], ...]:
@@ -121,9 +128,8 @@ class TunPath:
     def start(self) -> None:
         """Open the TUNs, which refuses while another daemon has them, and lead packets to them."""
         for name, received in ((INSIDE_TUN, self._from_inside), (OUTSIDE_TUN, self._from_outside)):
-            self._tuns[name] = Tun(
-                open_tun(name), name, self._reactor, received, self._batch_done, self._lost
-            )
+            descriptor = open_tun(name, _offload(self._configuration))
+            self._tuns[name] = Tun(descriptor, name, self._reactor, received, self._batch_done, self._lost)
         self._kernel.prepare()
         self._kernel.attach()
         stateful = self._device.configuration.stateful
@@ -170,6 +176,8 @@ class TunPath:
         self._kernel.plan = kernel_plan(configuration)
         self._kernel.prepare()
         self._kernel.attach()
+        for tun in self._tuns.values():
+            tun.offload(_offload(configuration))
         self.claim(managed)
 
     def _from_inside(self, buffer: bytearray, length: int) -> None:

@@ -24,7 +24,6 @@ from snat.net.kernel_plan import (
     OUTSIDE_TUN,
     PREFERENCES,
     TUN_ADDRESS,
-    TUN_QUEUE,
     TUN_SYSCTLS,
     KernelPlan,
     blackholes,
@@ -70,7 +69,7 @@ class Kernel:
         with netlink() as kernel:
             mtu = mtus(self.plan, {name: link.mtu for name, link in kernel.links.items()})
             for name, group in ((INSIDE_TUN, INSIDE_GROUP), (OUTSIDE_TUN, OUTSIDE_GROUP)):
-                _bring_up(kernel, name, group=group, mtu=mtu[name])
+                _bring_up(kernel, name, group=group, mtu=mtu[name], queue=self.plan.queue)
             _put_routes(kernel, live_routes(self.plan, self._inside_address(kernel)))
 
     def check(self, virtual_addresses: tuple[tuple[IPv4Address, str], ...]) -> None:
@@ -147,12 +146,12 @@ class Kernel:
         return next(inside, None)
 
 
-def _bring_up(kernel: Netlink, name: str, *, group: int, mtu: int) -> None:
+def _bring_up(kernel: Netlink, name: str, *, group: int, mtu: int, queue: int) -> None:
     check_tun(kernel, name)
     for path, value in TUN_SYSCTLS:
         sysctl.write_if_present(path.format(name), value)
     kernel.add_address(name, TUN_ADDRESS, host=True)
-    kernel.set_link(name, group=group, mtu=mtu, txqlen=TUN_QUEUE)
+    kernel.set_link(name, group=group, mtu=mtu, txqlen=queue)
     kernel.set_link(name, state="up")
 
 

@@ -71,6 +71,8 @@ class KernelPlan:
     """Interfaces of the public side."""
     pool_networks: tuple[IPv4Network, ...]
     """The addresses of all pools, summarised (:func:`ipaddress.summarize_address_range`)."""
+    queue: int = TUN_QUEUE
+    """Packets that may wait in each TUN (``ip nat tun queue-length``)."""
 
 
 def rules(plan: KernelPlan) -> tuple[Rule, ...]:

@@ -12,7 +12,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from cli.configuration_file import MAX_FILE
@@ -30,8 +31,7 @@ _MODE: Final = 0o600
 
 def at_once(work: Callable[[], None]) -> "Deferred[None]":
     """Do it in this thread."""
-    work()
-    return succeed(None)
+    return maybeDeferred(work)
 
 
 @dataclass(slots=True)
@@ -44,6 +44,8 @@ class Storing:
 
 class StartupFile:
     """Satisfies :class:`cli.router.Startup`. Without a path nothing can be stored."""
+
+    log = Logger(namespace="snat")
 
     def __init__(
         self,
@@ -124,7 +126,9 @@ class StartupFile:
             then()
 
         def failed(failure: Failure) -> None:
-            error = failure.trap(OSError) and failure.value
+            error = failure.value
+            if not isinstance(error, OSError):
+                self.log.failure("{path} could not be written", failure, path=str(path))
             storing.refusal = f"{path}: {getattr(error, 'strerror', None) or error}; nothing was stored"
 
         def over(_: object) -> None:

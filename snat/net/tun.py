@@ -184,6 +184,20 @@ class Tun:
         """Stop reading; packets wait in the kernel's queue and overflow there. Writing still works."""
         self._reactor.removeReader(self)
 
+    def offload(self, wanted: Offload) -> None:
+        """From now on take super-packets, or none; those that wait already come as they are.
+
+        Of a closed TUN nothing is asked. Raises :class:`KernelRefused`.
+        """
+        if self._fd < 0:
+            return
+        try:
+            set_offload(self._fd, wanted)
+        except OSError as error:
+            raise KernelRefused(
+                f"cannot change the offload of the TUN {self.name}", where=DEVICE, remedy=_remedy(error)
+            ) from error
+
     def close(self) -> None:
         """Stop, and let the interface vanish with all its addresses and routes; no error if it has."""
         self.stop()

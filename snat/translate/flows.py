@@ -15,6 +15,7 @@ from snat.nat.entry import (
     INSIDE_LOCAL,
     LOCAL_NAT_ID,
     MAPPING,
+    NEVER,
     OUTSIDE_GLOBAL,
     OUTSIDE_LOCAL,
     STATE,
@@ -267,7 +268,16 @@ class Flows:
             self._managed.pop(mapping_id, None)
             return
         self._managed[mapping_id] = now
-        self._wheel = Wheel(now)  # not what is left of an earlier time as manager
+        self._age_anew()  # not by what is left of an earlier time as manager
+
+    def age_by(self, timeouts: Timeouts) -> None:
+        """Take other time-outs, for the entries that exist too: one that never ended may end now."""
+        if timeouts != self.timeouts:
+            self.timeouts = timeouts
+            self._age_anew()
+
+    def _age_anew(self) -> None:
+        self._wheel = Wheel(self._now)
         self._unaged = self._table.endpoints()
 
     def restrain(self, mapping_id: int, restrained: bool) -> None:
@@ -300,6 +310,8 @@ class Flows:
         Of an entry that another device ages, what its record says: as of when that was made.
         """
         deadline = self._deadline(record)
+        if deadline == _NEVER and self.ages(record):
+            return NEVER
         if deadline == _NEVER:
             return int(TAIL.unpack_from(record, len(record) - TAIL.size)[0])
         return max(0, ceil(deadline - now))

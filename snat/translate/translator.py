@@ -69,9 +69,9 @@ class Translator:
         self._inside, self._outside = self._cache.inside, self._cache.outside
 
     def configure(self, rules: Rules, timeouts: Timeouts) -> None:
-        """Take other rules and time-outs; entries and paths that exist stay."""
+        """Take other rules and time-outs; entries and paths that exist stay, and age by the new time-outs."""
         self.flows.rules = rules
-        self.flows.timeouts = timeouts
+        self.flows.age_by(timeouts)
 
     # Packets
 

@@ -110,6 +110,7 @@ LINK = LinkStatus(
     process_id=0,
     mapping_ids=(10,),
     state="Establish",
+    connection=5,
     messages_in=7,
     messages_out=9,
     bytes_in=700,
@@ -350,6 +351,9 @@ class FakeRouter:
     asked: list[tuple[Selection, bool]] = field(default_factory=list)
     """Which entries were wanted, and whether with details."""
     table: NatStatus = TABLE
+    counted: dict[str, dict[str, int]] = field(
+        default_factory=lambda: {"translate": {"hits": 47, "new_flows": 3}}
+    )
     ports: PoolPorts = PORTS
     groups: tuple[GroupStatus, ...] = (GROUP,)
     standby_groups: tuple[StandbyStatus, ...] = ()
@@ -388,7 +392,7 @@ class FakeRouter:
         return self.standby_groups
 
     def statistics(self) -> Statistics:
-        return Statistics(counters={"translate": {"hits": 47, "new_flows": 3}})
+        return Statistics(counters=self.counted)
 
     def clear_statistics(self) -> None:
         self.order("clear_statistics()")

@@ -292,3 +292,89 @@ def test_similar_statics_are_refused(first: str, second: str, clashes: bool) -> 
     else:
         assert len(edit(one, second).static_rules) == 2
     assert edit(one, first) == one
+
+
+# --- what a no form takes
+
+
+@pytest.mark.parametrize(
+    ("kept", "typed"),
+    [
+        ("ip nat inside source static tcp 10.0.0.9 80 203.0.113.20 80", "static 10.0.0.9 203.0.113.20"),
+        (
+            "ip nat inside source static udp 10.0.0.9 80 203.0.113.20 80",
+            "static tcp 10.0.0.9 80 203.0.113.20 80",
+        ),
+        ("ip nat inside source static network 10.0.0.0 203.0.113.0 /24", "static 10.0.0.0 203.0.113.0"),
+        (
+            "ip nat inside source static network 10.0.0.0 203.0.113.0 /24",
+            "static network 10.0.0.0 203.0.113.0 /25",
+        ),
+        ("ip nat inside source route-map R pool P", "list R"),
+    ],
+)
+def test_no_of_another_rule_leaves_this_one(kept: str, typed: str) -> None:
+    configuration = read(kept)
+    found = TREE.match(CONFIGURING, f"no ip nat inside source {typed}")
+    assert TREE.edit(found, configuration) == configuration
+
+
+def test_a_static_is_named_without_its_options() -> None:
+    configuration = read("ip nat inside source static 10.0.0.9 203.0.113.20 extendable no-alias")
+    found = TREE.match(CONFIGURING, "no ip nat inside source static 10.0.0.9 203.0.113.20")
+    assert TREE.edit(found, configuration) == Configuration()
+
+
+def test_no_max_entries_is_of_the_whole_and_leaves_those_of_hosts() -> None:
+    configuration = Configuration()
+    for limit in ("5", "all-host 4", "host 10.0.0.5 3", "list LAN 2"):
+        found = TREE.match(CONFIGURING, f"ip nat translation max-entries {limit}")
+        configuration = TREE.edit(found, configuration)
+    before = configuration.nat.limits
+    found = TREE.match(CONFIGURING, "no ip nat translation max-entries")
+    after = TREE.edit(found, configuration).nat.limits
+    assert (after.total, after.all_host, after.hosts, after.lists) == (
+        0,
+        before.all_host,
+        before.hosts,
+        before.lists,
+    )
+
+
+@pytest.mark.parametrize("line", [line for line, _ in POOLS])
+def test_a_pool_is_removed_by_its_name(line: str) -> None:
+    configuration = read(line)
+    name = configuration.pools[0].name
+    assert TREE.edit(TREE.match(CONFIGURING, f"no ip nat pool {name}"), configuration) == Configuration()
+    assert TREE.edit(TREE.match(CONFIGURING, "no ip nat pool X"), configuration) == configuration
+
+
+@pytest.mark.parametrize(
+    ("line", "typed"),
+    [
+        (POOLS[0][0], "ip nat pool P 203.0.113.1 203.0.113.8 prefix-length 24"),
+        (POOLS[0][0], "ip nat pool P prefix-length 24"),
+        ("ip nat pool B prefix-length 24", "ip nat pool B prefix-length 25"),
+        ("ip nat pool B prefix-length 24", "ip nat pool B 203.0.113.1 203.0.113.8 prefix-length 24"),
+    ],
+)
+def test_a_pool_that_is_described_wrongly_stays(line: str, typed: str) -> None:
+    with pytest.raises(Rejected, match=f"% The configured line differs: {line}"):
+        TREE.edit(TREE.match(CONFIGURING, f"no {typed}"), read(line))
+
+
+def test_names_are_offered() -> None:
+    text = (
+        "interface out0\n ip nat outside\nip nat pool POOL1 203.0.113.1 203.0.113.9 prefix-length 24\n"
+        "access-list 7 permit any\n"
+    )
+    configuration, _ = read_configuration(text, "test")
+    for begun, offered in {
+        "ip nat inside source list ": ("7",),
+        "ip nat inside source list 7 pool PO": ("POOL1",),
+        "ip nat inside source list 7 interface o": ("out0",),
+        "no ip nat pool P": ("POOL1",),
+        "ip nat inside source static 10.0.0.9 interface ": ("out0",),
+        "ip nat translation max-entries list ": ("7",),
+    }.items():
+        assert TREE.complete(CONFIGURING, begun, configuration) == offered

@@ -25,13 +25,13 @@ def test_the_prompts_of_all_modes(router: FakeRouter) -> None:
     shell = Shell(router, privileged=True)
     prompts = [shell.prompt]
     for line in (
-        *("enable", "configure terminal", "crypto pki trustpoint SNAT", "ip nat stateful id 1"),
+        *("disable", "enable", "configure terminal", "crypto pki trustpoint SNAT", "ip nat stateful id 1"),
         *("primary 192.168.77.1", "backup 192.168.77.1", "interface in0", "exit", "end", "disable", "exit"),
     ):
         output(shell, line)
         prompts.append(shell.prompt)
     assert prompts == [
-        *("R1>", "R1#", "R1(config)#", "R1(ca-trustpoint)#", "R1(config-ipnat-snat)#"),
+        *("R1#", "R1>", "R1#", "R1(config)#", "R1(ca-trustpoint)#", "R1(config-ipnat-snat)#"),
         *("R1(config-ipnat-snat-pri)#", "R1(config-ipnat-snat-bkp)#", "R1(config-if)#"),
         *("R1(config)#", "R1#", "R1>", ""),
     ]
@@ -214,7 +214,7 @@ def endless() -> Iterator[Translation]:
 def test_output_is_lazy_and_in_small_chunks() -> None:
     router = FakeRouter(rows=endless())
     chunks = privileged(router).run("show ip nat translations")
-    first, second = islice(chunks, 2)
+    first, second = (said for said in islice(chunks, 2) if isinstance(said, str))
     assert first.startswith("Pro Inside global")
     assert len(first.splitlines()) == len(second.splitlines()) == LINES_PER_CHUNK
 

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from cli.terminal import client
 from cli.terminal.__main__ import main
-from cli.terminal.client import Connection, ControlError
+from cli.terminal.client import Connection
+from cli.terminal.frames import ControlError
 
 DAEMON = """
 import sys
@@ -20,11 +22,8 @@ from twisted.internet import reactor
 from cli.shell import Shell
 from snat.net.control import ControlSocket
 from tests.cli.fake_router import FakeRouter, translation
-class Endless(FakeRouter):
-    def translations(self):
-        return (translation(number) for number in count())
-router = Endless()
-ControlSocket(reactor, Path(sys.argv[1]), lambda: Shell(router, privileged=True)).startService()
+router = FakeRouter(rows=(translation(number) for number in count()))
+ControlSocket(reactor, Path(sys.argv[1]), lambda _visitor: Shell(router, privileged=True)).startService()
 print("listening", flush=True)
 reactor.run()
 """
@@ -140,6 +139,77 @@ def test_a_daemon_that_leaves_is_told(tmp_path: Path) -> None:
 
         thread = threading.Thread(target=hang_up)
         thread.start()
-        with pytest.raises(ControlError, match="has closed the connection"):
+        with pytest.raises(ControlError, match="hangs up at once: it stops, or has too many users"):
+            Connection(str(path))
+        thread.join()
+
+
+def test_the_next_line_answers_a_question(path: str) -> None:
+    done = snat_cli(path, script="copy running-config startup-config\nstartup-config\nshow run | i ^host\n")
+    assert (done.returncode, done.stdout) == (0, "Building configuration...\n[OK]\nhostname R1\n")
+    commands = ["copy running-config startup-config", "startup-config"]
+    assert snat_cli(path, commands=commands).stdout == "Building configuration...\n[OK]\n"
+
+
+def test_a_question_that_nothing_answers_ends_with_1(path: str) -> None:
+    done = snat_cli(path, commands=["copy running-config startup-config"])
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("snat-cli: nothing answers: Destination filename")
+
+
+def test_output_goes_into_a_file_of_the_user(path: str, tmp_path: Path) -> None:
+    file = tmp_path / "out"
+    done = snat_cli(path, commands=[f"show run | redirect {file}", f"show run | tee {file}"])
+    assert done.returncode == 0
+    assert done.stdout == file.read_text()
+    assert "hostname R1\n" in done.stdout
+    length = len(done.stdout)
+    done = snat_cli(path, commands=[f"show run | append {file}"])
+    assert (done.returncode, done.stdout) == (0, "")
+    assert len(file.read_text()) == 2 * length
+
+
+@pytest.mark.parametrize("file", ["/dev/full", "/nonexistent/out"])
+def test_a_file_that_cannot_be_written_ends_with_1(path: str, file: str) -> None:
+    done = snat_cli(path, commands=[f"show run | redirect {file}", "show run"])
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"snat-cli: {file}: No ")
+    assert done.stderr.endswith("; give another file\n")
+
+
+def test_a_script_that_is_not_text_is_told_where(path: str) -> None:
+    arguments = [sys.executable, "-m", "cli.terminal", "--control", path]
+    done = subprocess.run(arguments, input=b"show r\xffn\n", capture_output=True, timeout=30)
+    assert done.returncode == 1
+    assert b"Traceback" not in done.stderr
+    assert b"% Invalid input detected" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (b"SSH-2.0-OpenSSH_9.9\r\n", "is not a snat daemon"),
+        (b'{"type": "hello", "protocol": 2}\n', "install the same version of snat-cli as of snat"),
+        (b"", "has said nothing for"),
+    ],
+)
+def test_what_answers_and_is_no_daemon_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes, told: str
+) -> None:
+    monkeypatch.setattr(client, "GREETING", 0.2)
+    path = tmp_path / "control.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(said)
+                connection.recv(1)  # until the other side leaves
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(ControlError, match=told):
             Connection(str(path))
         thread.join()

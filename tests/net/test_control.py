@@ -1,11 +1,12 @@
 """The control socket: frames, streams with back-pressure, and the socket in the file system."""
 
 import json
+import os
 import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -14,16 +15,24 @@ import pytest
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 
+from cli.session import Conversation, Pause, Question, Redirect, Session
 from snat.net import control
 from snat.net.control import (
+    LONGEST_PAUSE,
+    LOOK,
     MAX_REQUEST,
     MAX_SESSIONS,
     ControlFactory,
     ControlSession,
     ControlSocket,
     ControlSocketError,
+    Visitor,
     make_way,
+    user_name,
 )
+from tests.cli.fake_router import FakeRouter
+
+TERMINAL = {"length": 24, "width": 80, "monitor": False, "history_size": 10}
 
 
 class TickingClock(Clock):
@@ -35,25 +44,32 @@ class TickingClock(Clock):
 
     def turn(self) -> None:
         """One turn of the reactor: the calls that are due now, not those they make."""
-        due, self.calls = self.calls, []
+        due = [call for call in self.calls if call.time <= self.rightNow + 0.001]
+        self.calls[:] = [call for call in self.calls if call not in due]  # a call knows its list
         for call in due:
             call.called = 1
             call.func(*call.args, **call.kw)
 
 
 class EchoShell:
-    """A shell with the commands `lines N`, `silent N`, `endless`, `fail`, `break`, `exit`."""
+    """A shell with a few commands, each of which does what its name says."""
 
-    def __init__(self) -> None:
+    banner = "Welcome\n"
+
+    def __init__(self, visitor: Visitor | None = None) -> None:
         self.ok = True
         self.closed = False
         self.stopped = False
+        self.visitor = visitor
+        self.exec_timeout = 0.0
+        self.session = Session(router=FakeRouter(), path=())
+        self.answers: list[str | None] = []
 
     @property
     def prompt(self) -> str:
         return "" if self.closed else "R1#"
 
-    def run(self, line: str) -> Generator[str, None, None]:
+    def run(self, line: str) -> Conversation:
         self.ok = False
         try:
             yield from self._output(line)
@@ -61,7 +77,7 @@ class EchoShell:
             self.stopped = True
         self.ok = not line.startswith("fail")
 
-    def _output(self, line: str) -> Iterator[str]:
+    def _output(self, line: str) -> Conversation:
         command, *arguments = line.split()
         if command == "lines":
             yield from (f"line {number}\n" for number in range(int(arguments[0])))
@@ -71,6 +87,15 @@ class EchoShell:
             yield from ("" for _ in range(int(arguments[0])))
         elif command == "break":
             raise LookupError("a fault of the shell")
+        elif command == "ask":
+            self.answers.append((yield Question("Password: ", echo=False)))
+            yield "answered\n"
+        elif command == "pause":
+            yield Pause(float(arguments[0]))
+            yield "later\n"
+        elif command == "redirect":
+            yield Redirect("file", tee=True)
+            yield "text\n"
         elif command == "exit":
             self.closed = True
 
@@ -84,13 +109,18 @@ class EchoShell:
 class User:
     """A session on a string transport, with the frames it has got."""
 
-    def __init__(self) -> None:
+    def __init__(self, account: int = 0, exec_timeout: float = 0.0) -> None:
         self.clock = TickingClock()
         self.shell = EchoShell()
         self.left = 0
-        self.session = ControlSession(self.clock, self.shell, self._leave)
+        self.shell.exec_timeout = exec_timeout
+        self.session = ControlSession(self.clock, 3, self._made, self._leave, lambda _: account)
         self.transport = StringTransport()
         self.session.makeConnection(self.transport)
+
+    def _made(self, visitor: Visitor) -> EchoShell:
+        self.shell.visitor = visitor
+        return self.shell
 
     def _leave(self, session: ControlSession) -> None:
         assert session is self.session
@@ -108,7 +138,7 @@ class User:
 
     def until_idle(self) -> None:
         for _ in range(10000):
-            if not self.clock.getDelayedCalls():
+            if not self.session.busy:
                 return
             self.clock.turn()
         raise AssertionError("the command does not end")
@@ -123,12 +153,14 @@ class User:
 @pytest.fixture
 def user() -> User:
     user = User()
-    assert user.frames() == [{"type": "hello", "protocol": 1, "prompt": "R1#"}]
+    hello = {"type": "hello", "protocol": 1, "prompt": "R1#", "banner": "Welcome\n", "terminal": TERMINAL}
+    assert user.frames() == [hello]
     return user
 
 
 def end(**changes: Any) -> dict[str, Any]:
     frame = {"type": "end", "id": 1, "ok": True, "prompt": "R1#", "closed": False, "interrupted": False}
+    frame["terminal"] = TERMINAL
     return frame | changes
 
 
@@ -197,7 +229,6 @@ def test_a_user_who_reads_slowly_stops_the_output(user: User) -> None:
     user.frames()
     user.turns(3)
     assert user.frames() == []
-    assert user.clock.getDelayedCalls() == []
     user.session.resumeProducing()
     user.turns()
     assert user.frames() != []
@@ -290,8 +321,177 @@ def test_a_fault_of_the_shell_ends_the_session_and_is_raised_to_the_reactor(user
     assert user.transport.disconnected
 
 
+def test_a_question_waits_for_its_answer(user: User) -> None:
+    user.run("ask")
+    user.turns(3)
+    assert user.frames() == [{"type": "question", "id": 1, "text": "Password: ", "echo": False}]
+    user.send(id=1, request="answer", line="secret")
+    user.until_idle()
+    assert user.frames() == [{"type": "text", "id": 1, "text": "answered\n"}, end()]
+    assert user.shell.answers == ["secret"]
+    user.send(id=9, request="answer", line="secret")
+    assert user.frames() == [{"type": "refused", "id": 9, "reason": "nothing was asked"}]
+
+
+def test_an_empty_answer_is_an_answer(user: User) -> None:
+    user.run("ask")
+    user.turns(3)
+    user.send(id=2, request="answer", line="")
+    user.until_idle()
+    assert user.shell.answers == [""]
+
+
+@pytest.mark.parametrize("request_", ["run", "complete", "help"])
+def test_a_question_is_not_answered_by_another_request(user: User, request_: str) -> None:
+    user.run("ask")
+    user.turns(3)
+    user.frames()
+    user.send(id=2, request=request_, line="x")
+    assert user.frames() == [{"type": "refused", "id": 2, "reason": "a command is running"}]
+    user.turns(3)
+    assert user.shell.answers == []
+
+
+def test_a_question_has_one_answer(user: User) -> None:
+    user.run("ask")
+    user.turns(3)
+    user.frames()
+    for number in (2, 3):
+        user.send(id=number, request="answer", line=f"answer {number}")
+    user.until_idle()
+    assert user.frames()[0] == {"type": "refused", "id": 3, "reason": "nothing was asked"}
+    assert user.shell.answers == ["answer 2"]
+
+
+def test_an_interrupt_takes_the_question_with_the_command(user: User) -> None:
+    user.run("ask")
+    user.turns(3)
+    user.frames()
+    user.send(id=2, request="interrupt")
+    assert user.frames() == [end(ok=False, interrupted=True)]
+    assert user.shell.stopped
+    user.send(id=3, request="answer", line="too late")
+    assert user.frames() == [{"type": "refused", "id": 3, "reason": "nothing was asked"}]
+
+
+def test_the_end_tells_the_terminal_as_the_session_has_it_now(user: User) -> None:
+    user.run("lines 1")
+    user.shell.session.terminal.length = 0
+    user.until_idle()
+    assert user.frames()[-1] == end(terminal=TERMINAL | {"length": 0})
+
+
+def test_a_redirect_is_told_before_its_text(user: User) -> None:
+    user.run("redirect")
+    user.until_idle()
+    frame = {"type": "redirect", "id": 1, "path": "file", "append": False, "tee": True}
+    assert user.frames() == [frame, {"type": "text", "id": 1, "text": "text\n"}, end()]
+
+
+@pytest.mark.parametrize(("asked", "seconds"), [("0.5", 0.5), ("1000", LONGEST_PAUSE)])
+def test_a_pause_goes_on_by_itself(user: User, asked: str, seconds: float) -> None:
+    user.run(f"pause {asked}")
+    user.turns(3)
+    assert user.frames() == []
+    user.clock.rightNow += seconds - 0.1
+    user.turns(3)
+    assert user.frames() == []
+    user.clock.rightNow += 0.2
+    user.until_idle()
+    assert user.frames() == [{"type": "text", "id": 1, "text": "later\n"}, end()]
+
+
+def test_an_interrupt_ends_a_pause(user: User) -> None:
+    user.run("pause 5")
+    user.turns()
+    user.send(id=2, request="interrupt")
+    assert user.frames() == [end(ok=False, interrupted=True)]
+    user.run("lines 1")
+    user.until_idle()
+    assert user.frames()[-1] == end()
+
+
+# --- who it is, and how long
+
+
+@pytest.mark.parametrize(("account", "privileged"), [(0, True), (os.geteuid(), True), (54321, False)])
+def test_the_account_decides_who_has_privilege(account: int, privileged: bool) -> None:
+    user = User(account)
+    assert user.shell.visitor == Visitor(user=user_name(account), privileged=privileged, line=3)
+
+
+def test_an_account_without_a_name_has_its_number() -> None:
+    assert user_name(54321) == "54321"
+    assert user_name(0) == "root"
+
+
+def test_a_session_has_the_lowest_line_that_is_free() -> None:
+    factory = ControlFactory(Clock(), EchoShell, account=lambda _: 0)
+    sessions = [factory.buildProtocol(None) for _ in range(3)]
+    for session in sessions:
+        assert session is not None
+        session.makeConnection(StringTransport())
+    assert [user.line for user in factory.users()] == [0, 1, 2]
+    assert sessions[1] is not None
+    sessions[1].connectionLost()
+    again = factory.buildProtocol(None)
+    assert again is not None
+    assert again.line == 1
+
+
+def idle(user: User, seconds: float) -> list[dict[str, Any]]:
+    """What is said while nothing is typed."""
+    user.clock.rightNow += seconds
+    user.turns()
+    return user.frames()
+
+
+def test_an_idle_session_ends() -> None:
+    user = User(exec_timeout=30.0)
+    user.frames()
+    assert idle(user, 29.0) == []
+    user.send(id=5, request="help", line="")
+    user.frames()
+    assert idle(user, 29.0) == []
+    (bye,) = idle(user, 2.0)
+    assert bye == {"type": "bye", "text": "\nThis session ends: nothing was typed for 30 seconds.\n"}
+    assert user.transport.disconnecting
+
+
+def test_a_session_that_waits_for_an_answer_is_idle() -> None:
+    user = User(exec_timeout=30.0)
+    user.run("ask")
+    user.turns()
+    user.frames()
+    assert idle(user, 31.0)[0]["type"] == "bye"
+
+
+def test_a_session_whose_command_runs_is_not_idle() -> None:
+    user = User(exec_timeout=30.0)
+    user.run("endless")
+    user.turns()
+    user.session.pauseProducing()
+    user.turns()
+    user.frames()
+    assert idle(user, 1000.0) == []
+    assert not user.transport.disconnecting
+
+
+def test_an_exec_timeout_that_comes_later_holds_too() -> None:
+    user = User()
+    user.frames()
+    assert idle(user, LOOK + 1) == []
+    user.shell.exec_timeout = 30.0
+    assert idle(user, LOOK + 1)[0]["type"] == "bye"
+
+
+def test_who_leaves_is_not_looked_at_any_more(user: User) -> None:
+    user.session.connectionLost()
+    assert user.clock.getDelayedCalls() == []
+
+
 def test_there_is_a_bound_to_the_users() -> None:
-    factory = ControlFactory(Clock(), EchoShell)
+    factory = ControlFactory(Clock(), EchoShell, account=lambda _: 0)
     sessions = [factory.buildProtocol(None) for _ in range(MAX_SESSIONS)]
     assert None not in sessions
     assert factory.buildProtocol(None) is None
@@ -313,7 +513,11 @@ def test_the_service_listens_with_mode_0660(tmp_path: Path) -> None:
     assert isinstance(factory, ControlFactory)
     session, transport = factory.buildProtocol(None), StringTransport()
     assert session is not None
-    session.makeConnection(transport)
+    ours, other = socket.socketpair(socket.AF_UNIX)
+    transport.getHandle = lambda: ours  # type: ignore[attr-defined]
+    with ours, other:
+        session.makeConnection(transport)
+    assert [(seen.line, seen.user) for seen in service.users()] == [(0, user_name(os.geteuid()))]
     service.stopService()
     assert transport.disconnected
 

@@ -19,6 +19,7 @@ from snat.config.model import (
     DynamicRule,
     Group,
     Interface,
+    Nat,
     Pool,
     Side,
     Stateful,
@@ -31,7 +32,7 @@ from snat.net.datapath import CAPTURE_TTL_STEP, CapturePath, TunPath, kernel_pla
 from snat.net.gratuitous_arp import GratuitousArpCounters
 from snat.net.kernel_plan import INSIDE_TUN, OUTSIDE_TUN, KernelPlan
 from snat.net.refused import KernelRefused
-from snat.net.tun import TunCounters
+from snat.net.tun import Offload, TunCounters
 from snat.redundancy.roles import Input
 from snat.translate.translator import Verdict
 from tests import packets
@@ -72,6 +73,7 @@ class World:
         self.done: list[Any] = []
         self.refusals: dict[str, KernelRefused] = {}
         self.tuns: dict[str, World.Tun] = {}
+        self.offload: Offload | None = None
         world = self
 
         class Kernel:
@@ -128,11 +130,15 @@ class World:
         def close(self) -> None:
             self.world.do("close", self.name)
 
+        def offload(self, wanted: Offload) -> None:
+            self.world.offload = wanted
+
         def write(self, view: memoryview) -> None:
             self.written.append(bytes(view))
 
-    def _open(self, name: str) -> int:
+    def _open(self, name: str, offload: Offload) -> int:
         self.do("open", name)
+        self.offload = offload
         return 7
 
     def _tun(
@@ -432,3 +438,31 @@ def test_pools_are_those_of_the_mappings_asked_for() -> None:
 def test_a_verdict_that_drops_is_false() -> None:
     """The replay asks for a truth value."""
     assert [bool(one) for one in Verdict] == [one is not Verdict.DROP for one in Verdict]
+
+
+# ip nat tun
+
+
+def test_tuns_are_opened_with_the_offload_that_is_configured(world: World, reactor: Reactor) -> None:
+    live: Any = reactor
+    for wanted, offload in ((True, Offload.AUTO), (False, Offload.OFF)):
+        made = replace(routed(), nat=Nat(tun_offload=wanted))
+        TunPath(device_of(made), live, lambda: None, lambda: None).start()
+        assert world.offload is offload
+
+
+def test_offload_and_queue_change_while_packets_pass(world: World, path: TunPath) -> None:
+    started(path, world)
+    wanted = replace(routed(), nat=Nat(tun_offload=False, tun_queue=77))
+    path.configure(wanted, ())
+    changed = world.offload
+    assert kernel_plan(wanted).queue == 77
+    assert ("prepare", kernel_plan(wanted)) in world.done
+    path.configure(routed(), ())
+    assert (changed, world.offload) == (Offload.OFF, Offload.AUTO)
+
+
+def test_offload_alone_is_followed_too(world: World, path: TunPath) -> None:
+    started(path, world)
+    path.configure(replace(routed(), nat=Nat(tun_offload=False)), ())
+    assert world.offload is Offload.OFF

@@ -267,3 +267,13 @@ def test_a_device_that_does_not_open_says_what_to_do(
     monkeypatch.setattr(os, "open", fail)
     with pytest.raises(KernelRefused, match=remedy):
         open_tun("snat-i")
+
+
+def test_an_offload_that_the_kernel_refuses_is_told_and_a_closed_tun_is_not_asked(
+    make_device: MakeDevice,
+) -> None:
+    device = make_device()  # a socket, which knows nothing of offload
+    with pytest.raises(KernelRefused, match="cannot change the offload of the TUN"):
+        device.tun.offload(Offload.OFF)
+    device.tun.close()
+    device.tun.offload(Offload.OFF)

@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from cli.terminal.client import ControlError
+from cli.terminal.frames import ControlError
 from snat.lab import capture
 from snat.lab.configuration import issue_certificates
 from snat.lab.packets import UDP, Packet

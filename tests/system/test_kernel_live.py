@@ -434,6 +434,10 @@ def test_tuns_take_the_mtu_of_the_other_side(topology: Topology, kernel: Kernel)
     links = {link["ifname"]: link for link in json.loads(topology.router.ip("-j", "link"))}
     assert (links[INSIDE_TUN]["mtu"], links[OUTSIDE_TUN]["mtu"]) == (1400, 1300)
     assert links[INSIDE_TUN]["txqlen"] == links[OUTSIDE_TUN]["txqlen"] == 4000
+    kernel.plan = replace(kernel.plan, queue=77)
+    kernel.attach()
+    links = {link["ifname"]: link for link in json.loads(topology.router.ip("-j", "link"))}
+    assert links[INSIDE_TUN]["txqlen"] == links[OUTSIDE_TUN]["txqlen"] == 77
     for tun in (INSIDE_TUN, OUTSIDE_TUN):
         assert topology.router.sysctl(f"ipv6/conf/{tun}/disable_ipv6") == "1"
         assert topology.router.sysctl(f"ipv4/conf/{tun}/rp_filter") == "2"

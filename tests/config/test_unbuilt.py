@@ -1,0 +1,106 @@
+"""Every line of ip nat that this version does not carry out is refused, and none that it does."""
+
+from dataclasses import replace
+
+import pytest
+
+from cli.configuration_file import read_configuration
+from snat.config.model import AccessList, ListKind
+from snat.config.problem import Problem
+from snat.config.unbuilt import unbuilt_translation
+from snat.config.verify import verify
+
+RULE = "ip nat inside source list 1 pool P overload"
+STATIC = "ip nat inside source static"
+
+
+def refused(text: str) -> list[Problem]:
+    return list(unbuilt_translation(read_configuration(f"{text}\n", "test")[0]))
+
+
+# the line, and the beginning of the line that the problem tells
+UNBUILT = [
+    ("ip nat inside source list 1 pool P", "ip nat inside source list 1 pool P"),
+    ("ip nat inside source list 1 pool P reversible overload", "ip nat inside source list 1"),
+    ("ip nat inside source list 1 pool P overload extended", "ip nat inside source list 1"),
+    ("ip nat inside source list 1 pool P redundancy H mapping-id 1 overload", "ip nat inside source list 1"),
+    ("ip nat inside source list 1 interface out0 overload", "ip nat inside source list 1"),
+    ("ip nat inside source route-map R pool P overload", "ip nat inside source route-map R"),
+    ("ip nat inside destination list 1 pool P", "ip nat inside destination"),
+    ("ip nat outside source list 1 pool P", "ip nat outside source list"),
+    (f"{STATIC} 10.0.0.9 203.0.113.20", f"{STATIC} 10.0.0.9"),
+    (f"{STATIC} tcp 10.0.0.9 80 203.0.113.20 80", f"{STATIC} tcp"),
+    (f"{STATIC} network 10.0.0.0 203.0.113.0 /24", f"{STATIC} network"),
+    ("ip nat outside source static 198.51.100.9 10.9.9.9", "ip nat outside source static"),
+    ("ip nat pool P 203.0.113.1 203.0.113.9 prefix-length 24 add-route", "ip nat pool P"),
+    ("ip nat pool P 203.0.113.1 203.0.113.9 prefix-length 24 type rotary", "ip nat pool P"),
+    ("ip nat pool P 203.0.113.1 203.0.113.9 prefix-length 24 type match-host", "ip nat pool P"),
+    ("ip nat translation timeout 60", "ip nat translation timeout"),
+    ("ip nat translation dns-timeout 30", "ip nat translation dns-timeout"),
+    ("ip nat translation pptp-timeout never", "ip nat translation pptp-timeout"),
+    ("ip nat translation routemap-entry-timeout 30", "ip nat translation routemap-entry-timeout"),
+    ("ip nat translation arp-ping-timeout 30", "ip nat translation arp-ping-timeout"),
+    ("ip nat translation port-timeout tcp 80 30", "ip nat translation port-timeout"),
+    ("ip nat translation max-entries 5", "ip nat translation max-entries"),
+    ("ip nat translation max-entries all-host 5", "ip nat translation max-entries"),
+    ("ip nat translation max-entries host 10.0.0.1 5", "ip nat translation max-entries"),
+    ("ip nat log translations syslog", "ip nat log translations syslog"),
+    ("ip nat log translations syslog bind-only", "ip nat log translations syslog"),
+    ("ip nat filtering endpoint-independent", "ip nat filtering endpoint-independent"),
+    ("ip nat filtering address-port-dependent", "ip nat filtering address-port-dependent"),
+    ("no ip nat create flow-entries", "no ip nat create flow-entries"),
+    ("no ip nat switchover replication http", "ip nat switchover replication http"),
+    ("ip nat switchover replication http port 8080", "ip nat switchover replication http"),
+    ("ip nat service sip", "ip nat service"),
+    ("ip nat service list 1 ftp tcp port 2121", "ip nat service"),
+    ("ip nat service fullrange udp port 500", "ip nat service fullrange"),
+]
+
+
+@pytest.mark.parametrize(("line", "where"), UNBUILT)
+def test_it_is_refused(line: str, where: str) -> None:
+    (problem,) = refused(line)
+    assert problem.what.startswith("this version does not ")
+    assert problem.where.startswith(where)
+    assert problem.remedy
+    assert not problem.missing, "no other line cures it"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        RULE,
+        "ip nat inside source list 1 pool P mapping-id 10 overload",
+        "ip nat pool P 203.0.113.1 203.0.113.9 prefix-length 24",
+        "ip nat pool P netmask 255.255.255.0",
+        *(
+            f"ip nat translation {word}-timeout 77"
+            for word in ("udp", "tcp", "syn", "finrst", "icmp", "closing")
+        ),
+        "ip nat translation udp-timeout never",
+        "ip nat translation dns-timeout 60",
+        "ip nat filtering address-dependent",
+        "no ip nat service ftp",
+        "no ip nat tun offload",
+        "ip nat tun queue-length 500",
+    ],
+)
+def test_what_is_carried_out_is_not(line: str) -> None:
+    assert refused(line) == []
+
+
+def test_an_extended_list_is_more_than_the_translator_looks_at() -> None:
+    configuration = read_configuration(f"{RULE}\n", "test")[0]
+    standard = replace(configuration, access_lists=(AccessList(name="1"),))
+    assert list(unbuilt_translation(standard)) == []
+    extended = replace(configuration, access_lists=(AccessList(name="1", kind=ListKind.EXTENDED),))
+    (problem,) = unbuilt_translation(extended)
+    assert "extended access lists" in problem.what
+    assert problem.where == RULE
+
+
+def test_it_is_part_of_verifying() -> None:
+    configuration = read_configuration(f"{STATIC} 10.0.0.9 203.0.113.20\n", "test")[0]
+    assert [one.what for one in verify(configuration)] == [
+        "this version does not translate by static rules yet"
+    ]
