@@ -7,7 +7,7 @@ from typing import Any, Final
 from cli.commands.editing import drop, put
 from cli.grammar import Either, Optional, Options, Pattern, Tail, Values
 from cli.tokens import HostAddress, Keyword, Number, Unsupported
-from cli.tree import Command, Configures
+from cli.tree import Command, Configures, Refuses
 from snat.config.model import Configuration, Level, Logging, Stamp, StampKind
 from snat.config.system import DEFAULT_STAMP
 
@@ -44,11 +44,18 @@ def _with(configuration: Configuration, **changes: Any) -> Configuration:
     return replace(configuration, system=replace(system, logging=replace(system.logging, **changes)))
 
 
-def _level(values: Values, otherwise: Level) -> Level:
+def _level(values: Values, otherwise: Level = Level.DEBUGGING) -> Level:
     """The level that a line says, by its name or its number."""
     if "level" in values:
         return Level(values["level"])
     return next((level for level, name in NAMES.items() if name in values), otherwise)
+
+
+def _named(values: Values) -> Values:
+    """With the name of the level in the place of its number."""
+    if "level" not in values:
+        return values
+    return {key: value for key, value in values.items() if key != "level"} | {NAMES[_level(values)]: True}
 
 
 def _destination(place: str, help_text: str, otherwise: Level) -> Configures:
@@ -71,7 +78,7 @@ def _destination(place: str, help_text: str, otherwise: Level) -> Configures:
         pattern=(_LOGGING, Keyword(text=place, help=help_text), Optional(_WORDS)),
         stored=stored,
         hidden=hidden,
-        normal=lambda values: {NAMES[_level(values, otherwise)]: True},
+        normal=_named,
         set=lambda configuration, _subject, values: _with(
             configuration, **{place: _level(values, otherwise)}
         ),
@@ -128,13 +135,8 @@ def _hidden_buffer(configuration: Configuration, _subject: Any) -> Iterator[Valu
         yield _buffer_line(configuration.system.logging)
 
 
-def _normal_buffer(values: Values) -> Values:
-    size = values.get("size", DEFAULT.buffer_size)
-    return {"size": size, NAMES[_level(values, Level.DEBUGGING)]: True}
-
-
 def _set_buffer(configuration: Configuration, _subject: Any, values: Values) -> Configuration:
-    return _with(configuration, buffered=_level(values, Level.DEBUGGING), buffer_size=values["size"])
+    return _with(configuration, buffered=_level(values), buffer_size=values.get("size", DEFAULT.buffer_size))
 
 
 def _reset_buffer(configuration: Configuration, _subject: Any, _values: Values) -> Configuration:
@@ -231,7 +233,6 @@ def _timestamps(kind: str, help_text: str) -> Configures:
         ),
         stored=stored,
         hidden=hidden,
-        normal=lambda values: values or {"uptime": True},
         set=changed(_stamp),
         unset=changed(lambda _values: None),
         default=changed(lambda _values: DEFAULT_STAMP),
@@ -267,7 +268,7 @@ PLACES: Final[tuple[Command, ...]] = (
         ),
         stored=_buffered,
         hidden=_hidden_buffer,
-        normal=_normal_buffer,
+        normal=_named,
         set=_set_buffer,
         unset=lambda configuration, _subject, _values: _with(configuration, buffered=None),
         default=_reset_buffer,
@@ -275,11 +276,7 @@ PLACES: Final[tuple[Command, ...]] = (
     ),
     _destination("console", "To the daemon's own log", Level.DEBUGGING),
     _destination("monitor", "To sessions that said terminal monitor", Level.DEBUGGING),
-    Configures(
-        pattern=(_LOGGING, Either(*((Unsupported(text=word),) for word in _OTHERS))),
-        stored=lambda _configuration, _subject: (),
-        set=lambda configuration, _subject, _values: configuration,
-    ),
+    Refuses(pattern=(_LOGGING, Either(*((Unsupported(text=word),) for word in _OTHERS)))),
 )
 
 HOSTS: Final[tuple[Command, ...]] = (

@@ -25,6 +25,7 @@ from cli.session import Path, Place
 from cli.tree import Configures, Rejected, canonical, destination
 from snat.config.model import ConfiguredRole
 from tests.cli.fake_router import configuration
+from tests.cli.test_logging_commands import LOGGING
 from tests.cli.test_nat_commands import IN_POOL, POOLS, RANGE, RULES, SETTINGS
 from tests.cli.test_system_commands import SYSTEM_LINES
 
@@ -135,7 +136,7 @@ OTHERS = [
     ("user", "enable", "en"),
     ("user", "exit", "ex"),
     ("exec", "enable", "en"),
-    ("exec", "disable", "d"),
+    ("exec", "disable", "di"),
     ("exec", "configure terminal", "conf t"),
     ("exec", "exit", "ex"),
     ("exec", "show running-config", "sh run"),
@@ -494,6 +495,8 @@ def test_the_no_form_goes_back_to_the_default(mode: str, line: str, default: str
 def test_every_configuration_command_is_in_the_tables() -> None:
     tabled = {id(TREE.match(PATHS[mode], line).command) for mode, line, _ in CONFIGURES}
     tabled |= {id(TREE.match(IN_POOL, line).command) for line, _ in (*RULES, *POOLS, *SETTINGS, RANGE)}
+    tabled |= {id(TREE.match(PATHS["config"], line.removeprefix("no ")).command) for line, _, _ in LOGGING}
+    tabled.add(id(TREE.match(PATHS["config"], "logging 192.0.2.9").command))
     tabled.add(id(TREE.match(PATHS["config"], "enable algorithm-type sha256 secret x").command))
     declared = {
         id(command)
