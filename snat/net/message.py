@@ -26,7 +26,6 @@ _LEVELS: Final = {
 }
 _MISREAD: Final = {
     "not found": "absent",
-    "error:": "error -",
     "invalid input": "unusable input",
     "incomplete command": "unfinished command",
     "ambiguous command": "unclear command",
@@ -37,6 +36,8 @@ _MISREAD: Final = {
 }
 """Tools that read a terminal take these words for the failure of their command (ios-cli.md 4.3)."""
 _WORDS: Final = re.compile("|".join(map(re.escape, _MISREAD)), re.IGNORECASE)
+_ERROR: Final = re.compile(r"ERROR:")
+"""In capitals only: the names of exceptions end in Error."""
 _PERCENT: Final = re.compile(r"% ?(?=error|bad|invalid|incomplete|ambiguous)", re.IGNORECASE)
 _SECRET: Final = re.compile(
     r"\b(secret|password|key-string|authentication (?:md5|text))(?: \S+)+", re.IGNORECASE
@@ -79,7 +80,7 @@ def plain(text: str) -> str:
     if not text.isprintable():
         text = " ".join("".join(one if one.isprintable() else " " for one in text).split())
     text = _WORDS.sub(lambda found: _MISREAD[found.group().lower()], text)
-    text = _SECRET.sub(r"\1 *****", _PERCENT.sub("", text))
+    text = _SECRET.sub(r"\1 *****", _PERCENT.sub("", _ERROR.sub("error -", text)))
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 

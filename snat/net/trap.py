@@ -106,4 +106,4 @@ def encoded(message: Message, facility: str, hostname: str, now: Clock) -> bytes
     at = datetime.fromtimestamp(now.seconds, timezone(timedelta(seconds=now.offset)))
     priority = FACILITIES[facility] * 8 + message.level
     text = f"<{priority}>{at:%b} {at.day:>2} {at:%H:%M:%S} {hostname} snatd: {message.body}"
-    return text.encode()[:LONGEST_DATAGRAM]
+    return text.encode()[:LONGEST_DATAGRAM].decode(errors="ignore").encode()  # no half characters
