@@ -69,7 +69,6 @@ def _settings(nat: Nat) -> Iterator[Problem]:
         "limit entries": (nat.limits == normal.limits, "ip nat translation max-entries"),
         "know time-outs of single ports": (not nat.port_timeouts, "ip nat translation port-timeout"),
         "filter otherwise": (nat.filtering is normal.filtering, f"ip nat filtering {nat.filtering}"),
-        "log entries": (not nat.log_translations, "ip nat log translations syslog"),
         "look into protocols": (not nat.services, "ip nat service"),
         "give low ports any other": (not nat.fullrange, "ip nat service fullrange"),
         "make entries for endpoints only": (nat.flow_entries, "no ip nat create flow-entries"),

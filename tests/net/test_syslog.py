@@ -349,7 +349,7 @@ def test_a_datagram_arrives() -> None:
         reactor: Any = SelectReactor()
         hosts = TrapHosts(reactor, collector.getsockname()[1])
         hosts.configure([IPv4Address("127.0.0.1")])
-        message = Message(level=Level.NOTIFICATIONS, label="SNAT-5-PROCESS", text="Id 1, System fully converged")
+        message = event("Id 1, System fully converged", mnemonic="SNAT-5-PROCESS")
         assert hosts.send(message, "local7", "R1", NOW) == 0
         datagram, _ = collector.recvfrom(2048)
         hosts.close()

@@ -45,7 +45,8 @@ def test_a_new_flow_and_one_that_is_known(make: object) -> None:
     assert sight.before == octets(packet, (40000, 53))
     assert sight.after == octets(left, (left.sport, 53))
     assert left.src != INSIDE
-    answer = make(OUTSIDE, 53, left.src, left.sport, "A") if make is tcp else udp(OUTSIDE, 53, left.src, left.sport)
+    back_again = (OUTSIDE, 53, left.src, left.sport)
+    answer = tcp(*back_again, "A") if make is tcp else udp(*back_again)
     sight, back = watched.send(answer, from_outside=True)
     assert sight.verdict is Verdict.TO_INSIDE
     assert sight.fast
