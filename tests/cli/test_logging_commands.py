@@ -221,11 +221,11 @@ def test_what_is_not_supported_is_said(router: FakeRouter, lines: tuple[str, ...
 
 def test_a_session_monitors_until_it_says_otherwise(router: FakeRouter) -> None:
     shell = Shell(router, privileged=True)
-    assert not shell.session.terminal.monitor
-    assert output(shell, "ter mon") == ""
-    assert shell.session.terminal.monitor
-    assert output(shell, "terminal no monitor") == ""
-    assert not shell.session.terminal.monitor
+    monitored = [shell.session.terminal.monitor]
+    for line in ("ter mon", "terminal no monitor"):
+        assert output(shell, line) == ""
+        monitored.append(shell.session.terminal.monitor)
+    assert monitored == [False, True, False]
 
 
 @pytest.mark.parametrize(("answer", "lines"), [("", ()), ("y", ()), ("n", LOG.lines)])

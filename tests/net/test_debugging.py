@@ -200,7 +200,8 @@ def test_lines_are_bounded_and_the_rest_is_counted(log: Log) -> None:
 
 
 def test_a_budget_that_stops_tells_and_waits_for_nothing() -> None:
-    clock, told = Clock(), []
+    clock = Clock()
+    told: list[int] = []
     budget = Budget(clock, 2, told.append)
     assert [budget.take() for _ in range(4)] == [True, True, False, False]
     budget.stop()
