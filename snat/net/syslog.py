@@ -55,6 +55,7 @@ class SystemLog:
         self._console = self._monitored = self._buffered = self._trapped = self._dropped = 0
         self._forwarded: LogEvent | None = None
         self._others: Any = self._foreign
+        self._distributing = False
         self._thread = 0
 
     # The life of it
@@ -134,9 +135,16 @@ class SystemLog:
             self._distribute(message)
 
     def _distribute(self, message: Message) -> None:
+        """To all places but the console; what is said on the way there (a socket is opened) is not."""
+        if self._settings.on and not self._distributing:
+            self._distributing = True
+            try:
+                self._send(message)
+            finally:
+                self._distributing = False
+
+    def _send(self, message: Message) -> None:
         settings = self._settings
-        if not settings.on:
-            return
         now, level = self._clock(), message.level
         line = self._line(message, now)
         if _takes(settings.monitor, level):

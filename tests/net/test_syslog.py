@@ -60,6 +60,7 @@ class Reactor(MemoryReactorClock):
     def listenUDP(self, port: int, protocol: Any, interface: str = "", maxPacketSize: int = 8192) -> Any:  # noqa: N803
         if self.full:
             raise CannotListenError(interface, port, OSError("no room"))
+        twisted.info("starting on a port")  # as Twisted does
         protocol.transport = Socket()
         self.sockets.append(protocol.transport)
         return protocol.transport
@@ -310,6 +311,7 @@ def test_hosts_get_datagrams(scene: Scene) -> None:
     ]
     scene.configure()
     assert udp.closed
+    assert [line.split(": ")[1] for line in scene.lines] == ["%SYS-5-CONFIG_I", "too much for a host"]
 
 
 def test_what_cannot_be_sent_is_counted_and_nothing_else(scene: Scene, log: Log) -> None:
@@ -322,7 +324,7 @@ def test_what_cannot_be_sent_is_counted_and_nothing_else(scene: Scene, log: Log)
     said.warn("three")
     (host,) = scene.log.status().hosts
     assert (host.sent, host.dropped, scene.log.status().dropped) == (1, 2, 2)
-    assert log.lines() == ["one", "two", "three"]
+    assert log.lines() == ["one", "two", "starting on a port", "three"]
 
 
 @pytest.mark.parametrize(
