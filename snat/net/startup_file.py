@@ -20,6 +20,7 @@ from cli.configuration_file import MAX_FILE
 from snat.config.model import Configuration
 from snat.device.refused import CommandRefused
 from snat.net.files import write_durably
+from snat.net.log import MESSAGES
 from snat.status import Change, Clock, StartupText
 
 InThread = Callable[[Callable[[], None]], "Deferred[None]"]
@@ -45,7 +46,7 @@ class Storing:
 class StartupFile:
     """Satisfies :class:`cli.router.Startup`. Without a path nothing can be stored."""
 
-    log = Logger(namespace="snat")
+    log = Logger(namespace="snat", observer=MESSAGES)
 
     def __init__(
         self,
@@ -128,7 +129,8 @@ class StartupFile:
         def failed(failure: Failure) -> None:
             error = failure.value
             if not isinstance(error, OSError):
-                self.log.failure("{path} could not be written", failure, path=str(path))
+                text = "{path} could not be written"
+                self.log.failure(text, failure, path=str(path), mnemonic="SYS-3-STARTUP")
             storing.refusal = f"{path}: {getattr(error, 'strerror', None) or error}; nothing was stored"
 
         def over(_: object) -> None:
