@@ -95,8 +95,6 @@ def _later(nat: Nat) -> Iterator[tuple[str, str]]:
     yield from (("share only some entries", line) for line in lines.switchover(nat))
     if nat.filtering is not Nat().filtering:
         yield "filter otherwise", f"ip nat filtering {nat.filtering}"
-    if nat.log_translations:
-        yield "log entries", lines.log(nat)
     if not nat.flow_entries:
         yield "make entries for endpoints only", "no ip nat create flow-entries"
     for field, word in _LATER_TIMES.items():

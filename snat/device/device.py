@@ -5,7 +5,7 @@ drains :meth:`Device.events` (a term is stored before it is announced), then sen
 """
 
 import random
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Final
 
 from snat.config.model import Configuration
@@ -35,6 +35,7 @@ from snat.nat.pool import member_slots
 from snat.nat.table import NatTable
 from snat.replication.feed import FeedCounters
 from snat.translate.translator import Translator, Verdict
+from snat.translate.watch import Sight, WatchedTranslator
 from snat.wire import items
 from snat.wire.header import Feed, Position, Term, encode
 
@@ -78,6 +79,7 @@ class Device(Linking):
             ttl_step=ttl_step,
             now=now,
         )
+        self.watch_packets(None)
         groups = self._groups(nat_id, neighbors, terms, now)
         run = ports.getrandbits(64)
         super().__init__(nat_id, incarnation, run, neighbors, slots, groups, self.feed_counters, now)
@@ -171,7 +173,12 @@ class Device(Linking):
 
     def packet(self, buffer: bytearray, length: int, from_outside: bool, now: float) -> Verdict:
         """Translate one packet in place; see :class:`snat.translate.translator.Translator`."""
-        return self.translator.translate(buffer, length, from_outside, now)
+        return self._translate(buffer, length, from_outside, now)
+
+    def watch_packets(self, saw: Callable[[Sight], None] | None) -> None:
+        """Tell of every packet from now on; None: of none any more, and nothing is asked for each."""
+        translator = self.translator if saw is None else WatchedTranslator(self.translator, saw)
+        self._translate = translator.translate
 
     # Time
 
@@ -306,6 +313,7 @@ class Device(Linking):
                 "expired": snapshot.expired,
                 "foreign": foreign,
             },
+            mnemonic="SNAT-5-SNAPSHOT",
         )
 
     def _identity(self) -> tuple[int, int]:
@@ -357,8 +365,12 @@ class Device(Linking):
         present = {alarm: text for group in self.groups for alarm, text in alarms(group, now).items()}
         for alarm, text in present.items():
             if alarm not in self._alarms:
-                self._events.append(Noted("alarm: {alarm}", {"alarm": text}, alarm=True))
+                self._events.append(_alarm("alarm: {alarm}", text, alarm=True))
         for alarm, text in self._alarms.items():
             if alarm not in present:
-                self._events.append(Noted("alarm over: {alarm}", {"alarm": text}))
+                self._events.append(_alarm("alarm over: {alarm}", text))
         self._alarms = present
+
+
+def _alarm(text: str, what: str, *, alarm: bool = False) -> Noted:
+    return Noted(text, {"alarm": what}, alarm, mnemonic="SNAT-5-ALERT")

@@ -122,7 +122,7 @@ class GroupFeeds:
         """The NAT process found fault with an entry (Fig. 4A, the action *error*): tell who manages it."""
         who = {"mapping": feed.mapping_id, "nat_id": int.from_bytes(record[NAT_ID], "big")}
         text = "mapping {mapping}: an entry of NAT ID {nat_id} has the key of another"
-        self.events.append(Noted(text, who, repeats=True))
+        self.events.append(Noted(text, who, repeats=True, mnemonic="SNAT-4-COLLISION"))
         link = self._manager.outgoing if self._manager is not None else None
         if link is not None:
             self._counters.entry_errors_sent += 1

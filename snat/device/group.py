@@ -63,6 +63,7 @@ class Group(GroupFeeds):
         """Who was asked to release the role."""
         self._released: set[Feed] = set()
         self.merging = Merging(self.feeds, self.neighbors, table, counters, merged, restrain)
+        self._tell_convergence()
 
     # What is known
 
@@ -252,8 +253,11 @@ class Group(GroupFeeds):
                     "standing": standing.name,
                     "happened": happened.value,
                 },
+                mnemonic="SNAT-5-PROCESS",
             )
         )
+        if Standing.START in (before, standing):
+            self._tell_convergence()
         if before is Standing.MANAGE:
             self.compile()
             self._leave(synchronised=happened is Input.CLAIMED, now=now)
@@ -266,6 +270,12 @@ class Group(GroupFeeds):
         self.announce()
         if standing is Standing.CLAIM:
             self._claim()
+
+    def _tell_convergence(self) -> None:
+        """In the words of IOS (ios-cli.md 2.1)."""
+        how = "start converging" if self.standing is Standing.START else "fully converged"
+        text = "Id {nat_id}, System {how}"
+        self.events.append(Noted(text, {"nat_id": self._nat_id, "how": how}, mnemonic="SNAT-5-PROCESS"))
 
     def _take(self, now: float) -> None:
         self.receivers = {}

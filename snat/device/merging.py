@@ -145,6 +145,5 @@ class Merging:
         self._counters.merge_losers += len(pull.losers)
 
     def _note(self, text: str, neighbor: Neighbor, feed: Feed, **fields: object) -> None:
-        self.events.append(
-            Noted(text, {"mapping": feed.mapping_id, "neighbor": neighbor.name, **fields}, repeats=True)
-        )
+        fields = {"mapping": feed.mapping_id, "neighbor": neighbor.name, **fields}
+        self.events.append(Noted(text, fields, repeats=True, mnemonic="SNAT-5-MERGE"))

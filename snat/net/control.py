@@ -70,6 +70,7 @@ from zope.interface import implementer
 
 from cli.session import Conversation, Pause, Question, Redirect, Said, Session
 from snat.config.system import HIGHEST_LINE
+from snat.net.log import MESSAGES
 from snat.status import User
 
 VERSION = 1
@@ -202,6 +203,8 @@ class ControlSession(LineOnlyReceiver):
         """What the command is to be sent next."""
         self._number = 0
         self._paused = False
+        self._produces = False
+        """Whether the transport tells us when the user reads too slowly."""
         self._call: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
@@ -288,10 +291,32 @@ class ControlSession(LineOnlyReceiver):
             self._output = None
 
     def _run(self, number: int, line: str) -> None:
-        self._output, self._number, self._paused = self._shell.run(line), number, False
+        self._output, self._number = self._shell.run(line), number
         self._asking, self._answer, self._pause = False, None, 0.0
-        self._transport().registerProducer(self, True)
+        self._produce_to_transport(wanted=True)
         self._schedule()
+
+    def log(self, line: str) -> bool:
+        """A line of the log; False: the user, who wants it, reads too slowly and does not get it."""
+        if not self._monitors:
+            return True
+        if not self._paused:
+            self._send(type="log", text=f"{line}\n")
+        return not self._paused
+
+    @property
+    def _monitors(self) -> bool:
+        """Whether lines of the log may come at any time."""
+        return self._produces and self._shell.session.terminal.monitor
+
+    def _produce_to_transport(self, *, wanted: bool) -> None:
+        """Let the transport tell, or no more, when the user does not keep up."""
+        if wanted and not self._produces:
+            self._paused = False
+            self._transport().registerProducer(self, True)
+        elif self._produces and not wanted:
+            self._transport().unregisterProducer()
+        self._produces = wanted
 
     def _schedule(self) -> None:
         if self._output is not None and self._call is None and not self._paused and not self._asking:
@@ -304,6 +329,7 @@ class ControlSession(LineOnlyReceiver):
         limit = self._shell.exec_timeout
         idle = self._clock.seconds() - self._active
         if limit and idle >= limit and (self._output is None or self._asking):
+            self._produce_to_transport(wanted=False)
             self._send(type="bye", text=f"\nThis session ends: nothing was typed for {limit:.0f} seconds.\n")
             self._transport().loseConnection()
             return
@@ -360,8 +386,8 @@ class ControlSession(LineOnlyReceiver):
     def _end(self, *, interrupted: bool) -> None:
         self._output, self._asking = None, False
         self._active = self._clock.seconds()
-        self._transport().unregisterProducer()
         shell = self._shell
+        self._produce_to_transport(wanted=shell.session.terminal.monitor and not shell.closed)
         self._send(
             type="end",
             id=self._number,
@@ -377,7 +403,7 @@ class ControlSession(LineOnlyReceiver):
     def _refuse_all(self, reason: str) -> None:
         if self._output is not None:
             self.stopProducing()
-            self._transport().unregisterProducer()
+        self._produce_to_transport(wanted=False)
         self._send(type="refused", id=None, reason=reason)
         self._transport().loseConnection()
 
@@ -433,6 +459,10 @@ class ControlFactory(Factory):
         self.sessions.add(session)
         return session
 
+    def log(self, line: str) -> int:
+        """A line of the log, to the sessions that monitor; how many did not get it."""
+        return sum(not session.log(line) for session in tuple(self.sessions))
+
     def users(self) -> tuple[User, ...]:
         """Who is connected, by line."""
         return tuple(session.seen() for session in sorted(self.sessions, key=lambda session: session.line))
@@ -441,7 +471,7 @@ class ControlFactory(Factory):
 class ControlSocket(Service):
     """The listening socket. Starting raises :class:`ControlSocketError` when it cannot be had."""
 
-    log = Logger()
+    log = Logger(observer=MESSAGES)
 
     def __init__(
         self, reactor: ReactorUNIXTime, path: Path, shells: Callable[[Visitor], ControlledShell]
@@ -451,6 +481,7 @@ class ControlSocket(Service):
         self._factory = ControlFactory(reactor, shells)
         self._port: IListeningPort | None = None
         self.users = self._factory.users
+        self.log_line = self._factory.log
 
     def startService(self) -> None:
         """Listen, in the place of a socket that a killed daemon left."""
@@ -460,7 +491,7 @@ class ControlSocket(Service):
         except OSError as error:
             raise ControlSocketError(f"{self._path}: {error}; give another path with --control") from error
         super().startService()
-        self.log.info("control socket at {path}", path=str(self._path))
+        self.log.info("control socket at {path}", path=str(self._path), mnemonic="SYS-6-CONTROL")
 
     def stopService(self) -> Deferred[None] | None:
         """Stop listening and hang up; the socket is removed."""

@@ -20,6 +20,7 @@ from snat.net.host import Host
 from snat.net.host_plan import HostPlan, host_plan
 from snat.net.kernel import Kernel
 from snat.net.kernel_plan import INSIDE_TUN, OUTSIDE_TUN, KernelPlan
+from snat.net.log import MESSAGES
 from snat.net.pcap import CapturePort, CaptureReader, CaptureWriter
 from snat.net.refused import KernelRefused
 from snat.net.tun import Offload, Tun, open_tun
@@ -223,7 +224,7 @@ class TunPath:
 class CapturePath:
     """A capture in the TUNs' place (``--pcap IN:OUT``), replayed once this device manages and IN exists."""
 
-    log = Logger()
+    log = Logger(observer=MESSAGES)
 
     def __init__(
         self,
@@ -303,11 +304,19 @@ class CapturePath:
         return any(address in network for network in self._pools)
 
     def _finished(self, _: object) -> None:
-        self.log.info("replayed {source} to {target}", source=str(self._source), target=str(self._target))
+        self.log.info(
+            "replayed {source} to {target}",
+            source=str(self._source),
+            target=str(self._target),
+            mnemonic="SNAT-6-CAPTURE",
+        )
 
     def _failed(self, failure: Failure) -> None:
         self.log.error(
-            "replay of {source} ended: {reason}", source=str(self._source), reason=failure.getErrorMessage()
+            "replay of {source} ended: {reason}",
+            source=str(self._source),
+            reason=failure.getErrorMessage(),
+            mnemonic="SNAT-3-CAPTURE",
         )
 
 

@@ -34,10 +34,11 @@ from snat.device.refused import CommandRefused
 from snat.device.status import GroupStatus, Statistics
 from snat.net.credentials import Credentials, utc_now
 from snat.net.datapath import DataPath
+from snat.net.debugging import Debugging
 from snat.net.files import StateDirectory, StateError
 from snat.net.interfaces import Interfaces
 from snat.net.listener import Gate
-from snat.net.log import RepeatingLog
+from snat.net.log import MESSAGES, RepeatingLog
 from snat.net.machine import Machine
 from snat.net.members import Members, groups_of, places_of, refused
 from snat.net.nat import Nat
@@ -47,7 +48,9 @@ from snat.net.refused import KernelRefused
 from snat.net.reload import Reloads
 from snat.net.snapshot_file import SNAPSHOT_INTERVAL, InThread, SnapshotWriter, load
 from snat.net.startup_file import StartupFile
+from snat.net.syslog import SystemLog
 from snat.net.tls import Identity, TrustpointError
+from snat.net.translation_log import TranslationLog
 from snat.status import StandbyStatus
 
 _DAY = 86400.0
@@ -60,7 +63,7 @@ _ROUNDS = 16
 class RouterService(Service):
     """``twistd snat``. Satisfies :class:`cli.router.Router`."""
 
-    log = Logger(namespace="snat")
+    _log = Logger(namespace="snat", observer=MESSAGES)
 
     def __init__(
         self,
@@ -117,6 +120,13 @@ class RouterService(Service):
         self.network = Interfaces(self.running_configuration)
         self.startup = StartupFile(startup, self.machine.clock, in_thread or self._in_thread)
         self.reloads = Reloads(reactor, self.machine.clock, self.note, stop)
+        live: Any = reactor
+        self.log = SystemLog(live, self.machine.clock)
+        self.debugging = Debugging(
+            self.device, reactor, self.running_configuration, self.log.count_suppressed
+        )
+        self._translation_log = TranslationLog(self.device, reactor, self.log.count_suppressed)
+        self._configure_logs()
         self._dialled = DiallerCounters()
         self._connections: dict[Link, LinkProtocol] = {}
         self._managing: list[Group] = []
@@ -146,6 +156,7 @@ class RouterService(Service):
         """Withdraw the addresses, say goodbye, stop. No turn is taken any more: it could take a role."""
         super().stopService()
         self.reloads.cancel()
+        self.debugging.stop()
         if self._daily.running:
             self._daily.stop()
         if self._alarm is not None:
@@ -155,10 +166,11 @@ class RouterService(Service):
         try:
             self._datapath.stop()
         except KernelRefused as refused:
-            self.log.error("{reason}", reason=str(refused))
+            self._log.error("{reason}", reason=str(refused), mnemonic="SNAT-3-KERNEL")
         self._undone = []
         self.device.stop(self._now())
         self._do_as_asked()
+        self._translation_log.stop()
         ended = self._members.unlisten(self._members.ports)
         if self._snapshots is not None:
             ended.append(self._snapshots.stop())
@@ -186,9 +198,9 @@ class RouterService(Service):
         try:
             self._credentials = _credentials(self._configuration)
         except TrustpointError as error:
-            self.log.error("not reloaded: {reason}", reason=str(error))
+            self._log.error("not reloaded: {reason}", reason=str(error), mnemonic="PKI-3-RELOAD")
             return
-        self.log.info("certificates reloaded")
+        self._log.info("certificates reloaded", mnemonic="PKI-6-RELOAD")
         self._warn_of_ends()
         for connection in list(self._connections.values()):
             if connection.identity is not None and self._is_revoked(connection.identity):
@@ -235,10 +247,11 @@ class RouterService(Service):
         self._datapath.configure(configuration, self._managing)
         self.device.configure(configuration)
         self._configuration = configuration
+        self._configure_logs()
 
     def note(self, mnemonic: str, text: str) -> None:
         """Log a message; see :class:`cli.router.Router`."""
-        self.log.info("{text}", mnemonic=mnemonic, text=text)
+        self._log.info("{text}", mnemonic=mnemonic, text=text)
 
     def distributed(self) -> tuple[GroupStatus, ...]:
         """The redundancy groups with their links and feeds."""
@@ -283,6 +296,11 @@ class RouterService(Service):
         counters["log"] = {"suppressed": self._repeating.suppressed}
         return counters
 
+    def _configure_logs(self) -> None:
+        configuration = self._configuration
+        self.log.configure(configuration.system.logging, configuration.hostname)
+        self._translation_log.configure(configuration.nat)
+
     def _regroup(self, configuration: Configuration) -> None:
         """Take other members as at a restart; packets of flows that exist pass meanwhile.
 
@@ -310,6 +328,7 @@ class RouterService(Service):
         self._undone, self._managing = [], []
         self.device.regroup(configuration, terms=self._state.state.terms, now=self._now())
         self._configuration, self._credentials = configuration, credentials
+        self._configure_logs()
         if self.running:
             self._members.meet(places, self.device.neighbors)
             self.pump()
@@ -356,7 +375,8 @@ class RouterService(Service):
                 self._act(event)
             except (StateError, KernelRefused) as error:
                 self._undone.append(event)
-                self._repeating.say("{reason}; until then nothing is said to neighbors", reason=str(error))
+                text = "{reason}; until then nothing is said to neighbors"
+                self._repeating.say(text, reason=str(error), mnemonic="SNAT-3-PROCESS")
         return not self._undone
 
     def _act(self, event: object) -> None:
@@ -374,9 +394,10 @@ class RouterService(Service):
                 if connection is not None:
                     connection.close(last_word=not self._undone)
             case Noted(repeats=True):
-                self._repeating.say(event.text, alarm=event.alarm, **event.fields)
+                self._repeating.say(event.text, alarm=event.alarm, **event.fields, mnemonic=event.mnemonic)
             case Noted():
-                (self.log.warn if event.alarm else self.log.info)(event.text, **event.fields)
+                log = self._log.warn if event.alarm else self._log.info
+                log(event.text, **event.fields, mnemonic=event.mnemonic)
 
     def _in_thread(self, work: Callable[[], None]) -> "Deferred[None]":
         threads: Any = self._reactor
@@ -387,7 +408,7 @@ class RouterService(Service):
         self._managing = managing
 
     def _failed(self, failure: Failure) -> None:
-        self.log.failure("the daily look at the certificates ended", failure)
+        self._log.failure("the daily look at the certificates ended", failure, mnemonic="PKI-3-CHECK")
 
     def _set_alarm(self, deadline: float) -> None:
         if self._alarm is not None:
@@ -414,7 +435,8 @@ class RouterService(Service):
         if self._credentials is not None:
             for path, days in self._credentials.ending(utc_now()):
                 left = f"ends in {days} days" if days >= 0 else "has ended"
-                self.log.warn("{path} {left}: replace it, then `kill -HUP`", path=path, left=left)
+                text = "{path} {left}: replace it, then `kill -HUP`"
+                self._log.warn(text, path=path, left=left, mnemonic="PKI-4-CERTIFICATE_EXPIRES")
 
     def _gate(self, expected: set[str]) -> Gate:
         return Gate(self._tls, self, self._choose, expected, self._reactor, self._repeating)
