@@ -24,6 +24,7 @@ def rules_of(
             existing[pool] = Pool(
                 pool.name, [(int(one.start), int(one.end)) for one in pool.ranges], slots, choice
             )
+        existing[pool].deal(slots)
     pools = {pool.name: existing[pool] for pool in configuration.pools}
     lists = {
         one.name: AccessList(

@@ -70,6 +70,10 @@ class Pool:
         """When each freed inside-global endpoint may be used again, soonest first. Apart from the marks,
         because a standby frees ports of addresses that it has no marks for."""
 
+    def deal(self, slots: Sequence[int]) -> None:
+        """Give out ports of these slots from now on; what was given out stays."""
+        self._slots = tuple(slots)
+
     def __contains__(self, address: bytes) -> bool:
         value = int.from_bytes(address, "big")
         return any(first <= value <= last for first, last in self._ranges)

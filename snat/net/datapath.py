@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from snat.config.model import Configuration, Group, Side
 from snat.config.refused import ConfigurationRefused
 from snat.counters import as_dict
+from snat.device.change import groups_of
 from snat.device.device import Device
 from snat.net.gratuitous_arp import GratuitousArp
 from snat.net.kernel import Kernel
@@ -84,9 +85,10 @@ def _claimed_pools(configuration: Configuration, managed: Iterable[Group]) -> tu
     return pool_networks(configuration, {0}.union(*(group.mapping_ids for group in managed)))
 
 
-def _needed(configuration: Configuration, managed: Iterable[Group]) -> object:
+def _needed(configuration: Configuration, managed: tuple[Group, ...]) -> object:
     """All that the kernel has to know of a configuration."""
-    return kernel_plan(configuration), _claimed_pools(configuration, managed)
+    claimed = _virtual_addresses(managed), _claimed_pools(configuration, managed)
+    return kernel_plan(configuration), claimed, _virtual_addresses(groups_of(configuration))
 
 
 def _virtual_addresses(groups: Iterable[Group]) -> tuple[tuple[IPv4Address, str], ...]:
@@ -113,6 +115,8 @@ class TunPath:
         self._reactor = reactor
         self._batch_done = batch_done
         self._configuration = device.configuration
+        self._managed: tuple[Group, ...] = ()
+        """Whose addresses are answered for."""
         self._kernel = Kernel(kernel_plan(device.configuration))
         self._arp = GratuitousArp(reactor)
         self._tuns: dict[str, Tun] = {}
@@ -125,8 +129,7 @@ class TunPath:
             )
         self._kernel.prepare()
         self._kernel.attach()
-        stateful = self._device.configuration.stateful
-        self._kernel.check(_virtual_addresses(stateful.groups if stateful is not None else ()))
+        self._kernel.check(_virtual_addresses(groups_of(self._configuration)))
         self._inside, self._outside = self._tuns[INSIDE_TUN], self._tuns[OUTSIDE_TUN]
         self.claim(())
         for tun in self._tuns.values():
@@ -141,22 +144,24 @@ class TunPath:
 
     def claim(self, groups: Iterable[Group]) -> None:
         """Answer ARP for the groups' addresses and for the pools of local rules, and announce them."""
-        groups = tuple(groups)
+        self._managed = tuple(groups)
         self._arp.withdraw()
-        pools = _claimed_pools(self._configuration, groups)
-        self._arp.announce(self._kernel.claim(_virtual_addresses(groups), pools))
+        pools = _claimed_pools(self._configuration, self._managed)
+        self._arp.announce(self._kernel.claim(_virtual_addresses(self._managed), pools))
 
     def configure(self, configuration: Configuration, managed: Iterable[Group]) -> None:
         """Make the kernel what the configuration needs, which it checks before it changes anything."""
-        before, managed = self._configuration, tuple(managed)
-        if _needed(configuration, managed) == _needed(before, managed):
-            self._configuration = configuration
+        before, managed_before = self._configuration, self._managed
+        managed = tuple(managed)
+        if _needed(configuration, managed) == _needed(before, managed_before):
+            self._configuration, self._managed = configuration, managed
             return
         try:
             self._follow(configuration, managed)
+            self._kernel.check(_virtual_addresses(groups_of(configuration)))
         except KernelRefused as refused:
             with suppress(KernelRefused):  # what went wrong first is what is told
-                self._follow(before, managed)
+                self._follow(before, managed_before)
             raise ConfigurationRefused(str(refused)) from refused
 
     def counters(self) -> dict[str, dict[str, int]]:
@@ -164,7 +169,7 @@ class TunPath:
         named: dict[str, Any] = {name: tun.counters for name, tun in self._tuns.items()}
         return {name: as_dict(counters) for name, counters in {**named, "arp": self._arp.counters}.items()}
 
-    def _follow(self, configuration: Configuration, managed: Iterable[Group]) -> None:
+    def _follow(self, configuration: Configuration, managed: tuple[Group, ...]) -> None:
         self._configuration = configuration
         self._kernel.plan = kernel_plan(configuration)
         self._kernel.prepare()

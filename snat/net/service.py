@@ -12,9 +12,8 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
-from twisted.internet.interfaces import IListeningPort
-from twisted.internet.ssl import CertificateOptions
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.error import CannotListenError
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -23,23 +22,20 @@ from twisted.python.failure import Failure
 from snat.config.model import Configuration, Group
 from snat.config.refused import ConfigurationRefused
 from snat.config.verify import verify
-from snat.counters import as_dict
 from snat.device import report
+from snat.device.change import Change, groups_of
 from snat.device.device import Device
 from snat.device.events import IncarnationRefused, LinkClosed, Noted, RoleLeft, RoleTaken, TermTaken
-from snat.device.links import Link
 from snat.device.refused import CommandRefused
 from snat.device.status import GroupStatus, Statistics, Translation
-from snat.net.credentials import Credentials, utc_now
 from snat.net.datapath import DataPath
 from snat.net.files import StateDirectory, StateError
-from snat.net.listener import Gate
 from snat.net.log import RepeatingLog
-from snat.net.neighbor import Address, Dialler, DiallerCounters, ReactorTCPTime
-from snat.net.protocol import LinkProtocol
+from snat.net.members import Members, refusal_of
+from snat.net.neighbor import ReactorTCPTime
 from snat.net.refused import KernelRefused
 from snat.net.snapshot_file import SNAPSHOT_INTERVAL, InThread, SnapshotWriter, load
-from snat.net.tls import Identity, TrustpointError
+from snat.net.tls import TrustpointError
 
 _DAY = 86400.0
 _ROUNDS = 16
@@ -81,10 +77,10 @@ class RouterService(Service):
             snapshot=load(state.snapshot, int(wall())) if state.snapshot is not None else None,
         )
         self._datapath = datapath(self.device, self.pump)
-        self._credentials: Credentials | None = None
-        if configuration.trustpoint is not None and configuration.stateful is not None:
-            self._credentials = Credentials.load(configuration.trustpoint, configuration.stateful.nat_id)
         self._repeating = RepeatingLog(reactor)
+        self.members = Members(
+            configuration, self.device, reactor, self._repeating, pump=self.pump, pump_soon=self._pump_soon
+        )
         self._snapshots: SnapshotWriter | None = None
         if state.snapshot is not None:
             self._snapshots = SnapshotWriter(
@@ -96,16 +92,12 @@ class RouterService(Service):
                 wall=wall,
                 in_thread=in_thread or self._in_thread,
             )
-        self._gates: list[Gate] = []
-        self._ports: list[IListeningPort] = []
-        self._diallers: dict[int, Dialler] = {}
-        self._dialled = DiallerCounters()
-        self._connections: dict[Link, LinkProtocol] = {}
-        self._managing: list[Group] = []
+        self._managing: tuple[Group, ...] = ()
+        """Whose addresses are claimed."""
         self._undone: list[object] = []
         """What the device asked for and could not be had yet."""
         self._alarm: Any = None
-        self._daily = LoopingCall(self._warn_of_ends)
+        self._daily = LoopingCall(self.members.warn_of_ends)
         self._daily.clock = reactor
         self._pumping = False
 
@@ -116,10 +108,7 @@ class RouterService(Service):
         super().startService()
         self._state.sign()
         self._datapath.start()
-        self._listen()
-        for nat_id in self.device.neighbors:
-            self._diallers[nat_id] = dialler = self._dialler(nat_id)
-            dialler.start()
+        self.members.follow(self.members.prepare(self._configuration))
         self._daily.start(_DAY).addErrback(self._failed)
         if self._snapshots is not None:
             self._snapshots.start()
@@ -133,10 +122,7 @@ class RouterService(Service):
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
-        for dialler in self._diallers.values():
-            dialler.stop()
-        for gate in self._gates:
-            gate.close()
+        ended: list[Deferred[Any]] = [*self.members.stop()]
         try:
             self._datapath.stop()
         except KernelRefused as refused:
@@ -144,7 +130,6 @@ class RouterService(Service):
         self._undone = []
         self.device.stop(self._now())
         self._do_as_asked()
-        ended: list[Deferred[Any]] = [maybeDeferred(port.stopListening) for port in self._ports]
         if self._snapshots is not None:
             ended.append(self._snapshots.stop())
         return gatherResults(ended).addCallback(lambda _: self._state.close())
@@ -156,48 +141,13 @@ class RouterService(Service):
         self._pumping = True
         try:
             self._set_alarm(self._take_turns())
-            for link, connection in list(self._connections.items()):
-                connection.hold_back(link.choked)
+            self.members.hold_back()
         finally:
             self._pumping = False
 
     def reload(self) -> None:
-        """Read the trustpoint's files again (SIGHUP). If one cannot be used, what was read before stays.
-
-        Links that are up stay up, but for those of neighbors whose certificate is now revoked.
-        """
-        trustpoint, stateful = self._configuration.trustpoint, self._configuration.stateful
-        if trustpoint is None or stateful is None:
-            return
-        try:
-            self._credentials = Credentials.load(trustpoint, stateful.nat_id)
-        except TrustpointError as error:
-            self.log.error("not reloaded: {reason}", reason=str(error))
-            return
-        self.log.info("certificates reloaded")
-        self._warn_of_ends()
-        for connection in list(self._connections.values()):
-            if connection.identity is not None and self._is_revoked(connection.identity):
-                connection.refuse(f"the certificate of {connection.identity} was revoked")
-
-    # Links
-
-    def opened(self, connection: LinkProtocol, link: Link) -> None:
-        """A connection proved whose it is."""
-        self._connections[link] = connection
-        self.device.opened(link, self._now())
-        self.pump()
-
-    def received(self, link: Link, data: bytes) -> None:
-        """Bytes off a link."""
-        self.device.received(link, data, self._now())
-        self._pump_soon()
-
-    def ended(self, link: Link, reason: str) -> None:
-        """A connection is over, or never came up."""
-        self._connections.pop(link, None)
-        self.device.lost(link, reason, self._now())
-        self.pump()
+        """Read the trustpoint's files again (SIGHUP); see :meth:`snat.net.members.Members.reload`."""
+        self.members.reload(self._configuration)
 
     # cli.router.Router
 
@@ -206,22 +156,34 @@ class RouterService(Service):
         return self._configuration
 
     def apply(self, configuration: Configuration) -> None:
-        """Verify, then apply; see :class:`cli.router.Router`.
+        """Verify, then apply; see :class:`cli.router.Router` and :meth:`snat.device.device.Device.configure`.
 
-        Rules, pools, lists, time-outs, interfaces and the name change at once, and entries that exist
-        stay. Who the members are, and the trustpoint, change at a restart.
+        First comes all that can be refused: files are read, ports opened, the kernel asked.
         """
         problems = verify(configuration)
         if problems:
             raise ConfigurationRefused("; ".join(map(str, problems)))
-        was = self._configuration
-        if (configuration.stateful, configuration.trustpoint) != (was.stateful, was.trustpoint):
-            raise ConfigurationRefused(
-                "members and trustpoint change at a restart: write them into the file of --config and restart"
-            )
-        self._datapath.configure(configuration, self._managing)
-        self.device.configure(configuration)
-        self._configuration = configuration
+        change = Change(before=self._configuration, after=configuration)
+        try:
+            prepared = self.members.prepare(configuration) if self.running else None
+        except (TrustpointError, CannotListenError) as error:
+            raise refusal_of(error) from error
+        try:
+            managing = change.manages(self._managing)
+            self._datapath.configure(configuration, managing)
+        except ConfigurationRefused:
+            if prepared is not None:
+                prepared.discard()
+            raise
+        self._managing, self._configuration = managing, configuration
+        self._pumping = True  # not before all of it is done
+        try:
+            self.device.configure(configuration, self._now())
+            if prepared is not None:
+                self.members.follow(prepared)
+        finally:
+            self._pumping = False
+        self.pump()
 
     def translations(self) -> Iterator[Translation]:
         """The NAT table, lazily."""
@@ -234,9 +196,7 @@ class RouterService(Service):
     def statistics(self) -> Statistics:
         """All counters, those of the device and of what surrounds it."""
         counters = report.statistics(self.device).counters | self._datapath.counters()
-        for number, gate in enumerate(self._gates):
-            counters[f"listener{number or ''}"] = as_dict(gate.counters)
-        counters["dialler"] = as_dict(self._dialled)
+        counters |= self.members.counters()
         counters["log"] = {"suppressed": self._repeating.suppressed}
         return Statistics(counters=counters)
 
@@ -264,13 +224,9 @@ class RouterService(Service):
     def _now(self) -> float:
         return self._reactor.seconds()
 
-    def _groups(self) -> tuple[Group, ...]:
-        stateful = self._configuration.stateful
-        return stateful.groups if stateful is not None else ()
-
     def _nat_ids(self, address: IPv4Address | None) -> set[int]:
         """Of the peer with an address, or of all. Raises CommandRefused if there is none with it."""
-        peers = [peer for group in self._groups() for peer in group.peers]
+        peers = [peer for group in groups_of(self._configuration) for peer in group.peers]
         found = {peer.nat_id for peer in peers if address in (None, peer.address)}
         if address is not None and not found:
             known = ", ".join(sorted({str(peer.address) for peer in peers})) or "it has none"
@@ -281,20 +237,12 @@ class RouterService(Service):
         """Turns, as long as there is something to say; when the next is due."""
         for _ in range(_ROUNDS):
             self.device.turn(self._now())
-            self._greet()
+            self.members.greet()
             if not self._do_as_asked():
                 return self.device.next_deadline()
-            sent = [connection.flush() for connection in list(self._connections.values())]
-            if not any(sent):
+            if not self.members.flush():
                 return self.device.next_deadline()
         return self._now()
-
-    def _greet(self) -> None:
-        """A session that came up ends the back-off of its neighbor."""
-        for link, connection in list(self._connections.items()):
-            if link.established and not connection.established:
-                connection.established = True
-                self._diallers[link.neighbor.nat_id].established()
 
     def _do_as_asked(self) -> bool:
         """Act on what the device asks for; False if something must wait, and with it all that we say.
@@ -317,16 +265,12 @@ class RouterService(Service):
         match event:
             case TermTaken():
                 self._state.take_term(event.feed, event.term)
-            case RoleTaken():
-                self._claim([*self._managing, event.group])
-            case RoleLeft():
-                self._claim([group for group in self._managing if group != event.group])
+            case RoleTaken() | RoleLeft():
+                self._claim()
             case IncarnationRefused() if event.incarnation == self.device.incarnation:
                 self.device.renew(self._state.renew_incarnation(), self._now())
             case LinkClosed():
-                connection = self._connections.pop(event.link, None)
-                if connection is not None:
-                    connection.close(last_word=not self._undone)
+                self.members.close(event.link, last_word=not self._undone)
             case Noted(repeats=True):
                 self._repeating.say(event.text, alarm=event.alarm, **event.fields)
             case Noted():
@@ -336,7 +280,8 @@ class RouterService(Service):
         threads: Any = self._reactor
         return deferToThreadPool(threads, threads.getThreadPool(), work)
 
-    def _claim(self, managing: list[Group]) -> None:
+    def _claim(self) -> None:
+        managing = tuple(group.configuration for group in self.device.groups if group.manages)
         self._datapath.claim(managing)
         self._managing = managing
 
@@ -356,60 +301,3 @@ class RouterService(Service):
     def _ring(self) -> None:
         self._alarm = None
         self.pump()
-
-    def _tls(self) -> CertificateOptions:
-        assert self._credentials is not None, "verify() demands a trustpoint for a group"
-        return self._credentials.options
-
-    def _is_revoked(self, identity: Identity) -> bool:
-        return self._credentials is not None and self._credentials.revokes(identity)
-
-    def _warn_of_ends(self) -> None:
-        if self._credentials is not None:
-            for path, days in self._credentials.ending(utc_now()):
-                left = f"ends in {days} days" if days >= 0 else "has ended"
-                self.log.warn("{path} {left}: replace it, then `kill -HUP`", path=path, left=left)
-
-    def _listen(self) -> None:
-        """Groups may share an address and port: their neighbors then come through one gate."""
-        places: dict[tuple[str, int], set[str]] = {}
-        for group in self._groups():
-            expected = places.setdefault((str(group.address), group.port), set())
-            expected.update(str(peer.address) for peer in group.peers)
-        for (host, port), addresses in places.items():
-            gate = Gate(self._tls, self, self._choose, addresses, self._reactor, self._repeating)
-            self._gates.append(gate)
-            self._ports.append(self._reactor.listenTCP(port, gate, interface=host))
-
-    def _dialler(self, nat_id: int) -> Dialler:
-        addresses = [
-            Address(str(peer.address), peer.port, str(group.address))
-            for group in self._groups()
-            for peer in group.peers
-            if peer.nat_id == nat_id
-        ]
-        name = self.device.neighbors[nat_id].name
-
-        def check(identity: Identity | None, host: str) -> str:
-            if identity is None or not identity.is_of(name, nat_id):
-                return f"{host} is {identity or 'no snat router'}; {name} (NAT ID {nat_id}) is configured"
-            return f"the certificate of {identity} is revoked" if self._is_revoked(identity) else ""
-
-        return Dialler(
-            self._reactor,
-            self._tls,
-            self,
-            addresses,
-            begin=lambda: self.device.dialled(nat_id, self._now()),
-            check=check,
-            counters=self._dialled,
-        )
-
-    def _choose(self, identity: Identity | None, _host: str) -> Link | str:
-        """Whose an accepted connection is."""
-        for nat_id, neighbor in self.device.neighbors.items():
-            if identity is not None and identity.is_of(neighbor.name, nat_id):
-                if self._is_revoked(identity):
-                    return f"the certificate of {identity} is revoked"
-                return self.device.accepted(nat_id, self._now())
-        return f"its certificate is of {identity}, no neighbor" if identity else "it speaks another protocol"

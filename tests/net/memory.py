@@ -417,10 +417,10 @@ class Member:
         Not ``told``, as a power cut: its connections carry nothing any more, and nobody says so.
         """
         self.service.running = False
-        for dialler in self.service._diallers.values():
+        for dialler in self.service.members._diallers.values():
             dialler.stop()
-        for port in self.service._ports:
-            port.stopListening()
+        for door in self.service.members._doors.values():
+            door.port.stopListening()
         self.service._daily.stop()
         snapshots = self.service._snapshots
         for call in (self.service._alarm, snapshots._next if snapshots is not None else None):
