@@ -781,9 +781,9 @@ def refused_changes(configuration: Configuration) -> dict[str, Configuration]:
     assert configuration.trustpoint is not None
     (group,) = stateful.groups
     return {
-        "cannot listen on 192.168.77.2 port 15555: .*Address already in use; give": replace(
+        "cannot listen on 192.168.77.3 port 15555: .*Address already in use; give": replace(
             configuration,
-            stateful=Stateful(nat_id=1, groups=(replace(group, address=IPv4Address(address(2))),)),
+            stateful=Stateful(nat_id=1, groups=(replace(group, address=IPv4Address(address(3))),)),
         ),
         "other.pem: No such file": replace(
             configuration, trustpoint=replace(configuration.trustpoint, certificate="other.pem")
@@ -799,6 +799,7 @@ def refused_changes(configuration: Configuration) -> dict[str, Configuration]:
 def test_what_is_refused_changes_nothing(reactor: Reactor, ready: tuple[Member, Member], why: int) -> None:
     first, second = ready
     reason, wanted = list(refused_changes(replace(first.configuration, hostname="EDGE")).items())[why]
+    reactor.listening[address(3), PORT] = object()  # another program has it
     links, listening = first.device.neighbors[2].links(), set(reactor.listening)
     with pytest.raises(ConfigurationRefused, match=reason):
         first.service.apply(wanted)
