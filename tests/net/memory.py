@@ -313,6 +313,8 @@ class RecordedPath:
         self.batch_done = batch_done
         self.told: list[str] = []
         self.refusal: Exception | None = None
+        self.managed: tuple[Group, ...] = ()
+        """Groups that were managed when it was configured last."""
 
     def _tell(self, what: str) -> None:
         if self.refusal is not None:
@@ -330,6 +332,7 @@ class RecordedPath:
 
     def configure(self, configuration: Configuration, managed: Iterable[Group]) -> None:
         self._tell("configure")
+        self.managed = tuple(managed)
 
     def counters(self) -> dict[str, dict[str, int]]:
         return {"recorded": {"told": len(self.told)}}
