@@ -146,7 +146,7 @@ def test_two_empty_routers_become_a_pair_in_any_order(
 
 
 def test_a_pair_that_is_typed_piece_by_piece(reactor: Reactor, tmp_path: Path, authority: Path) -> None:
-    """As an engineer types: the block, then its peer, then its mapping; rules last, on one, then on the other."""
+    """As an engineer types: the block, then its peer, then its mapping; rules last, on one first."""
     members = [empty(reactor, tmp_path, nat_id) for nat_id in (1, 2)]
     wholes = [configured(1, PRIMARY, (2,), authority), configured(2, BACKUP, (1,), authority)]
     for member, whole in zip(members, wholes, strict=True):
@@ -323,6 +323,11 @@ def test_a_third_member_joins_a_pair_while_entries_flow(
     slots = [set(member.device.slots) for member in (first, second, third)]
     assert sum(map(len, slots)) == len(set.union(*slots)) == SLOTS
     assert [len(one) for one in slots[:2]] != shares
+    old = first.table
+    first.traffic(30, first=9000)
+    given = {int.from_bytes(one[INSIDE_GLOBAL][5:], "big") for one in first.table - old}
+    assert len(given) == 30
+    assert {(port >> 1) % SLOTS for port in given} <= slots[0]
 
 
 def test_a_member_that_leaves_is_no_neighbor_any_more(reactor: Reactor, ready: tuple[Member, Member]) -> None:
@@ -423,6 +428,41 @@ def test_a_group_of_another_neighbor_does_not_notice(
     assert claims(first)[-1] == "claim [10]"
 
 
+def test_who_ends_a_group_says_so_though_the_link_is_that_of_another_too(
+    reactor: Reactor, tmp_path: Path, authority: Path
+) -> None:
+    wholes = [
+        sharing(authority, 1, (PRIMARY, 10, 2), (PRIMARY, 20, 2)),
+        sharing(authority, 2, (BACKUP, 10, 1), (BACKUP, 20, 1)),
+    ]
+    first, second = members = [
+        Member(reactor, tmp_path / str(one), whole) for one, whole in enumerate(wholes)
+    ]
+    become_pair(reactor, first, second)
+    reactor.run_until(lambda: all(group.manages for group in first.device.groups))
+    traffic_of_20(first, 5)
+    until_ready(reactor, *members)
+    first.service.apply(sharing(authority, 1, (PRIMARY, 10, 2)))
+    reactor.settle()
+    assert [group.manages for group in second.device.groups] == [False, True]
+    assert len(second.table) == 5
+    assert first.table == set()
+    reactor.elapse(1.0)
+    assert (first.standing, second.standing) == ("MANAGE", "LISTEN")
+
+
+def test_a_neighbor_that_was_just_configured_is_no_alarm_yet(
+    reactor: Reactor, tmp_path: Path, authority: Path, log: Log
+) -> None:
+    first = empty(reactor, tmp_path, 1)
+    reactor.elapse(5.0)
+    first.service.apply(configured(1, PRIMARY, (2,), authority))
+    reactor.elapse(HOLD - 0.1)
+    assert log.lines("alarm") == []
+    reactor.elapse(1.0)
+    assert log.lines("alarm: r2.example is silent")
+
+
 # Mapping IDs
 
 
@@ -460,11 +500,31 @@ def test_a_mapping_is_added_and_removed_in_any_order(
 
 
 def traffic_of_20(member: Member, count: int) -> None:
-    """New flows of the second rule's hosts."""
+    """New TCP connections of the second rule's hosts: their ports are not quarantined when they end."""
     for port in range(5000, 5000 + count):
-        buffer, end = packets.buffer(packets.udp("10.0.1.5", port, "198.51.100.9", 53))
+        buffer, end = packets.buffer(packets.tcp("10.0.1.5", port, "198.51.100.9", 53, "S"))
         assert member.device.packet(buffer, end, False, member.reactor.seconds())
     member.service.pump()
+
+
+def test_who_manages_goes_on_though_the_other_lists_a_mapping_first_that_it_has_no_more(
+    reactor: Reactor, ready: tuple[Member, Member]
+) -> None:
+    first, second = ready
+    for member in ready:
+        member.service.apply(with_mapping(in_force(member)))
+    until_ready(reactor, *ready)
+    made = in_force(first)
+    assert made.stateful is not None
+    rules = tuple(rule for rule in made.dynamic_rules if rule.mapping_id == 20)
+    less = replace(made.stateful, groups=(replace(group_of(first), mapping_ids=(20,)),))
+    first.service.apply(replace(made, stateful=less, dynamic_rules=rules))
+    reactor.elapse(3.0)
+    traffic_of_20(first, 3)
+    reactor.elapse(1.0)
+    assert (first.standing, second.standing) == ("MANAGE", "LISTEN")
+    assert claims(second) == []
+    assert len(of_mapping(second, 20)) == 3
 
 
 def test_a_mapping_that_comes_back_goes_on_above_its_former_term(
