@@ -243,6 +243,22 @@ def test_a_shorter_hold_time_is_that_of_the_next_takeover(
     assert reactor.seconds() - began < 0.3
 
 
+def test_a_longer_hold_time_is_that_of_the_links_that_are_up(
+    reactor: Reactor, ready: tuple[Member, Member]
+) -> None:
+    before = [links(ready[0], 2), links(ready[1], 1)]
+    for member in ready:
+        change(member, hold_time=3.0)
+    for cable in reactor.cables:
+        cable.stalled = True
+    reactor.elapse(2.0)
+    for cable in reactor.cables:
+        cable.stalled = False
+    reactor.elapse(1.0)
+    assert [links(ready[0], 2), links(ready[1], 1)] == before
+    assert [member.standing for member in ready] == ["MANAGE", "LISTEN"]
+
+
 def test_a_virtual_address_is_told_to_the_data_path_of_who_manages(ready: tuple[Member, Member]) -> None:
     first, second = ready
     virtual = VirtualAddress(address=IPv4Address("10.0.0.1"), interface="in0")
@@ -527,6 +543,28 @@ def test_who_manages_goes_on_though_the_other_lists_a_mapping_first_that_it_has_
     assert len(of_mapping(second, 20)) == 3
 
 
+def test_changes_that_wait_belong_to_a_mapping_that_goes(
+    reactor: Reactor, ready: tuple[Member, Member]
+) -> None:
+    plain = [in_force(member) for member in ready]
+    for member, configuration in zip(ready, plain, strict=True):
+        member.service.apply(with_mapping(configuration))
+    until_ready(reactor, *ready)
+    first, second = ready
+    second.service._pumping = True
+    first.traffic(5, first=3000)
+    traffic_of_20(first, 5)
+    reactor.settle()
+    second.service._pumping = False
+    link = second.device.neighbors[1].incoming
+    assert link is not None
+    assert link.inbound.size
+    second.service.apply(plain[1])
+    assert len(of_mapping(second, 10)) == len(second.table) == 15
+    first.service.apply(plain[0])
+    until_ready(reactor, *ready)
+
+
 def test_a_mapping_that_comes_back_goes_on_above_its_former_term(
     reactor: Reactor, ready: tuple[Member, Member]
 ) -> None:
@@ -607,7 +645,8 @@ def test_another_nat_id_is_another_device_with_the_same_entries(
     )
     reactor.settle()
     assert second.standing == "MANAGE"
-    assert len(first.table) == 10
+    (state,) = first.device.groups[0].feeds.values()
+    assert (len(first.table), state.digest.count, state.kept.term) == (10, 10, Term(1, 1))
     change(second, peers=(replace(peer(3), address=IPv4Address(address(1))),))
     reactor.run_until(lambda: first.standing == "MANAGE" and second.standing == "LISTEN")
     until_ready(reactor, *ready)
