@@ -9,14 +9,11 @@ from collections.abc import Collection
 from typing import Final
 
 from snat.config.model import Configuration
-from snat.config.model import Group as GroupConfiguration
 from snat.counters import as_dict
 from snat.device.alarms import Alarm, alarms
-from snat.device.change import Change, groups_of, peers_of
-from snat.device.digest import configuration_digest
+from snat.device.change import peers_of
+from snat.device.configured import Configured
 from snat.device.events import DeviceEvent, Noted
-from snat.device.group import Group
-from snat.device.linking import Linking
 from snat.device.links import Neighbor
 from snat.device.refused import CommandRefused
 from snat.device.serving import serve
@@ -25,16 +22,15 @@ from snat.device.translation import Pools, rules_of, timeouts_of
 from snat.nat.entry import LOCAL_NAT_ID, MAPPING, NAT_ID, entry_number
 from snat.nat.pool import member_slots
 from snat.nat.table import NatTable
-from snat.replication.feed import FeedCounters, FeedState
+from snat.replication.feed import FeedCounters
 from snat.translate.translator import Translator, Verdict
 from snat.wire import items
-from snat.wire.errors import ErrorCode
-from snat.wire.header import NO_TERM, Feed, Position, Term, encode
+from snat.wire.header import Feed, Term, encode
 
 _LOCAL: Final = LOCAL_NAT_ID.to_bytes(4, "big")
 
 
-class Device(Linking):
+class Device(Configured):
     """A router's mind: the table, the translator, the groups and the links."""
 
     def __init__(
@@ -56,9 +52,7 @@ class Device(Linking):
         self._ports = ports
         self._pools: Pools = {}
         self._terms = dict(terms)
-        """The highest of every feed that there was, but for those that have a state now."""
         self._neighbors_since = self._next_keepalive = now
-        """Since when the neighbors are these, and have what they have now in common with us."""
         self._alarms: dict[Alarm, str] = {}
         nat_id = configuration.stateful.nat_id if configuration.stateful else 0
         neighbors = {one: Neighbor(one, name) for one, name in peers_of(configuration).items()}
@@ -81,39 +75,6 @@ class Device(Linking):
             for group in groups:
                 group.begin_with()
         self.translator.flows.manage(0, True, now)
-
-    def configure(self, configuration: Configuration, now: float) -> None:
-        """Become what another configuration says, which is verified; the same one again changes nothing.
-
-        Groups that keep a mapping ID go on, in the standing that they have. Sessions begin anew where their
-        *authenticate* would say something else, or the neighbor is found elsewhere. Entries stay, those of
-        mappings apart that no group shares any more.
-        """
-        change = Change(before=self.configuration, after=configuration)
-        concerned = change.concerned()
-        positions = self.positions()
-        for nat_id in concerned & self.neighbors.keys():
-            self._hear_out(self.neighbors[nat_id], now)
-        kept = self._leave_groups(change.goes_on(), now)
-        nat_id = configuration.stateful.nat_id if configuration.stateful else 0
-        neighbors = self._rename(concerned, nat_id, peers_of(configuration), now)
-        for mapping_id in change.forgotten():
-            self.translator.flows.forget(mapping_id, now)
-        self.configuration = configuration
-        slots = member_slots(nat_id, [*neighbors, nat_id])
-        self.translator.configure(
-            rules_of(configuration, slots, self._ports, self._pools), timeouts_of(configuration)
-        )
-        groups = [
-            self._go_on(kept[group], group, neighbors, positions, now)
-            if group in kept
-            else self._begin(group, nat_id, neighbors, positions, now)
-            for group in self._configured()
-        ]
-        self._take(nat_id, neighbors, slots, groups)
-        self._next_keepalive = min(self._next_keepalive, now + self._keepalive)
-        if concerned:
-            self._neighbors_since = now
 
     # An operator's orders
 
@@ -184,10 +145,6 @@ class Device(Linking):
         self._exchange.events = []
         return drained
 
-    def positions(self) -> dict[Feed, Position]:
-        """Of each feed, the position at which the table was whole last: now, or before this run."""
-        return {feed: group.vouched(feed) for group in self.groups for feed in group.feeds}
-
     def counters(self) -> dict[str, dict[str, int]]:
         """All counters, by subject."""
         return {
@@ -198,106 +155,6 @@ class Device(Linking):
         }
 
     # Inside
-
-    def _configured(self) -> tuple[GroupConfiguration, ...]:
-        """The groups that share something."""
-        return tuple(group for group in groups_of(self.configuration) if group.mapping_ids)
-
-    def _group(
-        self, group: GroupConfiguration, nat_id: int, neighbors: dict[int, Neighbor], now: float
-    ) -> Group:
-        flows = self.translator.flows
-        return Group(
-            group,
-            self._digests(group),
-            nat_id,
-            [neighbors[peer.nat_id] for peer in group.peers],
-            self.table,
-            self.feed_counters,
-            self._terms,
-            flows.manage,
-            flows.adopt,
-            flows.restrain,
-            now,
-        )
-
-    def _digests(self, group: GroupConfiguration) -> dict[int, int]:
-        return {one: configuration_digest(self.configuration, one) for one in group.mapping_ids}
-
-    def _leave_groups(
-        self, goes_on: dict[GroupConfiguration, GroupConfiguration], now: float
-    ) -> dict[GroupConfiguration, Group]:
-        """End groups, and feeds of others; those that go on, by what they become."""
-        kept: dict[GroupConfiguration, Group] = {}
-        for group in self.groups:
-            becomes = goes_on.get(group.configuration)
-            left = [
-                feed for feed in group.feeds if becomes is None or feed.mapping_id not in becomes.mapping_ids
-            ]
-            self._terms |= {feed: group.feeds[feed].highest for feed in left}
-            if becomes is None:
-                group.end(now)
-            else:
-                kept[becomes] = group
-                group.drop(left, now)
-            self._events += group.events  # before any of the links ends
-            group.events = []
-        return kept
-
-    def _rename(
-        self, concerned: set[int], nat_id: int, names: dict[int, str], now: float
-    ) -> dict[int, Neighbor]:
-        """The neighbors of these names; links end where they are concerned."""
-        for one in concerned & self.neighbors.keys():
-            if one not in names:
-                self._part(self.neighbors[one], "it is no neighbor any more", ErrorCode.STOPPED, now)
-                self.neighbors[one].leave()
-            elif nat_id != self.nat_id:
-                self._part(self.neighbors[one], "the device takes another NAT ID", ErrorCode.STOPPED, now)
-            else:
-                self._part(self.neighbors[one], "it is configured anew", ErrorCode.REPLACED, now)
-        neighbors = {one: self.neighbors.get(one) or Neighbor(one, name) for one, name in names.items()}
-        for one, name in names.items():
-            neighbors[one].name = name
-        return neighbors
-
-    def _go_on(
-        self,
-        group: Group,
-        configuration: GroupConfiguration,
-        neighbors: dict[int, Neighbor],
-        positions: dict[Feed, Position],
-        now: float,
-    ) -> Group:
-        added = [
-            FeedState(feed, highest=self._terms.get(feed, NO_TERM))
-            for feed in (Feed(0, one) for one in configuration.mapping_ids)
-            if feed not in group.feeds
-        ]
-        self._account(added, positions)
-        members = [neighbors[peer.nat_id] for peer in configuration.peers]
-        group.follow(configuration, self._digests(configuration), members, added, now)
-        return group
-
-    def _begin(
-        self,
-        configuration: GroupConfiguration,
-        nat_id: int,
-        neighbors: dict[int, Neighbor],
-        positions: dict[Feed, Position],
-        now: float,
-    ) -> Group:
-        """As at a start, with what the table holds for a snapshot."""
-        group = self._group(configuration, nat_id, neighbors, now)
-        self._account(group.feeds.values(), positions)
-        group.begin_with()
-        return group
-
-    def _account(self, states: Collection[FeedState], positions: dict[Feed, Position]) -> None:
-        """The table has entries only of feeds that there were, in another group or under another NAT ID."""
-        moved = [state for state in states if state.feed in positions]
-        if moved:
-            account(Snapshot(records=[], positions=positions), self.table, moved)
 
     def _fill(self, snapshot: Snapshot) -> Noted:
         mapping_ids = {one for group in self._configured() for one in group.mapping_ids}

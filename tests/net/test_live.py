@@ -668,6 +668,22 @@ def test_another_trustpoint_proves_every_link_anew(
     assert (first.standing, second.standing) == ("MANAGE", "LISTEN")
 
 
+def test_who_is_in_the_middle_of_proving_itself_sees_the_new_certificate(
+    reactor: Reactor, tmp_path: Path, authority: Path
+) -> None:
+    first, second = pair(reactor, tmp_path, authority)
+    first.service.startService()
+    reactor.elapse(0.2)
+    second.service.startService()
+    reactor.advance(0.001)  # TCP is up, TLS is not
+    (cable,) = [one for one in reactor.cables if one.client.getHost().host == address(2)]
+    other = trustpoint_of(certificates(tmp_path / "other", (1,)), "r1.example")
+    first.service.apply(replace(in_force(first), trustpoint=other))
+    reactor.settle()
+    assert cable.server.aborted
+    assert first.counters("listener")["accepted"] == 0
+
+
 def test_what_the_data_path_refuses_opens_no_port_and_ends_no_link(
     reactor: Reactor, ready: tuple[Member, Member]
 ) -> None:
