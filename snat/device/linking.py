@@ -54,18 +54,13 @@ class Linking:
         now: float,
     ) -> None:
         """``run`` is random: it tells this process from others of the same incarnation."""
-        self.nat_id = nat_id
         self.incarnation = incarnation
-        self.neighbors = neighbors
-        self.slots = slots
-        self.groups = groups
         self.link_counters = LinkCounters()
         self._run = run
-        self._group_of: dict[Feed, Group] = {feed: group for group in groups for feed in group.feeds}
+        self._group_of: dict[Feed, Group] = {}
+        self._take(nat_id, neighbors, slots, groups)
         self._exchange = Exchange(self._group_of, counters)
         self._events: list[DeviceEvent] = []
-        self._keepalive = min((group.configuration.keepalive for group in groups), default=1.0)
-        self._hold_time = min((group.configuration.hold_time for group in groups), default=3.0)
         self._last_turn = now
 
     def dialled(self, nat_id: int, now: float) -> Link:
@@ -138,6 +133,34 @@ class Linking:
     def _next_number(self) -> int:
         self.link_counters.begun += 1
         return self.link_counters.begun
+
+    def _take(
+        self, nat_id: int, neighbors: dict[int, Neighbor], slots: Sequence[int], groups: list[Group]
+    ) -> None:
+        """Who this device is, and with whom. Sessions that go on are judged by the present hold time."""
+        self.nat_id = nat_id
+        self.neighbors = neighbors
+        self.slots = slots
+        self.groups = groups
+        self._group_of.clear()  # it is known elsewhere
+        self._group_of.update({feed: group for group in groups for feed in group.feeds})
+        self._keepalive = min((group.configuration.keepalive for group in groups), default=1.0)
+        self._hold_time = min((group.configuration.hold_time for group in groups), default=3.0)
+        for neighbor in neighbors.values():
+            for link in neighbor.links():
+                link.session.hold_time = self._hold_time
+
+    def _hear_out(self, neighbor: Neighbor, now: float) -> None:
+        """What came by now belongs to the configuration that there is now."""
+        for link in neighbor.links():
+            self._apply_rest(link, now)
+            self._drain(link, now)
+
+    def _part(self, neighbor: Neighbor, reason: str, code: ErrorCode, now: float) -> None:
+        """Close the links to a neighbor, in whatever state they are."""
+        for link in neighbor.links():
+            link.session.stop(reason, code)
+            self._drain(link, now)
 
     def _session(self, neighbor: Neighbor) -> Session:
         hello = Authenticate(

@@ -193,6 +193,7 @@ class Neighbor:
         if len(self.incarnations) > _INCARNATIONS:
             self.incarnations.popitem(last=False)
         self.units = {unit.feed: unit for unit in units}
+        self.applied = {feed: at for feed, at in self.applied.items() if feed in self.units}
         self.standings = {
             unit.feed: known.get(unit.feed)
             or RoleChange(unit.feed, unit.role, unit.standing, unit.applied.term)
