@@ -23,7 +23,7 @@ from cli.configuration_file import (
 )
 from cli.shell import Shell
 from snat.config.model import Configuration
-from snat.net.control import ControlSocket, ControlSocketError, Visitor, make_way
+from snat.net.control import ControlSocket, ControlSocketError, make_way
 from snat.net.datapath import CAPTURE_TTL_STEP, TUN_TTL_STEP, CapturePath, TunPath
 from snat.net.files import StateDirectory, StateError
 from snat.net.log import MESSAGES
@@ -34,6 +34,7 @@ from snat.net.reload import Program, pidfile_of, reason_of_this_start
 from snat.net.service import RouterService
 from snat.net.syslog import SystemLog
 from snat.net.tls import TrustpointError
+from snat.net.visitor import Visitor
 
 DEFAULT_CONTROL = "/run/snat/control.sock"
 

@@ -8,7 +8,9 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 
 from cli.shell import Shell
-from snat.net.control import ControlFactory, ControlSession, Visitor
+from snat.net.control import ControlFactory
+from snat.net.control_session import ControlSession
+from snat.net.visitor import Visitor
 from tests.cli.fake_router import FakeRouter
 
 

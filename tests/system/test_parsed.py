@@ -1,7 +1,6 @@
-"""What a daemon that runs says is read by the parsers of ntc_templates; lists are typed, saved and found again."""
+"""What a running daemon says is read by the parsers of ntc_templates; lists are typed, saved, found again."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from ntc_templates.parse import parse_output
@@ -53,7 +52,10 @@ def said(router: Daemon, *commands: str) -> str:
 
 
 def parsed(router: Daemon, command: str) -> list[dict[str, str]]:
-    return parse_output(platform="cisco_ios", command=command, data=said(router, command))
+    rows: list[dict[str, str]] = parse_output(
+        platform="cisco_ios", command=command, data=said(router, command)
+    )
+    return rows
 
 
 def test_translations(router: Daemon) -> None:
@@ -89,7 +91,17 @@ def test_the_log(router: Daemon) -> None:
 
 def test_standby_of_a_router_without_groups(router: Daemon) -> None:
     lines = said(router, "show standby brief").splitlines()
-    assert lines[-1].split() == "Interface Grp Pri P State Active Standby Virtual IP".split()
+    assert lines[-1].split() == [
+        "Interface",
+        "Grp",
+        "Pri",
+        "P",
+        "State",
+        "Active",
+        "Standby",
+        "Virtual",
+        "IP",
+    ]
 
 
 def test_lists_are_typed_shown_and_saved(router: Daemon) -> None:
