@@ -42,6 +42,7 @@ def parser() -> argparse.ArgumentParser:
     _add_kernel(commands)
     _add_pki(commands)
     _add_lab(commands)
+    _add_pcap(commands)
     return top
 
 
@@ -97,6 +98,15 @@ def _add_lab(commands: "Commands") -> None:
     lab.set_defaults(command=_lab)
 
 
+def _add_pcap(commands: "Commands") -> None:
+    pcap = commands.add_parser("pcap", help="translate a capture (pcap, pcapng) by a configuration")
+    pcap.add_argument("--config", metavar="FILE", type=Path, required=True, help="as the daemon reads it")
+    pcap.add_argument("--json", action="store_true", help="print the counters as one JSON object")
+    pcap.add_argument("source", metavar="IN", help="the capture, or - for standard input")
+    pcap.add_argument("target", metavar="OUT", help="what becomes of it, or - for standard output")
+    pcap.set_defaults(command=_pcap)
+
+
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
@@ -125,6 +135,12 @@ def _check(options: argparse.Namespace) -> int:
         return 1
     print(f"{file}: in order")
     return 0
+
+
+def _pcap(options: argparse.Namespace) -> int:
+    from snat.capture_tool import translate_capture
+
+    return translate_capture(options.config, options.source, options.target, json=options.json)
 
 
 def _kernel_show(_: argparse.Namespace) -> int:

@@ -23,11 +23,11 @@ from cli.configuration_file import (
 )
 from cli.shell import Shell
 from snat.config.model import Configuration
+from snat.net.capture_frame import CaptureError
 from snat.net.control import ControlSocket, ControlSocketError, make_way
 from snat.net.datapath import CAPTURE_TTL_STEP, TUN_TTL_STEP, CapturePath, TunPath
 from snat.net.files import StateDirectory, StateError
 from snat.net.log import MESSAGES
-from snat.net.pcap import CaptureError
 from snat.net.processes import INTERVAL
 from snat.net.refused import KernelRefused
 from snat.net.reload import Program, pidfile_of, reason_of_this_start

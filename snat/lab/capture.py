@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from snat.lab.packets import ACK, ICMP, PUSH, SYN, TCP, UDP, Packet, PacketError, build, parse
-from snat.net.pcap import CaptureError, CaptureReader, CaptureWriter
+from snat.net.capture_frame import CaptureError
+from snat.net.capture_read import CaptureReader
+from snat.net.capture_write import CaptureWriter
 
 Endpoint = tuple[str, int]
 
@@ -172,7 +174,7 @@ def read(path: Path) -> tuple[list[Packet], list[str]]:
         with path.open("rb") as file:
             for record in CaptureReader(file):
                 try:
-                    packets.append(parse(record.frame[record.start : record.end]))
+                    packets.append(parse(record.packet))
                 except PacketError as error:
                     faults.append(str(error))
     except (FileNotFoundError, CaptureError):

@@ -15,14 +15,16 @@ from snat.config.model import Configuration, Group, Side
 from snat.config.refused import ConfigurationRefused
 from snat.counters import as_dict
 from snat.device.device import Device
+from snat.net.capture_read import CaptureReader
+from snat.net.capture_write import CaptureWriter
 from snat.net.gratuitous_arp import GratuitousArp
 from snat.net.host import Host
 from snat.net.host_plan import HostPlan, host_plan
 from snat.net.kernel import Kernel
 from snat.net.kernel_plan import INSIDE_TUN, OUTSIDE_TUN, KernelPlan
 from snat.net.log import MESSAGES
-from snat.net.pcap import CapturePort, CaptureReader, CaptureWriter
 from snat.net.refused import KernelRefused
+from snat.net.replay import CapturePort
 from snat.net.tun import Offload, Tun, open_tun
 from snat.translate.translator import Verdict
 

@@ -17,7 +17,7 @@ from snat.lab.capture import (
     write,
 )
 from snat.lab.packets import ACK, ICMP, PROTOCOL_NAMES, PUSH, TCP, UDP, Packet, PacketError, build, parse
-from snat.net.pcap import CaptureReader
+from snat.net.capture_read import CaptureReader
 
 OUTSIDE = {flow.number: ("203.0.113.10", 2000 + flow.number) for flow in bundled_flows()}
 EVERY_PACKET = [*opening_packets(), *continuing_packets(OUTSIDE)]
@@ -90,7 +90,7 @@ def test_packets_are_added_to_a_capture_that_is_open_already(tmp_path: Path) -> 
     with path.open("rb") as opened:
         reader = CaptureReader(opened)
         append(path, [SEGMENT, SEGMENT])
-        assert [parse(each.frame) for each in reader] == [SEGMENT, SEGMENT]
+        assert [parse(each.packet) for each in reader] == [SEGMENT, SEGMENT]
 
 
 def test_a_damaged_packet_is_told_and_the_rest_read(tmp_path: Path) -> None:

@@ -17,8 +17,6 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import ARP, CookedLinux, Dot1Q, Ether
 from scapy.packet import Raw
 from scapy.utils import PcapWriter, RawPcapReader
-from twisted.internet.task import Clock
-
 from snat.net.pcap import (
     READY_INTERVAL,
     SNAP_LENGTH_LIMIT,
@@ -30,6 +28,8 @@ from snat.net.pcap import (
     CaptureWriter,
     LinkType,
 )
+from twisted.internet.task import Clock
+
 from snat.net.tun import READS_PER_TURN as BATCH
 
 MAGICS = {(">", 1000): 0xA1B2C3D4, ("<", 1000): 0xA1B2C3D4, (">", 1): 0xA1B23C4D, ("<", 1): 0xA1B23C4D}

@@ -1,0 +1,121 @@
+"""``snat pcap``: a capture translated by a configuration, as fast as it can be read; no daemon, no neighbors.
+
+Time is that of the capture: entries age by it. The router is the only one on the way, so the TTL is lowered.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+from snat.config.model import Configuration
+from snat.device.translation import rules_of, timeouts_of
+from snat.nat.entry import entry_number
+from snat.nat.pool import SLOTS
+from snat.nat.table import NatTable
+from snat.net.capture_frame import SECOND, CaptureCounters, CapturedPacket
+from snat.net.capture_read import CaptureReader
+from snat.net.capture_write import CaptureWriter
+from snat.net.datapath import CAPTURE_TTL_STEP, pool_networks
+from snat.net.realms import Realms
+from snat.net.tun import BUFFER, VNET_HEADER
+from snat.translate.flows import TranslateCounters
+from snat.translate.translator import Translator
+
+AT_ONCE: Final = 1024
+"""Records between two looks at the clock, and at what has aged."""
+_NAT_ID: Final = 1
+_NO_HEADER: Final = bytes(VNET_HEADER)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Translation:
+    """What became of a capture."""
+
+    capture: CaptureCounters
+    translate: TranslateCounters
+    entries: int
+    """In the table at the end."""
+
+
+def translate(
+    configuration: Configuration,
+    source: BinaryIO,
+    target: BinaryIO,
+    progress: Callable[[CaptureCounters], None] = lambda _: None,
+) -> Translation:
+    """Translate a capture. ``progress`` is called now and then.
+
+    Raises :class:`~snat.net.capture_frame.CaptureError`, with all that was whole before it written; OSError.
+    """
+    reader = CaptureReader(source)
+    writer = CaptureWriter.like(target, reader)
+    made = _Offline(configuration)
+    try:
+        while not reader.ended:
+            batch = reader.batch(AT_ONCE)
+            made.translate(batch, writer.translated, reader.counters)
+            progress(reader.counters)
+    finally:
+        writer.flush()
+    return Translation(capture=reader.counters, translate=made.translator.counters, entries=len(made.table))
+
+
+class _Offline:
+    """A translator that manages every mapping, on a clock of its own."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self.table = NatTable()
+        self._number = 0
+        self._now = 0.0
+        rules = rules_of(configuration, range(SLOTS), random.SystemRandom(), {})
+        self.translator = Translator(
+            self.table,
+            rules,
+            timeouts_of(configuration),
+            identity=self._identity,
+            ttl_step=CAPTURE_TTL_STEP,
+            now=0.0,
+        )
+        for mapping_id in {0, *(rule.mapping_id for rule in configuration.dynamic_rules)}:
+            self.translator.flows.manage(mapping_id, True, 0.0)
+        self._from_outside = Realms(
+            configuration,
+            pool_networks(configuration),
+            lambda host: self.translator.flows.rules.for_source(host) is not None,
+        ).from_outside
+        self._buffer = bytearray(BUFFER)
+        self._deadline = 0.0
+
+    def translate(
+        self,
+        batch: list[CapturedPacket],
+        write: Callable[[CapturedPacket, bytearray, int], None],
+        counters: CaptureCounters,
+    ) -> None:
+        """Translate packets, and hand those that pass to ``write``."""
+        buffer, from_outside, translate = self._buffer, self._from_outside, self.translator.translate
+        now = self._now
+        for packet in batch:
+            time_ns, _, data, _, start, end, length = packet
+            now = max(now, time_ns / SECOND)
+            if now >= self._deadline:
+                self._age(now)
+            there = VNET_HEADER + end - start
+            buffer[:VNET_HEADER] = _NO_HEADER
+            buffer[VNET_HEADER:there] = data[start:end]
+            if translate(buffer, VNET_HEADER + length, from_outside(packet), now):
+                after = buffer[12] << 8 | buffer[13]
+                counters.written += 1
+                write(packet, buffer[VNET_HEADER : there + after - length], after)
+            else:
+                counters.dropped += 1
+        self._now = now
+
+    def _age(self, now: float) -> None:
+        self.translator.flows.expire(now)
+        self._deadline = max(now + 1.0, self.translator.flows.next_deadline())
+
+    def _identity(self) -> tuple[int, int]:
+        self._number += 1
+        return _NAT_ID, entry_number(0, self._number)
