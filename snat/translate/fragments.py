@@ -194,7 +194,7 @@ class Fragments:
             verdict, new[8:], new[:2], difference % 0xFFFF, options=buffer[START] != PLAIN
         )
         released = [
-            (verdict, self._rewritten(packet, way))
+            (way.verdict, self._rewritten(packet, way))
             for _, packet in sorted(datagram.held)
             if way.is_for(packet[0])
         ]
@@ -214,6 +214,7 @@ class Fragments:
             return Verdict.DROP
         if not datagram.way.is_for(buffer[START]):
             self._counters.options += 1
+            self._refuse(datagram)
             return Verdict.DROP
         self._rewrite(buffer, datagram.way)
         self._counters.fragments += 1
