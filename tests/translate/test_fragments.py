@@ -517,14 +517,16 @@ def test_u14a_what_is_late_is_forgotten_though_no_turn_came() -> None:
     assert payloads(through(nat, [two])) == [200]
 
 
+FLOOD = bytes(tiny(17, bytes(1480), 185))
+
+
 def piece_of_flood(number: int) -> bytes:
-    """A later fragment of a datagram of its own, 1480 bytes of payload."""
-    head = bytearray(bytes(tiny(17, b"", 185))[:20]) + bytes(1480)
-    head[2:6] = (1500).to_bytes(2, "big") + (number & 0xFFFF).to_bytes(2, "big")
-    head[13] = number >> 16
+    """A later fragment of a datagram of its own."""
+    head = bytearray(FLOOD[:20])
+    head[4:6], head[13] = (number & 0xFFFF).to_bytes(2, "big"), number >> 16
     head[10:12] = bytes(2)
-    head[10:12] = internet_checksum(bytes(head[:20])).to_bytes(2, "big")
-    return bytes(head)
+    head[10:12] = internet_checksum(bytes(head)).to_bytes(2, "big")
+    return bytes(head) + FLOOD[20:]
 
 
 def test_u14a_a_flood_of_fragments_without_first_harms_no_whole_packet() -> None:
