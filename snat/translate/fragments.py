@@ -104,7 +104,7 @@ class Datagram:
         return (
             (at < len(pieces) and pieces[at][0] < end)
             or (at > 0 and pieces[at - 1][1] > start)
-            or (self.end is not None and (end > self.end or not more))
+            or (self.end is not None and end > self.end)
             or (not more and bool(pieces) and pieces[-1][1] > end)
         )
 

@@ -5,7 +5,7 @@ The first 8 to 20 bytes of a datagram, which make the first fragment, decide for
 
 from collections import defaultdict
 from collections.abc import Sequence
-from itertools import permutations
+from itertools import pairwise, permutations
 from random import Random
 
 import pytest
@@ -15,7 +15,14 @@ from scapy.layers.inet import IP, IPOption_NOP, IPOption_RR, defragment, fragmen
 from scapy.packet import Packet, Raw
 
 from snat.translate.flows import TranslateCounters
-from snat.translate.fragments import LIFETIME, MEMORY, MOST_FRAGMENTS, Fragments
+from snat.translate.fragments import (
+    DATAGRAM_COST,
+    FRAGMENT_COST,
+    LIFETIME,
+    MEMORY,
+    MOST_FRAGMENTS,
+    Fragments,
+)
 from snat.translate.packet import ADDRESSES, IDENTIFICATION, START
 from snat.translate.translator import Verdict
 from tests.packets import addressed, buffer, checksums_are_right, echo, internet_checksum, parse, tcp, udp
@@ -398,13 +405,15 @@ def test_2_1_the_time_over_the_same_may_come_again() -> None:
     assert len(whole(through(nat, cut(datagram("udp", A))))) == 1
 
 
-@pytest.mark.parametrize("offset", [8185, 8190, 8191])
-def test_2_1_nothing_ends_behind_65535(offset: int) -> None:
+@pytest.mark.parametrize(
+    ("offset", "length", "waits"), [(8185, 35, 1), (8185, 36, 0), (8189, 4, 0), (8191, 64, 0)]
+)
+def test_2_1_nothing_ends_behind_65535(offset: int, length: int, waits: int) -> None:
     """The ping of death: receivers wrote behind their buffers."""
     nat = Nat()
-    assert through(nat, [tiny(1, bytes(64), offset, "")]) == []
-    assert nat.counters.malformed == 1
-    assert nat.translator._fragments.memory == 0
+    assert through(nat, [tiny(1, bytes(length), offset, "")]) == []
+    assert (nat.counters.fragments_held, nat.counters.malformed) == (waits, 1 - waits)
+    assert len(nat.translator._fragments) == waits
 
 
 @pytest.mark.parametrize("length", [0, 1, 7, 15])
@@ -480,10 +489,25 @@ def test_i10a_each_fragment_has_its_own_ttl(late: int) -> None:
     nat = Nat()
     left = through(nat, pieces)
     assert nat.counters.ttl_exceeded == 1
-    assert len(left) == (2 if late else 0)
+    assert (len(left), nat.counters.fragments_refused) == ((2, 0) if late else (0, 2))
 
 
 # Bounds
+
+
+def test_u14a_memory_is_what_waits_and_what_is_known() -> None:
+    nat = Nat()
+    fragments = nat.translator._fragments
+    one, two, three = cut(datagram("udp", A))
+    through(nat, [three])
+    assert fragments.memory == DATAGRAM_COST + FRAGMENT_COST + len(three)
+    through(nat, [one])
+    assert fragments.memory == DATAGRAM_COST + 2 * FRAGMENT_COST
+    nat.wait(LIFETIME)
+    assert (fragments.memory, nat.counters.fragments_timed_out) == (0, 0)
+    through(nat, [three, two])
+    through(nat, [at(200, 208)])
+    assert fragments.memory == DATAGRAM_COST, "of what is refused only that it is"
 
 
 @pytest.mark.parametrize("first_at", [0, 1])
@@ -572,8 +596,9 @@ def test_m10_what_may_become_a_fragment_is_numbered_anew() -> None:
     """1,000 packets of two hosts with the same identifications, unfragmented but without DF."""
     nat = Nat()
     packets = [udp(host, 5000, S, 53, flags=0, id=number) for number in range(500) for host in (A, B)]
-    left = [nat.out(one) for one in packets]
-    assert len({one.id for one in left if one is not None}) == 1000
+    numbers = [one.id for one in map(nat.out, packets) if one is not None]
+    assert len(set(numbers)) == len(numbers) == 1000
+    assert {(two - one) % 65536 for one, two in pairwise(numbers)} == {1}, "one sequence for both"
     assert nat.counters.hits == 998
 
 
