@@ -52,6 +52,7 @@ class Options(usage.Options):
     ]
 
     optFlags = [  # noqa: RUF012  the same
+        ["realtime", None, "replay the capture of --pcap as slowly as it was captured"],
         ["strict", None, "do not start with a configuration in which anything is wrong"],
     ]
 
@@ -59,6 +60,8 @@ class Options(usage.Options):
         """Check what can be checked without touching anything."""
         if self["config"] is None:
             raise usage.UsageError("give the configuration: --config FILE")
+        if self["realtime"] and self["pcap"] is None:
+            raise usage.UsageError("--realtime: there is no capture; give --pcap IN:OUT")
         if self["pcap"] is not None:
             source, _, target = self["pcap"].partition(":")
             if not source or not target or Path(source) == Path(target):
@@ -126,7 +129,9 @@ def makeService(options: Options) -> MultiService:
             state,
             ttl_step=CAPTURE_TTL_STEP if pcap else TUN_TTL_STEP,
             datapath=lambda device, done: (
-                CapturePath(device, live, done, *map(Path, pcap.split(":", 1)))
+                CapturePath(
+                    device, live, done, *map(Path, pcap.split(":", 1)), realtime=bool(options["realtime"])
+                )
                 if pcap
                 else TunPath(device, live, done, live.stop)
             ),

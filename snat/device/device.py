@@ -159,7 +159,7 @@ class Device(Configured):
                 self._drain(link, now)
         self._apply_inbound(now)
         self._remember(now)
-        self.translator.flows.expire(now)
+        self.translator.expire(now)
         self._report_collisions()
         for group in self.groups:
             group.turn(now)
@@ -172,7 +172,7 @@ class Device(Configured):
 
     def next_deadline(self) -> float:
         """When :meth:`turn` must be called next, if nothing happens before."""
-        deadlines = [self._next_keepalive, self.translator.flows.next_deadline()]
+        deadlines = [self._next_keepalive, self.translator.next_deadline()]
         deadlines += [at for group in self.groups if (at := group.next_deadline(self._last_turn)) is not None]
         links = [link for neighbor in self.neighbors.values() for link in neighbor.links()]
         deadlines += [at for link in links if (at := link.session.next_deadline()) is not None]

@@ -110,7 +110,7 @@ class CaptureCounters:
     """1: the file ends within a record, as where its writer was killed."""
     written: int = 0
     dropped: int = 0
-    """Packets that the translator did not pass."""
+    """Packets that the translator did not pass when they came; a fragment that waited is written later."""
 
 
 def payload_offset(data: bytes, frame: int, end: int, link_type: LinkType | None) -> int | None:

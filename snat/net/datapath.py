@@ -23,6 +23,7 @@ from snat.net.host_plan import HostPlan, host_plan
 from snat.net.kernel import Kernel
 from snat.net.kernel_plan import INSIDE_TUN, OUTSIDE_TUN, KernelPlan
 from snat.net.log import MESSAGES
+from snat.net.realms import Realms
 from snat.net.refused import KernelRefused
 from snat.net.replay import CapturePort
 from snat.net.tun import Offload, Tun, open_tun
@@ -131,6 +132,7 @@ class TunPath:
     ) -> None:
         """``lost`` is called when somebody deletes a TUN: a router without packets must not hold the role."""
         self._device = device
+        self._more = device.translator.more
         self._lost = lost
         self._reactor = reactor
         self._batch_done = batch_done
@@ -227,6 +229,13 @@ class TunPath:
             self._outside.write(memoryview(buffer)[:length])
         elif verdict is Verdict.TO_INSIDE:
             self._inside.write(memoryview(buffer)[:length])
+        if self._more:
+            self._forward_more()
+
+    def _forward_more(self) -> None:
+        for verdict, packet in self._more:
+            (self._outside if verdict is Verdict.TO_OUTSIDE else self._inside).write(packet)
+        self._more.clear()
 
 
 class CapturePath:
@@ -241,13 +250,17 @@ class CapturePath:
         batch_done: Callable[[], None],
         source: Path,
         target: Path,
+        *,
+        realtime: bool = False,
     ) -> None:
+        """``realtime``: replayed as slowly as it was captured."""
         self._device = device
         self._reactor = reactor
         self._batch_done = batch_done
         self._source = source
         self._target = target
-        self._pools = pool_networks(device.configuration)
+        self._realtime = realtime
+        self._realms = self._realms_of(device.configuration)
         self._files: list[BinaryIO] = []
         self._port: CapturePort | None = None
         self._looking = LoopingCall(self._look)
@@ -276,7 +289,7 @@ class CapturePath:
             _check_no_host(configuration)
         except KernelRefused as refused:
             raise ConfigurationRefused(str(refused)) from refused
-        self._pools = pool_networks(configuration)
+        self._realms = self._realms_of(configuration)
 
     def counters(self) -> dict[str, dict[str, int]]:
         """Those of the replay."""
@@ -299,7 +312,9 @@ class CapturePath:
             self._received,
             self._batch_done,
             self._ready,
-            from_outside=self._from_outside,
+            from_outside=lambda packet: self._realms.from_outside(packet),
+            more=self._more,
+            realtime=self._realtime,
         )
         self._port.finished.addCallbacks(self._finished, self._failed)
         self._port.start()
@@ -307,9 +322,17 @@ class CapturePath:
     def _received(self, buffer: bytearray, length: int, from_outside: bool) -> bool:
         return bool(self._device.packet(buffer, length, from_outside, self._reactor.seconds()))
 
-    def _from_outside(self, destination: bytes) -> bool:
-        address = IPv4Address(destination)
-        return any(address in network for network in self._pools)
+    def _realms_of(self, configuration: Configuration) -> Realms:
+        flows = self._device.translator.flows
+        return Realms(
+            configuration, pool_networks(configuration), lambda host: flows.rules.for_source(host) is not None
+        )
+
+    def _more(self) -> list[bytes]:
+        translator = self._device.translator
+        packets = [packet for _, packet in translator.more]
+        translator.more.clear()
+        return packets
 
     def _finished(self, _: object) -> None:
         self.log.info(

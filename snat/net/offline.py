@@ -95,7 +95,7 @@ class _Offline:
     ) -> None:
         """Translate packets, and hand those that pass to ``write``."""
         buffer, from_outside, translate = self._buffer, self._from_outside, self.translator.translate
-        now = self._now
+        more, now = self.translator.more, self._now
         for packet in batch:
             time_ns, _, data, _, start, end, length = packet
             now = max(now, time_ns / SECOND)
@@ -110,11 +110,16 @@ class _Offline:
                 write(packet, buffer[VNET_HEADER : there + after - length], after)
             else:
                 counters.dropped += 1
+            if more:
+                for _, other in more:
+                    counters.written += 1
+                    write(packet, bytearray(other[VNET_HEADER:]), len(other) - VNET_HEADER)
+                more.clear()
         self._now = now
 
     def _age(self, now: float) -> None:
-        self.translator.flows.expire(now)
-        self._deadline = max(now + 1.0, self.translator.flows.next_deadline())
+        self.translator.expire(now)
+        self._deadline = max(now + 1.0, self.translator.next_deadline())
 
     def _identity(self) -> tuple[int, int]:
         self._number += 1

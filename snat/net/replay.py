@@ -1,13 +1,14 @@
 """A capture replayed in the TUNs' place."""
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
 
-from snat.net.capture_frame import CapturedPacket, CaptureError
+from snat.net.capture_frame import SECOND, CapturedPacket, CaptureError
 from snat.net.capture_read import CaptureReader
 from snat.net.capture_write import CaptureWriter, NgWriter
 from snat.net.tun import BUFFER, READS_PER_TURN, VNET_HEADER
@@ -34,13 +35,16 @@ class CapturePort:
         batch_done: Callable[[], None],
         ready: Callable[[], bool],
         *,
-        from_outside: Callable[[bytes], bool],
+        from_outside: Callable[[CapturedPacket], bool],
+        more: Callable[[], Iterable[bytes]] = tuple,
+        realtime: bool = False,
     ) -> None:
         """Replay from ``reader`` to ``writer`` once started.
 
         ``received(buffer, length, from_outside)`` is told the bytes in the buffer, virtio header
-        included, and answers whether the packet goes on. ``from_outside`` decides by the 4 bytes of the
-        destination address: one of a pool's comes from outside.
+        included, and answers whether the packet goes on. ``more`` is asked after each packet for others to
+        be written after it, each behind a virtio header: fragments that waited for it. ``realtime``: each
+        packet comes as long after the first one as it did when it was captured; otherwise at once.
         """
         self.finished: Deferred[None] = Deferred()
         """Fires when all is replayed and written; fails with :class:`CaptureError` or :class:`OSError`."""
@@ -52,7 +56,13 @@ class CapturePort:
         self._batch_done = batch_done
         self._ready = ready
         self._from_outside = from_outside
+        self._more = more
         self._buffer = bytearray(BUFFER)
+        self._realtime = realtime
+        self._waiting: deque[CapturedPacket] = deque()
+        """Read, and not replayed yet."""
+        self._began: float | None = None
+        """What is to be added to the time of a packet for the reactor's time at which it is due."""
         self._call: IDelayedCall | None = None
 
     def start(self) -> None:
@@ -73,24 +83,40 @@ class CapturePort:
             self._call = self._reactor.callLater(READY_INTERVAL, self._turn)
             return
         try:
-            self._replay_batch()
-            if self._reader.ended:
+            delay = self._replay_batch()
+            ended = self._reader.ended and not self._waiting
+            if ended:
                 self._writer.flush()
         except (CaptureError, OSError):
             self.finished.errback(Failure())
             return
-        if self._reader.ended:
+        if ended:
             self.finished.callback(None)
         else:
-            self._call = self._reactor.callLater(0, self._turn)
+            self._call = self._reactor.callLater(delay, self._turn)
 
-    def _replay_batch(self) -> None:
-        """Records, not packets, are counted: a capture full of ARP takes no longer turns."""
+    def _replay_batch(self) -> float:
+        """Records, not packets, are counted: a capture full of ARP takes no longer turns.
+
+        Returns the seconds until the next packet is due.
+        """
         try:
-            for packet in self._reader.batch(READS_PER_TURN):
-                self._replay(packet)
+            if not self._waiting:
+                self._waiting += self._reader.batch(READS_PER_TURN)
+            while self._waiting:
+                delay = self._due_in(self._waiting[0].time_ns) if self._realtime else 0.0
+                if delay > 0:
+                    self._writer.flush()  # somebody may look at the output meanwhile
+                    return delay
+                self._replay(self._waiting.popleft())
         finally:
             self._batch_done()
+        return 0.0
+
+    def _due_in(self, time_ns: int) -> float:
+        if self._began is None:
+            self._began = self._reactor.seconds() - time_ns / SECOND
+        return self._began + time_ns / SECOND - self._reactor.seconds()
 
     def _replay(self, packet: CapturedPacket) -> None:
         buffer = self._buffer
@@ -98,10 +124,13 @@ class CapturePort:
         length = VNET_HEADER + total
         buffer[:VNET_HEADER] = _NO_HEADER
         buffer[VNET_HEADER : VNET_HEADER + end - start] = data[start:end]
-        if not self._received(buffer, length, self._from_outside(data[start + 16 : start + 20])):
+        if not self._received(buffer, length, self._from_outside(packet)):
             self.counters.dropped += 1
-            return
-        now = buffer[VNET_HEADER + 2] << 8 | buffer[VNET_HEADER + 3]
-        there = now - (total - (end - start))
-        self._writer.translated(packet, buffer[VNET_HEADER : VNET_HEADER + there], now)
-        self.counters.written += 1
+        else:
+            now = buffer[VNET_HEADER + 2] << 8 | buffer[VNET_HEADER + 3]
+            there = now - (total - (end - start))
+            self._writer.translated(packet, buffer[VNET_HEADER : VNET_HEADER + there], now)
+            self.counters.written += 1
+        for other in self._more():
+            self._writer.translated(packet, other[VNET_HEADER:], len(other) - VNET_HEADER)
+            self.counters.written += 1
