@@ -70,7 +70,7 @@ class Translator:
 
     def configure(self, rules: Rules, timeouts: Timeouts) -> None:
         """Take other rules and time-outs; entries and paths that exist stay, and age by the new time-outs."""
-        self.flows.rules = rules
+        self.flows.use(rules)
         self.flows.age_by(timeouts)
 
     # Packets
@@ -103,7 +103,7 @@ class Translator:
             return DROP
         if protocol == ICMP:
             key = key[:8] + bytes(buffer[TRANSPORT + 4 : TRANSPORT + 6]) * 2
-        if self._is_exempt(key, protocol, from_outside):
+        if self.flows.is_exempt(key, protocol, buffer, from_outside):
             return self._pass(buffer, ttl, checksum, from_outside)
         if not self._supported(buffer, head, total, fragment, protocol):
             return DROP
@@ -135,19 +135,6 @@ class Translator:
             self.counters.malformed += 1
             return False
         return True
-
-    def _is_exempt(self, key: bytes, protocol: int, from_outside: bool) -> bool:
-        """Whether the packet is routed untranslated, as IOS does without a rule for it.
-
-        A packet for a pool address never is: written back unmatched it would circulate. Nor is one of a flow
-        that an earlier rule was for: half of a connection would leave under its inside address.
-        """
-        flows = self.flows
-        if flows.rules.pool_of(key[4:8]) is not None:
-            return False
-        return from_outside or (
-            flows.rules.for_source(key[:4]) is None and not flows.has_entry(key, protocol)
-        )
 
     def _pass(self, buffer: bytearray, ttl: int, checksum: int, from_outside: bool) -> Verdict:
         if not self._lowest <= ttl <= self._highest:
