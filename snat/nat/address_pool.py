@@ -1,4 +1,4 @@
-"""Pools whose addresses are given whole, each to one host, with all its ports and protocols (no ``overload``).
+"""Pools whose addresses are given as a whole, each to one host, with all ports and protocols.
 
 Which host has which address is known from the entries alone, of whoever made them: an address is free when
 no entry has it and its quarantine is over. Of a pool that members share, each gives away the addresses of its
@@ -26,7 +26,7 @@ class AddressPool:
     def __init__(
         self, name: str, ranges: Sequence[tuple[int, int]], slots: Sequence[int], *, match_host: int = 0
     ) -> None:
-        """``ranges``: first and last address of each. ``match_host``: the prefix length of a pool of that type."""
+        """``ranges``: first and last address of each. ``match_host``: the prefix length of that type."""
         self.name = name
         self.misses = 0
         """Requests for an address that found none free."""

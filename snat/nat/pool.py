@@ -70,7 +70,7 @@ class Pool:
         paired: bool = True,
         reserved: Container[bytes] = frozenset(),
     ) -> None:
-        """``ranges``: first and last address of each. ``match_host``: the prefix length of a pool of that type.
+        """``ranges``: first and last address of each. ``match_host``: prefix length of a pool of that type.
 
         ``paired``: a host whose address has no port left gets none of another one (RFC 4787 REQ-2, RFC 7857
         section 4). ``reserved``: protocols with ports, 3 bytes, that are never handed out.

@@ -73,7 +73,7 @@ class Rules:
         )
 
     def for_source(self, source: bytes) -> Rule | None:
-        """The rule for a packet from inside, if only sources are compared; None: it is not to be translated."""
+        """As :meth:`for_packet`, where the rules compare nothing but sources (:attr:`by_source`)."""
         try:
             return self._of_source[source]
         except KeyError:

@@ -46,7 +46,7 @@ class Static:
         return self._other(endpoint, self.local, self.local_port)
 
     def base(self, *, outside: bool) -> bytes:
-        """The entry that shows the rule: simple, local to this device, never ageing. It has a global address."""
+        """The entry that shows the rule: simple, local to this device, ageless. It has a global address."""
         local = self.local, self.local_port
         ends = (local, (self.global_ or self.local, self.global_port))
         none = (bytes(4), 0)

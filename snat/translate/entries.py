@@ -63,7 +63,7 @@ class Entries:
         self._now = now
 
     def use(self, rules: Rules) -> None:
-        """Go by other rules from now on. Flows that exist stay; the entries of static rules follow at once."""
+        """Go by other rules from now on. Flows that exist stay; entries of static rules follow at once."""
         known = {*self.rules.pools}
         self.rules = rules
         for pool in rules.pools:
@@ -144,7 +144,7 @@ class Entries:
         return _KIND.pack(flags, state, timeout_class, remaining), self.timeouts.of(timeout_class, state)
 
     def changed(self, removed: list[bytes], added: list[bytes]) -> None:
-        """Entries came and went (:class:`snat.nat.table.Listener`): their ports and addresses are free again."""
+        """Entries came and went (:class:`snat.nat.table.Listener`): ports and addresses are free again."""
         if removed:
             self._free(removed)
         if self.rules.address_pools or self.rules.outside_pools:

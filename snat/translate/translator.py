@@ -34,6 +34,7 @@ from snat.translate.packet import (
 )
 
 _UNPACK: Final = HEADER.unpack_from
+_NO_PORTS: Final = bytes(4)
 
 
 class Verdict(IntEnum):
@@ -103,6 +104,8 @@ class Translator:
             return DROP
         if protocol == ICMP:
             key = key[:8] + bytes(buffer[TRANSPORT + 4 : TRANSPORT + 6]) * 2
+        elif protocol not in MINIMUM:
+            key = key[:8] + _NO_PORTS
         if self.flows.is_exempt(key, protocol, buffer, from_outside):
             return self._pass(buffer, ttl, checksum, from_outside)
         if not self._supported(buffer, head, total, fragment, protocol):
@@ -111,7 +114,7 @@ class Translator:
             self.counters.ttl_exceeded += 1
             return DROP
         paths = self._outside if from_outside else self._inside
-        path = paths[protocol].get(key) or self.flows.find(key, protocol, buffer, from_outside, now)
+        path = paths.get(protocol, {}).get(key) or self.flows.find(key, protocol, buffer, from_outside, now)
         if path is None:
             return DROP
         path.seen = now
@@ -152,9 +155,7 @@ class Translator:
             counters.options += 1
         elif fragment & FRAGMENT:
             counters.fragments += 1
-        elif protocol not in MINIMUM:
-            counters.unsupported_protocol += 1
-        elif total < 20 + MINIMUM[protocol]:
+        elif total < 20 + MINIMUM.get(protocol, 0):
             counters.malformed += 1
         elif protocol == ICMP and buffer[TRANSPORT] not in (ECHO_REQUEST, ECHO_REPLY):
             counters.unsupported_protocol += 1
@@ -170,6 +171,9 @@ def _rewrite(buffer: bytearray, path: Path, ttl: int, protocol: int, checksum: i
     buffer[CHECKSUM : CHECKSUM + 2] = (((total & 0xFFFF) + (total >> 16)) ^ 0xFFFF).to_bytes(2, "big")
     if protocol == ICMP:
         _rewrite_query(buffer, path)
+        return
+    if protocol not in MINIMUM:
+        buffer[ADDRESSES : ADDRESSES + 8] = path.target[:8]
         return
     buffer[ADDRESSES : ADDRESSES + 12] = path.target
     at = TRANSPORT + CHECKSUM_AT[protocol]
