@@ -52,6 +52,7 @@ class TranslateCounters:
     malformed: int = 0
     not_ipv4: int = 0
     options: int = 0
+    """Options that carry addresses."""
     fragments: int = 0
     ttl_exceeded: int = 0
     unsupported_protocol: int = 0
@@ -70,6 +71,23 @@ class TranslateCounters:
     hairpins: int = 0
     exhausted: int = 0
     """New flows without a free port."""
+    icmp_errors: int = 0
+    """ICMP errors translated."""
+    icmp_bad_quote: int = 0
+    """The same, though the header they quote had a wrong checksum."""
+    icmp_unknown: int = 0
+    """ICMP errors about a flow that is not there."""
+    icmp_checksum: int = 0
+    """ICMP errors with a wrong checksum."""
+    icmp_truncated: int = 0
+    """ICMP errors that quote too little to tell the flow."""
+    icmp_fragment: int = 0
+    """ICMP errors about a fragment without ports."""
+    icmp_about_error: int = 0
+    icmp_misdirected: int = 0
+    """ICMP errors to somebody else than the sender of what they quote."""
+    icmp_redirect: int = 0
+    icmp_source_quench: int = 0
 
 
 class Flows:

@@ -15,6 +15,9 @@ from snat.nat.tracking import ICMP, TCP, UDP, Timeouts
 from snat.translate.checksum import adjust, header_is_valid
 from snat.translate.flow_cache import TTL_WORD, FlowCache, Path
 from snat.translate.flows import Flows, TranslateCounters
+from snat.translate.icmp_error import IcmpErrors, is_error, read_quote
+from snat.translate.options import Options, judge, take_over, without_options
+from snat.translate.own_error import OwnErrors
 from snat.translate.packet import (
     ADDRESSES,
     CHECKSUM,
@@ -67,6 +70,9 @@ class Translator:
         self._cache = FlowCache(ttl_step)
         self.flows = Flows(table, self._cache, rules, timeouts, self.counters, identity=identity, now=now)
         self._inside, self._outside = self._cache.inside, self._cache.outside
+        self._errors = IcmpErrors(table, self.counters, ttl_step)
+        self.own_errors = OwnErrors(lambda: self.flows.rules, now)
+        """What is to be sent to those whose packets were dropped."""
 
     def configure(self, rules: Rules, timeouts: Timeouts) -> None:
         """Take other rules and time-outs; entries and paths that exist stay, and age by the new time-outs."""
@@ -101,18 +107,27 @@ class Translator:
         head, total, fragment, ttl, protocol, checksum, key = _UNPACK(buffer, START)
         if not self._sound(buffer, length, head, total):
             return DROP
-        if protocol == ICMP:
-            key = key[:8] + bytes(buffer[TRANSPORT + 4 : TRANSPORT + 6]) * 2
-        if self._is_exempt(key, protocol, from_outside):
-            return self._pass(buffer, ttl, checksum, from_outside)
-        if not self._supported(buffer, head, total, fragment, protocol):
-            return DROP
         if not self._lowest <= ttl <= self._highest:
             self.counters.ttl_exceeded += 1
+            if self._ttl_step < 0:  # between the TUNs the kernel has looked at it
+                self.own_errors.time_exceeded(buffer, from_outside, now)
+            return DROP
+        if protocol == ICMP and is_error(buffer, head, total, fragment):
+            return self._error(buffer, head, total, ttl, checksum, key, from_outside)
+        if protocol == ICMP or head != PLAIN:
+            key = key[:8] + _ports(buffer, head, protocol)
+        if self._is_exempt(key, protocol, from_outside):
+            return self._pass(buffer, ttl, checksum, from_outside)
+        if head != PLAIN:
+            return self._with_options(buffer, total, fragment, from_outside, now)
+        if not self._supported(buffer, total, fragment, protocol):
             return DROP
         paths = self._outside if from_outside else self._inside
+        exhausted = self.counters.exhausted
         path = paths[protocol].get(key) or self.flows.find(key, protocol, buffer, from_outside, now)
         if path is None:
+            if self.counters.exhausted != exhausted:
+                self.own_errors.prohibited(buffer, from_outside, now)
             return DROP
         path.seen = now
         if protocol == TCP:
@@ -149,21 +164,59 @@ class Translator:
             flows.rules.for_source(key[:4]) is None and not flows.has_entry(key, protocol)
         )
 
-    def _pass(self, buffer: bytearray, ttl: int, checksum: int, from_outside: bool) -> Verdict:
-        if not self._lowest <= ttl <= self._highest:
-            self.counters.ttl_exceeded += 1
+    def _error(
+        self,
+        buffer: bytearray,
+        head: int,
+        total: int,
+        ttl: int,
+        checksum: int,
+        key: bytes,
+        from_outside: bool,
+    ) -> Verdict:
+        """An ICMP error: it is translated if the flow that it is about is.
+
+        From inside it is exempt only if neither its sender nor that flow is to be translated.
+        """
+        quote = read_quote(buffer, head, total)
+        if self._is_exempt(key[:8] + bytes(4), ICMP, from_outside) and (
+            from_outside or quote is None or self._is_exempt(quote.key, quote.protocol, False)
+        ):
+            return self._pass(buffer, ttl, checksum, from_outside)
+        goes_out = self._errors.translate(buffer, total, quote, self.flows.rules, from_outside)
+        if goes_out is None:
             return DROP
+        return TO_OUTSIDE if goes_out else TO_INSIDE
+
+    def _with_options(
+        self, buffer: bytearray, total: int, fragment: int, from_outside: bool, now: float
+    ) -> Verdict:
+        """A packet with options is translated as the same packet without them."""
+        verdict = judge(bytes(buffer[TRANSPORT : START + (buffer[START] & 15) * 4]))
+        if verdict is Options.BROKEN:
+            self.counters.malformed += 1
+        elif verdict is Options.ADDRESSES:
+            self.counters.options += 1
+        elif fragment & FRAGMENT:
+            self.counters.fragments += 1
+        else:
+            plain = without_options(buffer, total)
+            goes = self._slow(plain, len(plain), from_outside, now)
+            if goes is not DROP:
+                take_over(buffer, total, plain)
+            return goes
+        return DROP
+
+    def _pass(self, buffer: bytearray, ttl: int, checksum: int, from_outside: bool) -> Verdict:
         buffer[TTL] = ttl + self._ttl_step
         difference = self._ttl_step * TTL_WORD % 0xFFFF
         buffer[CHECKSUM : CHECKSUM + 2] = adjust(checksum, difference).to_bytes(2, "big")
         self.counters.passed += 1
         return TO_INSIDE if from_outside else TO_OUTSIDE
 
-    def _supported(self, buffer: bytearray, head: int, total: int, fragment: int, protocol: int) -> bool:
+    def _supported(self, buffer: bytearray, total: int, fragment: int, protocol: int) -> bool:
         counters = self.counters
-        if head != PLAIN:
-            counters.options += 1
-        elif fragment & FRAGMENT:
+        if fragment & FRAGMENT:
             counters.fragments += 1
         elif protocol not in MINIMUM:
             counters.unsupported_protocol += 1
@@ -174,6 +227,12 @@ class Translator:
         else:
             return True
         return False
+
+
+def _ports(buffer: bytearray, head: int, protocol: int) -> bytes:
+    """The ports of a packet, behind its options; of an ICMP query its identifier for both."""
+    at = START + (head & 15) * 4
+    return bytes(buffer[at + 4 : at + 6]) * 2 if protocol == ICMP else bytes(buffer[at : at + 4])
 
 
 def _rewrite(buffer: bytearray, path: Path, ttl: int, protocol: int, checksum: int) -> None:
@@ -203,7 +262,8 @@ def _rewrite_query(buffer: bytearray, path: Path) -> None:
     buffer[ADDRESSES : ADDRESSES + 8] = path.target[:8]
     at = TRANSPORT + CHECKSUM_AT[ICMP]
     old, new = path.tuple[8:10], path.target[8:10]
-    difference = (int.from_bytes(new, "big") - int.from_bytes(old, "big")) % 0xFFFF
-    field = adjust(int.from_bytes(buffer[at : at + 2], "big"), difference)
-    buffer[at : at + 2] = field.to_bytes(2, "big")
+    if not buffer[0] & NEEDS_CHECKSUM:  # else the identifier is among what will be summed
+        difference = (int.from_bytes(new, "big") - int.from_bytes(old, "big")) % 0xFFFF
+        field = adjust(int.from_bytes(buffer[at : at + 2], "big"), difference)
+        buffer[at : at + 2] = field.to_bytes(2, "big")
     buffer[TRANSPORT + 4 : TRANSPORT + 6] = new
