@@ -13,7 +13,9 @@ from snat.status import (
     ArpStatus,
     Change,
     Clock,
+    DebugStatus,
     InterfaceStatus,
+    LogStatus,
     Memory,
     PendingReload,
     Processor,
@@ -28,7 +30,9 @@ from snat.status import (
 __all__ = [
     "CommandRefused",
     "ConfigurationRefused",
+    "Debugging",
     "Interfaces",
+    "Log",
     "Machine",
     "Reloads",
     "Router",
@@ -194,8 +198,42 @@ class Interfaces(Protocol):
         ...
 
 
+class Log(Protocol):
+    """The messages of the router."""
+
+    def status(self) -> LogStatus:
+        """Where they go, and the buffer."""
+        ...
+
+    def clear(self) -> None:
+        """Empty the buffer."""
+        ...
+
+
+class Debugging(Protocol):
+    """Messages about every packet, or about every message between members."""
+
+    def status(self) -> DebugStatus:
+        """What is debugged."""
+        ...
+
+    def set(self, status: DebugStatus) -> None:
+        """Debug this from now on, and nothing else."""
+        ...
+
+
 class Router(Protocol):
     """A running router, as the shell sees it."""
+
+    @property
+    def log(self) -> Log:
+        """Its messages."""
+        ...
+
+    @property
+    def debugging(self) -> Debugging:
+        """What it is made to tell of."""
+        ...
 
     @property
     def machine(self) -> Machine:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from snat.config.interface import StandbyGroup
+from snat.config.system import Logging
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,3 +287,44 @@ class ArpStatus:
     mac_address: bytes = b""
     """Empty: nobody has answered yet."""
     interface: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogHost:
+    """A host that messages are sent to."""
+
+    address: str
+    port: int
+    sent: int
+    dropped: int
+    """Messages that this machine could not send; what is lost on the way nobody knows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogStatus:
+    """``show logging``: where messages go, and how many went there."""
+
+    settings: Logging
+    console: int
+    monitor: int
+    buffered: int
+    trap: int
+    dropped: int
+    """Times that a session or a host did not get a message."""
+    rate_limited: int
+    """Messages that were not even made, because there were too many."""
+    hosts: tuple[LogHost, ...]
+    lines: tuple[str, ...]
+    """The buffer, oldest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DebugStatus:
+    """What is debugged."""
+
+    nat: bool = False
+    nat_detailed: bool = False
+    nat_list: str = ""
+    """Only packets that this access list permits; empty: all."""
+    snat: bool = False
+    snat_detailed: bool = False

@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.application.internet import TimerService
 from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 from twisted.python import usage
@@ -22,15 +23,18 @@ from cli.configuration_file import (
 )
 from cli.shell import Shell
 from snat.config.model import Configuration
-from snat.net.control import ControlSocket, ControlSocketError, Visitor, make_way
+from snat.net.control import ControlSocket, ControlSocketError, make_way
 from snat.net.datapath import CAPTURE_TTL_STEP, TUN_TTL_STEP, CapturePath, TunPath
 from snat.net.files import StateDirectory, StateError
+from snat.net.log import MESSAGES
 from snat.net.pcap import CaptureError
 from snat.net.processes import INTERVAL
 from snat.net.refused import KernelRefused
 from snat.net.reload import Program, pidfile_of, reason_of_this_start
 from snat.net.service import RouterService
+from snat.net.syslog import SystemLog
 from snat.net.tls import TrustpointError
+from snat.net.visitor import Visitor
 
 DEFAULT_CONTROL = "/run/snat/control.sock"
 
@@ -64,18 +68,22 @@ class Options(usage.Options):
 class SnatService(MultiService):
     """The router and its control socket; ends the process with a sentence when it cannot start."""
 
-    log = Logger(namespace="snat")
+    log = Logger(namespace="snat", observer=MESSAGES)
 
-    def __init__(self, control: Path, problems: Problems = ()) -> None:
-        """``problems`` of the start-up file are logged when it begins."""
+    def __init__(self, control: Path, problems: Problems = (), messages: SystemLog | None = None) -> None:
+        """``problems`` of the start-up file are logged when it begins, in ``messages`` like all else."""
         super().__init__()
         self._control = control
         self._problems = problems
+        self._messages = messages
 
     def startService(self) -> None:
         """Start both, if no other daemon runs; it is asked first, before anything is touched."""
         try:
             make_way(self._control)
+            if self._messages is not None:
+                self._messages.attach()
+            self.log.info("System restarted", mnemonic="SYS-5-RESTART")
             for problem in self._problems:
                 self.log.error("{problem}; left out", problem=str(problem), mnemonic="SYS-3-STARTUP")
             super().startService()
@@ -88,6 +96,15 @@ class SnatService(MultiService):
             OSError,
         ) as error:
             _end(str(error))
+
+    def stopService(self) -> "Deferred[Any]":
+        """Stop both; what they say at the end is logged still."""
+        stopped: Deferred[Any] = super().stopService()
+        return stopped.addBoth(self._say_no_more)
+
+    def _say_no_more(self, result: Any) -> "Deferred[Any]":
+        ended = succeed(None) if self._messages is None else self._messages.detach()
+        return ended.addCallback(lambda _: result)
 
 
 def makeService(options: Options) -> MultiService:
@@ -120,7 +137,7 @@ def makeService(options: Options) -> MultiService:
     except (StateError, TrustpointError) as error:
         _end(str(error))
     router.startup.began(text, None if problems else configuration)
-    service = SnatService(Path(options["control"]), problems)
+    service = SnatService(Path(options["control"]), problems, router.log)
     router.setServiceParent(service)
     live.callWhenRunning(_freeze)
     live.callWhenRunning(signal.signal, signal.SIGHUP, lambda *_: live.callFromThread(router.reload))
@@ -129,6 +146,7 @@ def makeService(options: Options) -> MultiService:
     TimerService(INTERVAL, router.machine.processes.sample).setServiceParent(service)
     control = ControlSocket(live, Path(options["control"]), lambda visitor: _shell(router, visitor))
     router.machine.sessions = control.users
+    router.log.monitor = control.log_line
     control.setServiceParent(service)
     return service
 

@@ -5,10 +5,12 @@ from cli.commands import (
     clear,
     configuration,
     configuring,
+    debugging,
     files,
     session,
     show_interfaces,
     show_lists,
+    show_log,
     show_nat,
     show_snat,
     show_standby,
@@ -25,7 +27,14 @@ ANYBODY = (
     *show_system.ANYBODY,
 )
 """Exec commands without privilege."""
-PRIVILEGED = (*show_system.PRIVILEGED, *clear.PRIVILEGED, *configuring.PRIVILEGED, *files.PRIVILEGED)
+PRIVILEGED = (
+    *show_system.PRIVILEGED,
+    *clear.PRIVILEGED,
+    *configuring.PRIVILEGED,
+    *files.PRIVILEGED,
+    *show_log.PRIVILEGED,
+    *debugging.PRIVILEGED,
+)
 """Those with it."""
 
 TREE = Tree(

@@ -10,7 +10,7 @@ from cli.commands.selecting import (
     protocol,
     protocol_words,
 )
-from cli.commands.snat import IP_NAT, IP_SNAT, groups_of
+from cli.commands.snat import IP_NAT, IP_SNAT
 from cli.grammar import Either, Optional, Pattern, Values
 from cli.router import Router
 from cli.session import Conversation, Session
@@ -28,7 +28,7 @@ def _everything(help_text: str) -> Keyword:
 
 
 def _peer_addresses(configuration: Configuration) -> Iterator[str]:
-    return (str(peer.address) for group in groups_of(configuration) for peer in group.peers)
+    return (str(peer.address) for group in configuration.groups for peer in group.peers)
 
 
 PEER = HostAddress(key="address", help="Address of a peer", candidates=_peer_addresses)

@@ -8,6 +8,7 @@ from cli.commands import (
     banner,
     interface,
     line,
+    logging,
     named_list,
     pki,
     pool,
@@ -54,7 +55,9 @@ _IN_INTERFACE = (
 MODES: Mapping[Mode, Sequence[Command]] = {
     # The order of these commands is that of the running configuration.
     CONFIG: (
+        *logging.SERVICES,
         *system.COMMANDS,
+        *logging.PLACES,
         *pki.COMMANDS,
         *routes.TRACK,
         *snat.COMMANDS,
@@ -67,6 +70,7 @@ MODES: Mapping[Mode, Sequence[Command]] = {
         *routes.ROUTES,
         *named_list.COMMANDS,
         *access_list.COMMANDS,
+        *logging.HOSTS,
         *route_map.COMMANDS,
         *banner.COMMANDS,
         *line.COMMANDS,

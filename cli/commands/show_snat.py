@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from cli import render_snat
 from cli.commands.clear import PEER
 from cli.commands.show import shown
-from cli.commands.snat import IP_SNAT, groups_of
+from cli.commands.snat import IP_SNAT
 from cli.grammar import Optional, Values
 from cli.router import Router
 from cli.tokens import Keyword
@@ -15,7 +15,7 @@ from snat.device.status import Translation
 
 
 def _read_peer(router: Router, values: Values) -> Iterator[Translation | None]:
-    peers = [peer for group in groups_of(router.running_configuration()) for peer in group.peers]
+    peers = [peer for group in router.running_configuration().groups for peer in group.peers]
     nat_id = next((peer.nat_id for peer in peers if peer.address == values["address"]), None)
     if nat_id is None:
         known = ", ".join(str(peer.address) for peer in peers) or "none"

@@ -64,11 +64,6 @@ def _unset_stateful(configuration: Configuration, _subject: Any, _values: Values
     return replace(configuration, stateful=None)
 
 
-def groups_of(configuration: Configuration) -> tuple[Group, ...]:
-    """The ``primary`` and ``backup`` blocks."""
-    return configuration.stateful.groups if configuration.stateful else ()
-
-
 def _with_groups(configuration: Configuration, groups: tuple[Group, ...]) -> Configuration:
     if configuration.stateful is None:
         raise Rejected("% The SNAT id has been removed. Enter ip nat Stateful id again")
@@ -85,7 +80,7 @@ def _group_named(values: Values) -> Subject:
 
 
 def _find(configuration: Configuration, subject: Subject) -> Group | None:
-    return next((group for group in groups_of(configuration) if _group_key(group) == subject), None)
+    return next((group for group in configuration.groups if _group_key(group) == subject), None)
 
 
 def _group_values(group: Group) -> Values:
@@ -102,12 +97,12 @@ def _set_group(configuration: Configuration, _subject: Any, values: Values) -> C
     else:
         group = group or Group(role=role, address=told)
         group = replace(group, port=values.get("port", group.port))
-    return _with_groups(configuration, put(groups_of(configuration), group, _group_key))
+    return _with_groups(configuration, put(configuration.groups, group, _group_key))
 
 
 def _unset_group(configuration: Configuration, _subject: Any, values: Values) -> Configuration:
     subject = _group_named(values)
-    return _with_groups(configuration, drop(groups_of(configuration), lambda g: _group_key(g) == subject))
+    return _with_groups(configuration, drop(configuration.groups, lambda g: _group_key(g) == subject))
 
 
 def _place_of_group(values: Values) -> Place:
@@ -135,7 +130,7 @@ def in_group(
             group = _find(configuration, subject)
             if group is None:
                 raise Rejected(f"% {f'{subject[0]} {subject[1]}'.rstrip()} has been removed. Enter it again")
-            return _with_groups(configuration, put(groups_of(configuration), by(group, typed), _group_key))
+            return _with_groups(configuration, put(configuration.groups, by(group, typed), _group_key))
 
         return edit
 
@@ -293,7 +288,7 @@ IN_STATEFUL: tuple[Command, ...] = (
                 ),
             ),
         ),
-        stored=lambda configuration, _subject: (_group_values(group) for group in groups_of(configuration)),
+        stored=lambda configuration, _subject: (_group_values(group) for group in configuration.groups),
         set=_set_group,
         unset=_unset_group,
         enters=_place_of_group,

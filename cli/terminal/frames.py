@@ -1,4 +1,4 @@
-"""Frames of the control socket, without I/O (the protocol is described in ``snat/net/control.py``)."""
+"""Frames of the control socket, without I/O (described in ``snat/net/control_session.py``)."""
 
 import json
 from dataclasses import dataclass, field

@@ -115,3 +115,8 @@ class Configuration:
     routes: tuple[StaticRoute, ...] = ()
     access_lists: tuple[AccessList, ...] = ()
     route_maps: tuple[RouteMap, ...] = ()
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The redundancy groups: the blocks of ``ip nat Stateful id``."""
+        return self.stateful.groups if self.stateful is not None else ()

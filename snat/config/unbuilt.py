@@ -22,7 +22,7 @@ from snat.config.verify_interfaces import standby_line
 
 def unbuilt_roles(configuration: Configuration) -> Iterator[Problem]:
     """Blocks and lines of ``ip nat Stateful id`` that this version has no roles for."""
-    for group in configuration.stateful.groups if configuration.stateful else ():
+    for group in configuration.groups:
         if group.role is ConfiguredRole.REDUNDANCY:
             yield _not_yet("follow the role of an HSRP group", f"redundancy {group.name}", _BLOCKS)
         elif group.role is ConfiguredRole.PEERS:
@@ -95,8 +95,6 @@ def _later(nat: Nat) -> Iterator[tuple[str, str]]:
     yield from (("share only some entries", line) for line in lines.switchover(nat))
     if nat.filtering is not Nat().filtering:
         yield "filter otherwise", f"ip nat filtering {nat.filtering}"
-    if nat.log_translations:
-        yield "log entries", lines.log(nat)
     if not nat.flow_entries:
         yield "make entries for endpoints only", "no ip nat create flow-entries"
     for field, word in _LATER_TIMES.items():

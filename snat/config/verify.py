@@ -48,7 +48,7 @@ def verify(configuration: Configuration) -> tuple[Problem, ...]:
 
 def _groups(configuration: Configuration) -> Iterator[Problem]:
     inside = {i.name for i in configuration.interfaces if i.side is Side.INSIDE}
-    for group in _all_groups(configuration):
+    for group in configuration.groups:
         yield from _trust(configuration, group)
         yield from _peers(configuration, group)
         yield from _timers(group)
@@ -127,7 +127,7 @@ def _intervals(group: Group) -> Iterator[Problem]:
 
 
 def _mapping_ids(configuration: Configuration) -> Iterator[Problem]:
-    groups = _all_groups(configuration)
+    groups = configuration.groups
     counts = Counter(mapping_id for group in groups for mapping_id in group.mapping_ids)
     for mapping_id, count in counts.items():
         if count > 1:
@@ -143,16 +143,12 @@ def _mapping_ids(configuration: Configuration) -> Iterator[Problem]:
 def _names(configuration: Configuration) -> Iterator[Problem]:
     """One NAT ID is one device, so it has one name in all blocks."""
     names: dict[int, str] = {}
-    for group in _all_groups(configuration):
+    for group in configuration.groups:
         for peer in group.peers:
             other = names.setdefault(peer.nat_id, peer.name)
             if other != peer.name:
                 what = f"NAT ID {peer.nat_id} is {other} in another block"
                 yield Problem(what=what, where=_peer_line(peer), remedy="use the same name in both")
-
-
-def _all_groups(configuration: Configuration) -> tuple[Group, ...]:
-    return configuration.stateful.groups if configuration.stateful else ()
 
 
 def _missing(where: str, what: str, remedy: str) -> Problem:

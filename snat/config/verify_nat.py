@@ -51,7 +51,7 @@ def _named_by_rule(configuration: Configuration, rule: Rule, line: str) -> Itera
     if rule.interface and rule.interface not in outside:
         what = f"interface {rule.interface} is not an outside interface"
         yield _missing(line, what, f"add ip nat outside under interface {rule.interface}")
-    groups = configuration.stateful.groups if configuration.stateful else ()
+    groups = configuration.groups
     shared = {mapping_id for group in groups for mapping_id in group.mapping_ids}
     if rule.mapping_id and rule.mapping_id not in shared:
         what = f"no primary or backup block has mapping-id {rule.mapping_id}"

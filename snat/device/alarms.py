@@ -42,7 +42,10 @@ def _of_its_configuration(group: Group, neighbor: Neighbor) -> Iterator[tuple[Al
     name, hello = neighbor.name, neighbor.hello
     for feed in group.feeds:
         unit = neighbor.units.get(feed)
-        if unit is not None and unit.configuration != group.configuration_digests[feed]:
+        if unit is None and hello is not None:
+            text = f"mapping {feed.mapping_id} is not configured on {name}"
+            yield ("missing", name, str(feed.mapping_id)), text
+        elif unit is not None and unit.configuration != group.configuration_digests[feed]:
             text = f"mapping {feed.mapping_id} is configured differently on {name}"
             yield ("configuration", name, str(feed.mapping_id)), text
     if hello is not None and hello.keepalive >= group.configuration.hold_time * 1000:

@@ -5,18 +5,16 @@ drains :meth:`Device.events` (a term is stored before it is announced), then sen
 """
 
 import random
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Final
 
 from snat.config.model import Configuration
-from snat.config.model import Group as GroupConfiguration
 from snat.counters import as_dict
 from snat.device.alarms import Alarm, alarms
+from snat.device.change import peers_of
+from snat.device.configured import Configured
 from snat.device.creation import CreationTimes
-from snat.device.digest import configuration_digest
 from snat.device.events import DeviceEvent, Noted
-from snat.device.group import Group
-from snat.device.linking import Linking
 from snat.device.links import Neighbor
 from snat.device.refused import CommandRefused
 from snat.device.serving import serve
@@ -35,13 +33,14 @@ from snat.nat.pool import member_slots
 from snat.nat.table import NatTable
 from snat.replication.feed import FeedCounters
 from snat.translate.translator import Translator, Verdict
+from snat.translate.watch import Sight, WatchedTranslator
 from snat.wire import items
 from snat.wire.header import Feed, Position, Term, encode
 
 _LOCAL: Final = LOCAL_NAT_ID.to_bytes(4, "big")
 
 
-class Device(Linking):
+class Device(Configured):
     """A router's mind: the table, the translator, the groups and the links."""
 
     def __init__(
@@ -66,9 +65,12 @@ class Device(Linking):
         self._counter = 0
         self._ports = ports
         self._pools: Pools = {}
-        self._started = self._next_keepalive = now
+        self._terms = dict(terms)
+        self._neighbors_since = self._next_keepalive = now
         self._alarms: dict[Alarm, str] = {}
-        nat_id, neighbors, slots = self._members()
+        nat_id = configuration.stateful.nat_id if configuration.stateful else 0
+        neighbors = {one: Neighbor(one, name) for one, name in peers_of(configuration).items()}
+        slots = member_slots(nat_id, [*neighbors, nat_id])
         noted = [self._fill(snapshot)] if snapshot is not None else []
         self.translator = Translator(
             self.table,
@@ -78,49 +80,14 @@ class Device(Linking):
             ttl_step=ttl_step,
             now=now,
         )
-        groups = self._groups(nat_id, neighbors, terms, now)
+        self.watch_packets(None)
+        groups = [self._group(group, nat_id, neighbors, now) for group in self._configured()]
         run = ports.getrandbits(64)
         super().__init__(nat_id, incarnation, run, neighbors, slots, groups, self.feed_counters, now)
         self._events += noted
         if snapshot is not None:
             self._begin_with(snapshot.positions)
         self.translator.flows.manage(0, True, now)
-
-    def configure(self, configuration: Configuration) -> None:
-        """Take other rules, pools, lists and time-outs; entries that exist stay."""
-        self.configuration = configuration
-        self.translator.configure(
-            rules_of(configuration, self.slots, self._ports, self._pools), timeouts_of(configuration)
-        )
-        for group in self.groups:
-            group.configuration_digests = {
-                feed: configuration_digest(configuration, feed.mapping_id) for feed in group.feeds
-            }
-
-    def regroup(self, configuration: Configuration, *, terms: dict[Feed, Term], now: float) -> None:
-        """Take other members, groups or another NAT ID, as if it had restarted; :meth:`stop` comes first.
-
-        The table stays, and with it every flow that is being translated, but for the entries of mappings
-        that are shared no more. ``terms`` are those stored, as at the start.
-        """
-        positions = self.positions()
-        for group in self.groups:
-            group.end(now)
-        self.configuration = configuration
-        nat_id, neighbors, slots = self._members()
-        self.translator.configure(
-            rules_of(configuration, slots, self._ports, self._pools), timeouts_of(configuration)
-        )
-        shared = {one for group in self._configured() for one in group.mapping_ids}
-        for mapping_id in {feed.mapping_id for group in self.groups for feed in group.feeds} - shared:
-            self.table.clear(mapping_id)
-        groups = self._groups(nat_id, neighbors, terms, now)
-        counters, events, run = self.link_counters, self._events, self._run
-        super().__init__(nat_id, self.incarnation, run, neighbors, slots, groups, self.feed_counters, now)
-        self.link_counters, self._events = counters, events + self._events
-        self._begin_with(positions)
-        self._started = self._next_keepalive = now
-        self._alarms = {}
 
     # An operator's orders
 
@@ -171,7 +138,12 @@ class Device(Linking):
 
     def packet(self, buffer: bytearray, length: int, from_outside: bool, now: float) -> Verdict:
         """Translate one packet in place; see :class:`snat.translate.translator.Translator`."""
-        return self.translator.translate(buffer, length, from_outside, now)
+        return self._translate(buffer, length, from_outside, now)
+
+    def watch_packets(self, saw: Callable[[Sight], None] | None) -> None:
+        """Tell of every packet from now on; None: of none any more, and nothing is asked for each."""
+        translator = self.translator if saw is None else WatchedTranslator(self.translator, saw)
+        self._translate = translator.translate
 
     # Time
 
@@ -213,10 +185,6 @@ class Device(Linking):
         self._exchange.events = []
         return drained
 
-    def positions(self) -> dict[Feed, Position]:
-        """Of each feed, the position at which the table was whole last: now, or before this run."""
-        return {feed: group.vouched(feed) for group in self.groups for feed in group.feeds}
-
     def counters(self) -> dict[str, dict[str, int]]:
         """All counters, by subject."""
         return {
@@ -254,39 +222,6 @@ class Device(Linking):
         if self.table.peak > self._peak:
             self._peak, self.peak_at = self.table.peak, now
 
-    def _members(self) -> tuple[int, dict[int, Neighbor], tuple[int, ...]]:
-        """Our NAT ID, our neighbors, and the slots of ports that are ours among all."""
-        nat_id = self.configuration.stateful.nat_id if self.configuration.stateful else 0
-        peers = [peer for group in self._configured() for peer in group.peers]
-        neighbors = {peer.nat_id: Neighbor(peer.nat_id, peer.name) for peer in peers}
-        return nat_id, neighbors, member_slots(nat_id, [*neighbors, nat_id])
-
-    def _configured(self) -> tuple[GroupConfiguration, ...]:
-        stateful = self.configuration.stateful
-        return stateful.groups if stateful is not None else ()
-
-    def _groups(
-        self, nat_id: int, neighbors: dict[int, Neighbor], terms: dict[Feed, Term], now: float
-    ) -> list[Group]:
-        flows = self.translator.flows
-        return [
-            Group(
-                group,
-                {one: configuration_digest(self.configuration, one) for one in group.mapping_ids},
-                nat_id,
-                [neighbors[peer.nat_id] for peer in group.peers],
-                self.table,
-                self.feed_counters,
-                terms,
-                flows.manage,
-                flows.adopt,
-                flows.restrain,
-                now,
-            )
-            for group in self._configured()
-            if group.mapping_ids
-        ]
-
     def _begin_with(self, positions: dict[Feed, Position]) -> None:
         """What the table has now is there, and nobody vouches for it."""
         states = (state for group in self.groups for state in group.feeds.values())
@@ -306,6 +241,7 @@ class Device(Linking):
                 "expired": snapshot.expired,
                 "foreign": foreign,
             },
+            mnemonic="SNAT-5-SNAPSHOT",
         )
 
     def _identity(self) -> tuple[int, int]:
@@ -352,13 +288,17 @@ class Device(Linking):
 
     def _raise_alarms(self, now: float) -> None:
         """Into the log, when they begin and when they end."""
-        if now - self._started < self._hold_time:
+        if now - self._neighbors_since < self._hold_time:
             return
         present = {alarm: text for group in self.groups for alarm, text in alarms(group, now).items()}
         for alarm, text in present.items():
             if alarm not in self._alarms:
-                self._events.append(Noted("alarm: {alarm}", {"alarm": text}, alarm=True))
+                self._events.append(_alarm("alarm: {alarm}", text, alarm=True))
         for alarm, text in self._alarms.items():
             if alarm not in present:
-                self._events.append(Noted("alarm over: {alarm}", {"alarm": text}))
+                self._events.append(_alarm("alarm over: {alarm}", text))
         self._alarms = present
+
+
+def _alarm(text: str, what: str, *, alarm: bool = False) -> Noted:
+    return Noted(text, {"alarm": what}, alarm, mnemonic="SNAT-5-ALERT")

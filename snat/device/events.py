@@ -54,6 +54,8 @@ class Noted:
     alarm: bool = False
     repeats: bool = False
     """A neighbor can cause it again and again: the log says it once in a while."""
+    mnemonic: str = ""
+    """What messages of this kind are called, with their severity: ``SNAT-5-PROCESS``."""
 
 
 DeviceEvent = TermTaken | RoleTaken | RoleLeft | LinkClosed | IncarnationRefused | Noted

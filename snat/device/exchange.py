@@ -9,7 +9,7 @@ from typing import Final
 
 from snat.device.events import DeviceEvent, IncarnationRefused, Noted
 from snat.device.group import Group
-from snat.device.links import Link
+from snat.device.links import Link, Stage
 from snat.device.serving import answers
 from snat.replication.feed import FeedCounters
 from snat.replication.receiver import Receiver
@@ -51,9 +51,10 @@ class Exchange:
         try:
             if message.sequence or items.first_action(message.body) in items.CHANGES:
                 self._apply(link, message, now)
-                return
-            for control in items.controls(message.body):
-                self._control(link, control, now)
+            else:
+                for control in items.controls(message.body):
+                    self._control(link, control, now)
+            link.seen(Stage.APPLIED, message)
         except WireError as error:
             link.deaf = True
             link.inbound.clear()
@@ -151,7 +152,8 @@ class Exchange:
 
     def _refused(self, link: Link, said: Error, now: float) -> None:
         fields = {"neighbor": link.neighbor.name, "reason": said.reason}
-        self.events.append(Noted("{neighbor} answers: {reason}", fields, repeats=True))
+        text = "{neighbor} answers: {reason}"
+        self.events.append(Noted(text, fields, repeats=True, mnemonic="SNAT-4-REFUSED"))
         self._counters.entry_errors_received += bool(said.entry)
         if said.feed == NO_FEED:
             if said.code == ErrorCode.STOPPED:
@@ -201,7 +203,8 @@ class Exchange:
             return
         reason = code.name.lower().replace("_", " ")
         fields = {"neighbor": link.neighbor.name, "mapping": feed.mapping_id, "reason": reason}
-        self.events.append(Noted("{neighbor}, mapping {mapping}: refused, {reason}", fields, repeats=True))
+        text = "{neighbor}, mapping {mapping}: refused, {reason}"
+        self.events.append(Noted(text, fields, repeats=True, mnemonic="SNAT-4-REFUSED"))
         if code is not ErrorCode.PAST:
             group = self._group_of.get(feed)
             term = group.feeds[feed].position.term if group is not None else NO_TERM

@@ -4,7 +4,7 @@ Who manages is decided above, in :mod:`snat.device.group`; here it only shows in
 receivers.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from snat.config.model import Group as GroupConfiguration
 from snat.device.events import DeviceEvent, Noted
@@ -36,11 +36,11 @@ class GroupFeeds:
         self.configuration = configuration
         self.neighbors = tuple(neighbors)
         self.events: list[DeviceEvent] = []
-        limit = min(DEFAULT_LIMIT, TOTAL_LIMIT // max(1, len(configuration.mapping_ids)))
         self.feeds = {
-            feed: FeedState(feed, highest=terms.get(feed, NO_TERM), journal_limit=limit)
+            feed: FeedState(feed, highest=terms.get(feed, NO_TERM))
             for feed in (Feed(0, mapping_id) for mapping_id in configuration.mapping_ids)
         }
+        self._bound_journals()
         self.unverified = False
         """The role was taken with what this device had, without a member to learn from."""
         self._table = table
@@ -112,22 +112,27 @@ class GroupFeeds:
 
     def leave(self) -> None:
         """This device stops: say the last word of every feed."""
-        self.compile()
-        body = b"".join(control(sender.unavailable()) for sender in self.senders.values())
-        for neighbor in self.neighbors:
-            for link in neighbor.links() if body else ():
-                link.put(encode(body))
+        self._leave_feeds(self.feeds)
 
     def report(self, feed: Feed, record: bytes) -> None:
         """The NAT process found fault with an entry (Fig. 4A, the action *error*): tell who manages it."""
         who = {"mapping": feed.mapping_id, "nat_id": int.from_bytes(record[NAT_ID], "big")}
         text = "mapping {mapping}: an entry of NAT ID {nat_id} has the key of another"
-        self.events.append(Noted(text, who, repeats=True))
+        self.events.append(Noted(text, who, repeats=True, mnemonic="SNAT-4-COLLISION"))
         link = self._manager.outgoing if self._manager is not None else None
         if link is not None:
             self._counters.entry_errors_sent += 1
             said = Error(ErrorCode.COLLISION, feed, NO_TERM, "collision", record[REFERENCE])
             link.put(encode(error(said)))
+
+    def _leave_feeds(self, feeds: Collection[Feed]) -> None:
+        self.compile()
+        body = b"".join(
+            control(sender.unavailable()) for feed, sender in self.senders.items() if feed in feeds
+        )
+        for neighbor in self.neighbors:
+            for link in neighbor.links() if body else ():
+                link.put(encode(body))
 
     def _compile_due(self, now: float) -> None:
         if now >= self._compile_at and any(sender.pending for sender in self.senders.values()):
@@ -150,6 +155,32 @@ class GroupFeeds:
             maximum_entries=self.configuration.maximum_entries,
             maximum_bytes=self.configuration.maximum_bytes - SIZE,
         )
+
+    # What is configured anew
+
+    def _drop(self, feeds: Iterable[Feed]) -> None:
+        """Neither send nor receive these feeds any more."""
+        for feed in feeds:
+            sender = self.senders.pop(feed, None)
+            if sender is not None:
+                sender.stop()
+            self.receivers.pop(feed, None)
+            del self.feeds[feed]
+            for neighbor in self.neighbors:
+                neighbor.leaves(feed)
+
+    def _limit(self) -> None:
+        """What the configuration says of messages, of journals and of how often to ask."""
+        self._bound_journals()
+        for sender in self.senders.values():
+            sender.maximum_entries = self.configuration.maximum_entries
+            sender.maximum_bytes = self.configuration.maximum_bytes - SIZE
+        for receiver in self.receivers.values():
+            receiver.interval = self.configuration.pull_interval
+
+    def _bound_journals(self) -> None:
+        for state in self.feeds.values():
+            state.journal.bound(min(DEFAULT_LIMIT, TOTAL_LIMIT // len(self.feeds)))
 
     # What is received
 
@@ -190,8 +221,11 @@ class GroupFeeds:
                 link.put(encode(control(receiver.request(kind, now))))
 
     def _listening(self, *, synchronised: bool = False, whole: bool = False) -> dict[Feed, Receiver]:
-        interval = self.configuration.pull_interval
         return {
-            feed: Receiver(state, self._table, self._counters, synchronised, whole, interval)
+            feed: self._receiver(state, synchronised=synchronised, whole=whole)
             for feed, state in self.feeds.items()
         }
+
+    def _receiver(self, state: FeedState, *, synchronised: bool = False, whole: bool = False) -> Receiver:
+        interval = self.configuration.pull_interval
+        return Receiver(state, self._table, self._counters, synchronised, whole, interval)

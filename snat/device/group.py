@@ -4,7 +4,7 @@ The rules of :mod:`snat.redundancy.roles` in terms of neighbors and feeds. A gro
 ``now`` and takes the steps that follow (:meth:`Group.turn`); messages only change what is known.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from snat.config.model import ConfiguredRole
 from snat.config.model import Group as GroupConfiguration
@@ -12,10 +12,10 @@ from snat.device.events import Noted, RoleLeft, RoleTaken, TermTaken
 from snat.device.feeds import GroupFeeds
 from snat.device.links import Neighbor
 from snat.device.merging import Merged, Merging, Restrain
-from snat.device.succession import goes_first, is_best, manager_of
+from snat.device.succession import goes_first, is_best, manager_of, told_by
 from snat.nat.table import NatTable
 from snat.redundancy.roles import ALONE_EXTRA, CLAIM_TIME, Input, preferred, step
-from snat.replication.feed import FeedCounters
+from snat.replication.feed import FeedCounters, FeedState
 from snat.wire.actions import (
     Claim,
     Released,
@@ -63,6 +63,7 @@ class Group(GroupFeeds):
         """Who was asked to release the role."""
         self._released: set[Feed] = set()
         self.merging = Merging(self.feeds, self.neighbors, table, counters, merged, restrain)
+        self._tell_convergence()
 
     # What is known
 
@@ -133,15 +134,59 @@ class Group(GroupFeeds):
         elif neighbor is self._manager and not self.receivers[said.feed].agrees(said):
             self.receivers[said.feed].synchronised = False
 
+    # What is configured anew
+
     def end(self, now: float) -> None:
-        """This device is in the group no more: nothing of it listens to the table or ages entries."""
+        """This device is a member no more: whoever follows need not wait."""
+        managed = self.manages
+        self.drop(list(self.feeds), now)
+        self.merging.end()
+        if managed:
+            self.events.append(RoleLeft(self.configuration))
+
+    def drop(self, feeds: Collection[Feed], now: float) -> None:
+        """These feeds are the group's no more; what this device manages of them, it says the last word of."""
+        self._leave_feeds(feeds)
+        managed = self.manages
+        self._drop(feeds)
+        self.merging.follow(self.neighbors, now)
+        for feed in feeds if managed else ():
+            self._managed(feed.mapping_id, False, now)
+
+    def follow(
+        self,
+        configuration: GroupConfiguration,
+        configuration_digests: dict[int, int],
+        neighbors: Iterable[Neighbor],
+        added: Collection[FeedState],
+        now: float,
+    ) -> None:
+        """Go on with another configuration, in the standing that there is. What it does not have is dropped.
+
+        ``added`` are the feeds that it has and the group had not. Who manages takes a term for them: the
+        members of a group follow who manages it.
+        """
+        self.configuration = configuration
+        self.role = ROLES[configuration.role]
+        self.neighbors = tuple(neighbors)
+        self.merging.follow(self.neighbors, now)
+        for state in added:
+            self.feeds[state.feed] = state
+        self.configuration_digests = {feed: configuration_digests[feed.mapping_id] for feed in self.feeds}
         if self.manages:
-            self._leave(synchronised=False, now=now)
+            self._take_terms([state.feed for state in added])
+            for state in added:
+                self._managed(state.feed.mapping_id, True, now)
+        else:
+            for state in added:
+                self.receivers[state.feed] = self._receiver(state)
+        self._limit()
+        self.announce()
 
     # Which step
 
     def _next(self, now: float) -> Input | None:
-        found = manager_of(next(iter(self.feeds)), self.neighbors, now, self.configuration.hold_time)
+        found = manager_of(self.feeds, self.neighbors, now, self.configuration.hold_time)
         if found is None and self._manager is not None:
             self._unmanaged_since = now
             self._former = self._manager
@@ -166,8 +211,7 @@ class Group(GroupFeeds):
             return Input.MANAGER_LOST if gone else None
         if not self.synchronised:
             return Input.UNSYNCHRONISED
-        feed = next(iter(self.feeds))
-        role = self._manager.role(feed)
+        role = self._manager.role(told_by(self._manager, self.feeds))
         return Input.MAY_CLAIM if role is not None and preferred(self.role, role) else None
 
     def _next_claiming(self, now: float) -> Input | None:
@@ -185,12 +229,12 @@ class Group(GroupFeeds):
         feeds = self.feeds.values()
         rival = self._rival()
         if rival is not None:
-            other = rival.role(next(iter(self.feeds)))
+            other = rival.role(told_by(rival, self.feeds))
             if other is None or not preferred(self.role, other):
                 return Input.OUTRANKED
         if any(state.position.term < state.highest < state.next_term(self._nat_id) for state in feeds):
             # A live manager that hears of a higher term announces itself above it (design section 5).
-            self._take_terms()
+            self._take_terms(self.feeds)
             self.announce()
         return None
 
@@ -210,31 +254,27 @@ class Group(GroupFeeds):
             return True
         if self._hands_over(self._former, now):
             return False
-        feed = next(iter(self.feeds))
-        return goes_first(feed, self.role, self._nat_id, self.neighbors, now, hold_time)
+        return goes_first(self.feeds, self.role, self._nat_id, self.neighbors, now, hold_time)
 
     def _has_company(self, now: float) -> bool:
         """Whether another member listens."""
-        feed, hold_time = next(iter(self.feeds)), self.configuration.hold_time
-        return any(
-            one.standing(feed) is Standing.LISTEN and not one.silent(now, hold_time) for one in self.neighbors
-        )
+        return any(self._listens(one, now) for one in self.neighbors)
 
     def _hands_over(self, former: Neighbor | None, now: float) -> bool:
         """Whether who managed is there and listens: somebody else has claimed the role."""
-        return (
-            former is not None
-            and former.standing(next(iter(self.feeds))) is Standing.LISTEN
-            and not former.silent(now, self.configuration.hold_time)
-        )
+        return former is not None and self._listens(former, now)
+
+    def _listens(self, neighbor: Neighbor, now: float) -> bool:
+        standing = neighbor.standing(told_by(neighbor, self.feeds))
+        return standing is Standing.LISTEN and not neighbor.silent(now, self.configuration.hold_time)
 
     def _alone(self, now: float) -> bool:
         """Whether a starting member may take the role with what it has."""
-        feed = next(iter(self.feeds))
         hold_time = self.configuration.hold_time
         waited = now - max(self.since, self._unmanaged_since) >= hold_time + ALONE_EXTRA
-        position = self.vouched(feed)
-        return is_best(feed, position, self.role, self._nat_id, self.neighbors, now, hold_time, waited=waited)
+        return is_best(
+            self.feeds, self.vouched, self.role, self._nat_id, self.neighbors, now, hold_time, waited=waited
+        )
 
     # What a step does
 
@@ -252,8 +292,11 @@ class Group(GroupFeeds):
                     "standing": standing.name,
                     "happened": happened.value,
                 },
+                mnemonic="SNAT-5-PROCESS",
             )
         )
+        if Standing.START in (before, standing):
+            self._tell_convergence()
         if before is Standing.MANAGE:
             self.compile()
             self._leave(synchronised=happened is Input.CLAIMED, now=now)
@@ -267,24 +310,31 @@ class Group(GroupFeeds):
         if standing is Standing.CLAIM:
             self._claim()
 
+    def _tell_convergence(self) -> None:
+        """In the words of IOS (ios-cli.md 2.1)."""
+        how = "start converging" if self.standing is Standing.START else "fully converged"
+        text = "Id {nat_id}, System {how}"
+        self.events.append(Noted(text, {"nat_id": self._nat_id, "how": how}, mnemonic="SNAT-5-PROCESS"))
+
     def _take(self, now: float) -> None:
         self.receivers = {}
-        self._take_terms()
+        self._take_terms(self.feeds)
         self.merging.begin(now)
         for feed in self.feeds:
             self._managed(feed.mapping_id, True, now)
         self.events.append(RoleTaken(self.configuration))
 
-    def _take_terms(self) -> None:
+    def _take_terms(self, feeds: Iterable[Feed]) -> None:
         self.compile()  # what a live manager changed so far belongs to the term that ends
-        for feed, state in self.feeds.items():
+        for feed in feeds:
+            state = self.feeds[feed]
             if feed in self.senders:
                 self.senders[feed].stop()
             term = state.next_term(self._nat_id)
             self.senders[feed] = self._sender(state, term)
             self.events.append(TermTaken(feed, term))
         # Who hears of the term without who manages could think that it is the best of those that start.
-        begun = b"".join(control(sender.begun) for sender in self.senders.values())
+        begun = b"".join(control(self.senders[feed].begun) for feed in feeds)
         message = encode(b"".join(map(control, self.roles())) + begun)
         for neighbor in self.neighbors:
             if neighbor.outgoing is not None:

@@ -7,7 +7,7 @@ from typing import Final
 from snat.device.events import DeviceEvent, LinkClosed, Noted
 from snat.device.exchange import Exchange
 from snat.device.group import Group
-from snat.device.links import Link, Neighbor
+from snat.device.links import Link, Neighbor, Stage, Watch
 from snat.replication.feed import FeedCounters
 from snat.session.events import Closed, Established, Received
 from snat.session.session import Session
@@ -39,6 +39,9 @@ class LinkCounters:
 class Linking:
     """Neighbors, and the links to them."""
 
+    _watch: Watch | None = None
+    """Of whoever debugs; it outlives a change of members."""
+
     def __init__(
         self,
         nat_id: int,
@@ -51,25 +54,21 @@ class Linking:
         now: float,
     ) -> None:
         """``run`` is random: it tells this process from others of the same incarnation."""
-        self.nat_id = nat_id
         self.incarnation = incarnation
-        self.neighbors = neighbors
-        self.slots = slots
-        self.groups = groups
         self.link_counters = LinkCounters()
         self._run = run
-        self._group_of: dict[Feed, Group] = {feed: group for group in groups for feed in group.feeds}
+        self._group_of: dict[Feed, Group] = {}
+        self._take(nat_id, neighbors, slots, groups)
         self._exchange = Exchange(self._group_of, counters)
         self._events: list[DeviceEvent] = []
-        self._keepalive = min((group.configuration.keepalive for group in groups), default=1.0)
-        self._hold_time = min((group.configuration.hold_time for group in groups), default=3.0)
         self._last_turn = now
 
     def dialled(self, nat_id: int, now: float) -> Link:
         """A link that we are about to dial."""
         neighbor = self.neighbors[nat_id]
-        link = Link(neighbor, True, self._session(neighbor), self._next_number())
+        link = Link(neighbor, True, self._session(neighbor), self._next_number(), watch=self._watch)
         link.session.dial(now)
+        link.seen(Stage.DIALLED)
         self._replace(neighbor.outgoing, now)
         neighbor.outgoing = link
         return link
@@ -77,7 +76,7 @@ class Linking:
     def accepted(self, nat_id: int, now: float) -> Link:
         """A link that a neighbor dialled; its certificate said who it is."""
         neighbor = self.neighbors[nat_id]
-        link = Link(neighbor, False, self._session(neighbor), self._next_number())
+        link = Link(neighbor, False, self._session(neighbor), self._next_number(), watch=self._watch)
         self._replace(neighbor.incoming, now)
         neighbor.incoming = link
         return link
@@ -96,6 +95,13 @@ class Linking:
         """The link's transport ended."""
         link.session.lost(reason)
         self._drain(link, now)
+
+    def watch_messages(self, watch: Watch | None) -> None:
+        """Tell of every message from now on; None: of none any more."""
+        self._watch = watch
+        for neighbor in self.neighbors.values():
+            for link in neighbor.links():
+                link.watch = watch
 
     def stop(self, now: float) -> None:
         """End all links in good order: everything that was changed is said before."""
@@ -127,6 +133,34 @@ class Linking:
     def _next_number(self) -> int:
         self.link_counters.begun += 1
         return self.link_counters.begun
+
+    def _take(
+        self, nat_id: int, neighbors: dict[int, Neighbor], slots: Sequence[int], groups: list[Group]
+    ) -> None:
+        """Who this device is, and with whom. Sessions that go on are judged by the present hold time."""
+        self.nat_id = nat_id
+        self.neighbors = neighbors
+        self.slots = slots
+        self.groups = groups
+        self._group_of.clear()  # it is known elsewhere
+        self._group_of.update({feed: group for group in groups for feed in group.feeds})
+        self._keepalive = min((group.configuration.keepalive for group in groups), default=1.0)
+        self._hold_time = min((group.configuration.hold_time for group in groups), default=3.0)
+        for neighbor in neighbors.values():
+            for link in neighbor.links():
+                link.session.hold_time = self._hold_time
+
+    def _hear_out(self, neighbor: Neighbor, now: float) -> None:
+        """What came by now belongs to the configuration that there is now."""
+        for link in neighbor.links():
+            self._apply_rest(link, now)
+            self._drain(link, now)
+
+    def _part(self, neighbor: Neighbor, reason: str, code: ErrorCode, now: float) -> None:
+        """Close the links to a neighbor, in whatever state they are."""
+        for link in neighbor.links():
+            link.session.stop(reason, code)
+            self._drain(link, now)
 
     def _session(self, neighbor: Neighbor) -> Session:
         hello = Authenticate(
@@ -169,6 +203,7 @@ class Linking:
                         self._established(link, event, now)
                     case Received() if not link.deaf:
                         link.inbound.put(event.message)
+                        link.seen(Stage.READ, event.message)
                     case Closed():
                         self._apply_rest(link, now)
                         self._closed(link, event)
@@ -234,12 +269,10 @@ class Linking:
                 neighbor.heard = now
             for link in neighbor.links():
                 link.session.forgive(now)
-        self._events.append(Noted("paused for {seconds:.1f} s", {"seconds": now - self._last_turn}))
+        silence = {"seconds": now - self._last_turn}
+        self._events.append(Noted("paused for {seconds:.1f} s", silence, mnemonic="SNAT-4-PAUSED"))
 
     def _note(self, text: str, link: Link, *, alarm: bool = False, **fields: object) -> None:
         direction = "out" if link.outgoing else "in"
-        self._events.append(
-            Noted(
-                text, {"neighbor": link.neighbor.name, "direction": direction, **fields}, alarm, repeats=True
-            )
-        )
+        fields = {"neighbor": link.neighbor.name, "direction": direction, **fields}
+        self._events.append(Noted(text, fields, alarm, repeats=True, mnemonic="SNAT-5-PEER"))

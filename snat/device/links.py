@@ -4,7 +4,9 @@ Entries flow from the dialler to the listener; everything else flows both ways.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Final
 
 from snat.replication.connection_queue import ConnectionQueue, InboundQueue
@@ -22,7 +24,7 @@ from snat.wire.actions import (
     Unit,
     UnitOption,
 )
-from snat.wire.header import Feed, Position
+from snat.wire.header import Feed, Message, Position
 
 AT_ONCE: Final = 1 << 16
 """Bytes handed to a transport at a time, and kept ready while a dump goes on."""
@@ -31,6 +33,23 @@ _INCARNATIONS: Final = 1024
 """Of one neighbor that are remembered."""
 _STANDINGS: Final = {standing.value: standing for standing in Standing}
 _ROLES: Final = {role.value: role for role in Role}
+
+
+class Stage(Enum):
+    """Where a message is when somebody who debugs is told of it."""
+
+    DIALLED = auto()
+    """No message yet: a link is being dialled."""
+    QUEUED = auto()
+    SENT = auto()
+    """Handed to the transport."""
+    READ = auto()
+    """Came, and waits to be applied."""
+    APPLIED = auto()
+
+
+Watch = Callable[[Stage, "Link", bytes | Message | None], None]
+"""Is told of messages: those of ours as bytes, those of neighbors as they were read."""
 
 
 @dataclass(slots=True, eq=False)
@@ -60,6 +79,7 @@ class Link:
     local_address: str = ""
     destination_address: str = ""
     destination_port: int = 0
+    watch: Watch | None = None
 
     @property
     def established(self) -> bool:
@@ -75,6 +95,7 @@ class Link:
         """Queue a message for the neighbor; nothing while the link is not established."""
         if self.established:
             self.queue.put(message)
+            self.seen(Stage.QUEUED, message)
 
     def data_to_send(self) -> bytes:
         """The next bytes for the transport, about AT_ONCE of them; empty when there is nothing to say."""
@@ -85,7 +106,14 @@ class Link:
         data = self.session.data_to_send() + b"".join(messages)
         self.messages_out += len(messages)
         self.bytes_out += len(data)
+        for message in messages if self.watch is not None else ():
+            self.seen(Stage.SENT, message)
         return data
+
+    def seen(self, stage: Stage, message: bytes | Message | None = None) -> None:
+        """Tell whoever debugs, if anybody does."""
+        if self.watch is not None:
+            self.watch(stage, self, message)
 
     def last_words(self) -> bytes:
         """What is to be said before the transport ends: in good order all that waits, else only why."""
@@ -165,6 +193,7 @@ class Neighbor:
         if len(self.incarnations) > _INCARNATIONS:
             self.incarnations.popitem(last=False)
         self.units = {unit.feed: unit for unit in units}
+        self.applied = {feed: at for feed, at in self.applied.items() if feed in self.units}
         self.standings = {
             unit.feed: known.get(unit.feed)
             or RoleChange(unit.feed, unit.role, unit.standing, unit.applied.term)

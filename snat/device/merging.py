@@ -53,6 +53,20 @@ class Merging:
             for feed in self._feeds:
                 self.consider(neighbor, feed, now)
 
+    def follow(self, neighbors: Iterable[Neighbor], now: float) -> None:
+        """Other neighbors, or other feeds: what was to be pulled of those that are gone is given up."""
+        names = {neighbor.nat_id: neighbor for neighbor in neighbors}
+        for nat_id, feed in list(self._pulls):
+            if nat_id not in names or feed not in self._feeds:
+                self._forget(self._neighbors[nat_id], feed, now)
+        self._rivals &= names.keys()
+        self._given_up = {
+            (nat_id, feed): at
+            for (nat_id, feed), at in self._given_up.items()
+            if nat_id in names and feed in self._feeds
+        }
+        self._neighbors = names
+
     def end(self) -> None:
         """It manages no more."""
         for (_, feed), pull in self._pulls.items():
@@ -145,6 +159,5 @@ class Merging:
         self._counters.merge_losers += len(pull.losers)
 
     def _note(self, text: str, neighbor: Neighbor, feed: Feed, **fields: object) -> None:
-        self.events.append(
-            Noted(text, {"mapping": feed.mapping_id, "neighbor": neighbor.name, **fields}, repeats=True)
-        )
+        fields = {"mapping": feed.mapping_id, "neighbor": neighbor.name, **fields}
+        self.events.append(Noted(text, fields, repeats=True, mnemonic="SNAT-5-MERGE"))

@@ -20,6 +20,7 @@ from snat.net.host import Host
 from snat.net.host_plan import HostPlan, host_plan
 from snat.net.kernel import Kernel
 from snat.net.kernel_plan import INSIDE_TUN, OUTSIDE_TUN, KernelPlan
+from snat.net.log import MESSAGES
 from snat.net.pcap import CapturePort, CaptureReader, CaptureWriter
 from snat.net.refused import KernelRefused
 from snat.net.tun import Offload, Tun, open_tun
@@ -93,11 +94,12 @@ def _claimed_pools(configuration: Configuration, managed: Iterable[Group]) -> tu
     return pool_networks(configuration, {0}.union(*(group.mapping_ids for group in managed)))
 
 
-def _needed(configuration: Configuration, managed: Iterable[Group]) -> object:
+def _needed(configuration: Configuration, managed: tuple[Group, ...]) -> object:
     """All that the kernel has to know of a configuration."""
     return (
         kernel_plan(configuration),
-        _claimed_pools(configuration, managed),
+        (_virtual_addresses(managed), _claimed_pools(configuration, managed)),
+        _virtual_addresses(configuration.groups),
         _host_plan(configuration),
         _offload(configuration),
     )
@@ -131,6 +133,8 @@ class TunPath:
         self._reactor = reactor
         self._batch_done = batch_done
         self._configuration = device.configuration
+        self._managed: tuple[Group, ...] = ()
+        """Whose addresses are answered for."""
         self._host = Host()
         self._kernel = Kernel(kernel_plan(device.configuration))
         self._arp = GratuitousArp(reactor)
@@ -152,8 +156,7 @@ class TunPath:
             self._host.apply(_host_plan(self._configuration))
             self._kernel.prepare()
             self._kernel.attach()
-            stateful = self._device.configuration.stateful
-            self._kernel.check(_virtual_addresses(stateful.groups if stateful is not None else ()))
+            self._kernel.check(_virtual_addresses(self._configuration.groups))
             self.claim(())
             self._host.shut()
         except KernelRefused:
@@ -172,23 +175,28 @@ class TunPath:
 
     def claim(self, groups: Iterable[Group]) -> None:
         """Answer ARP for the groups' addresses and for the pools of local rules, and announce them."""
-        groups = tuple(groups)
+        self._managed = tuple(groups)
         self._arp.withdraw()
-        pools = _claimed_pools(self._configuration, groups)
-        self._arp.announce(self._kernel.claim(_virtual_addresses(groups), pools))
+        pools = _claimed_pools(self._configuration, self._managed)
+        self._arp.announce(self._kernel.claim(_virtual_addresses(self._managed), pools))
 
     def configure(self, configuration: Configuration, managed: Iterable[Group]) -> None:
         """Make the kernel what the configuration needs, which it checks before it changes anything."""
-        before, managed = self._configuration, tuple(managed)
-        if _needed(configuration, managed) == _needed(before, managed):
-            self._configuration = configuration
+        before, managed_before = self._configuration, self._managed
+        managed = tuple(managed)
+        if _needed(configuration, managed) == _needed(before, managed_before):
+            self._configuration, self._managed = configuration, managed
             return
         try:
             self._follow(configuration, managed)
+            self._kernel.check(_virtual_addresses(configuration.groups))
+            self._host.shut()
         except KernelRefused as refused:
             with suppress(KernelRefused):  # what went wrong first is what is told
                 self._host.undo()
-                self._follow(before, managed)
+            with suppress(KernelRefused):
+                self._follow(before, managed_before)
+                self._host.shut()
             raise ConfigurationRefused(str(refused)) from refused
 
     def counters(self) -> dict[str, dict[str, int]]:
@@ -196,7 +204,7 @@ class TunPath:
         named: dict[str, Any] = {name: tun.counters for name, tun in self._tuns.items()}
         return {name: as_dict(counters) for name, counters in {**named, "arp": self._arp.counters}.items()}
 
-    def _follow(self, configuration: Configuration, managed: Iterable[Group]) -> None:
+    def _follow(self, configuration: Configuration, managed: tuple[Group, ...]) -> None:
         self._configuration = configuration
         self._host.apply(_host_plan(configuration))
         self._kernel.plan = kernel_plan(configuration)
@@ -205,7 +213,6 @@ class TunPath:
         for tun in self._tuns.values():
             tun.offload(_offload(configuration))
         self.claim(managed)
-        self._host.shut()
 
     def _from_inside(self, buffer: bytearray, length: int) -> None:
         self._forward(buffer, length, self._device.packet(buffer, length, False, self._reactor.seconds()))
@@ -223,7 +230,7 @@ class TunPath:
 class CapturePath:
     """A capture in the TUNs' place (``--pcap IN:OUT``), replayed once this device manages and IN exists."""
 
-    log = Logger()
+    log = Logger(observer=MESSAGES)
 
     def __init__(
         self,
@@ -303,11 +310,19 @@ class CapturePath:
         return any(address in network for network in self._pools)
 
     def _finished(self, _: object) -> None:
-        self.log.info("replayed {source} to {target}", source=str(self._source), target=str(self._target))
+        self.log.info(
+            "replayed {source} to {target}",
+            source=str(self._source),
+            target=str(self._target),
+            mnemonic="SNAT-6-CAPTURE",
+        )
 
     def _failed(self, failure: Failure) -> None:
         self.log.error(
-            "replay of {source} ended: {reason}", source=str(self._source), reason=failure.getErrorMessage()
+            "replay of {source} ended: {reason}",
+            source=str(self._source),
+            reason=failure.getErrorMessage(),
+            mnemonic="SNAT-3-CAPTURE",
         )
 
 

@@ -16,6 +16,7 @@ from typing import Final
 from twisted.logger import Logger
 
 from snat.nat.entry import INCARNATION_BITS
+from snat.net.log import MESSAGES
 from snat.wire.header import Feed, Term
 
 _INCARNATIONS: Final = 1 << INCARNATION_BITS
@@ -38,7 +39,7 @@ class State:
 class StateDirectory:
     """Reads and writes the state; without a directory nothing survives, and the incarnation is random."""
 
-    log = Logger()
+    log = Logger(observer=MESSAGES)
 
     def __init__(self, directory: Path | None) -> None:
         self._directory = directory
@@ -134,6 +135,7 @@ class StateDirectory:
             path=str(path),
             error=repr(error),
             aside=str(aside),
+            mnemonic="SNAT-3-STATE",
         )
 
     def _store(self) -> None:

@@ -10,6 +10,8 @@ from typing import Final
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from snat.net.log import MESSAGES
+
 REPEATS: Final = 3
 """How often an announcement is sent again after the first: frames get lost, and switches learn late."""
 INTERVAL: Final = 1.0
@@ -68,7 +70,7 @@ class GratuitousArpCounters:
 class GratuitousArp:
     """Announces addresses at once and again each second, three times, until withdrawn."""
 
-    log = Logger()
+    log = Logger(observer=MESSAGES)
 
     def __init__(
         self, clock: IReactorTime, transmit: Callable[[str, Sequence[IPv4Address]], int] = transmit
@@ -111,5 +113,8 @@ class GratuitousArp:
                 # A takeover must go on over the interfaces that work.
                 self.counters.failed += 1
                 self.log.warn(
-                    "gratuitous ARP on {interface}: {error}", interface=interface, error=error.strerror
+                    "gratuitous ARP on {interface}: {error}",
+                    interface=interface,
+                    error=error.strerror,
+                    mnemonic="SNAT-5-INTERFACE",
                 )

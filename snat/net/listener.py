@@ -98,4 +98,4 @@ class Gate(ServerFactory[Any]):
         return protocol
 
     def _log(self, host: str, why: str) -> None:
-        self._refusals.say("refused {whom}: {why}", whom=host, why=why)
+        self._refusals.say("refused {whom}: {why}", whom=host, why=why, mnemonic="SNAT-4-REFUSED")

@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from snat.device.refused import CommandRefused
+from snat.net.log import MESSAGES
 from snat.status import Clock, PendingReload
 
 REASON: Final = "Reload Command"
@@ -82,7 +83,7 @@ class Reloads:
 class Program:
     """How this program was begun: its command line, and where."""
 
-    log = Logger(namespace="snat")
+    log = Logger(namespace="snat", observer=MESSAGES)
 
     def __init__(self, pidfile: str = "") -> None:
         """To be made before twistd leaves the directory that it was begun in."""
@@ -103,7 +104,8 @@ class Program:
             os.chdir(self._directory)
             execute(sys.executable, self._arguments)
         except OSError as error:
-            self.log.error("cannot begin anew: {reason}; start the daemon again", reason=str(error))
+            text = "cannot begin anew: {reason}; start the daemon again"
+            self.log.error(text, reason=str(error), mnemonic="SYS-2-RELOAD")
 
 
 def _remove(pidfile: Path) -> None:

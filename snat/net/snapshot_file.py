@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from snat.device.device import Device
 from snat.device.snapshot import MAXIMUM_BYTES, Snapshot, SnapshotDamagedError, SnapshotEncoder, decode
 from snat.net.files import write_durably
-from snat.net.log import RepeatingLog
+from snat.net.log import MESSAGES, RepeatingLog
 
 SNAPSHOT_INTERVAL: Final = 60.0
 """Seconds from the end of one snapshot to the beginning of the next."""
@@ -32,7 +32,7 @@ STOP_TIME: Final = 10.0
 InThread = Callable[[Callable[[], None]], "Deferred[None]"]
 """Runs what takes long beside the reactor, such as ``deferToThreadPool``."""
 
-_log = Logger(namespace="snat")
+_log = Logger(namespace="snat", observer=MESSAGES)
 
 
 def load(path: Path, date: int) -> Snapshot | None:
@@ -49,6 +49,7 @@ def load(path: Path, date: int) -> Snapshot | None:
             "{path} is {seconds} s from the future, if the clock is right: taken as of now",
             path=str(path),
             seconds=snapshot.date - date,
+            mnemonic="SNAT-4-SNAPSHOT",
         )
     return snapshot.aged(date)
 
@@ -150,7 +151,10 @@ class SnapshotWriter:
     def _refused(self, reason: str) -> None:
         self._unsaved = True
         self._refusals.say(
-            "{path}: not written ({reason}); the last one stays", path=str(self._path), reason=reason
+            "{path}: not written ({reason}); the last one stays",
+            path=str(self._path),
+            reason=reason,
+            mnemonic="SNAT-4-SNAPSHOT",
         )
 
     def _last(self, _: None) -> "Deferred[None] | None":
@@ -189,4 +193,5 @@ def _set_aside(path: Path, reason: str) -> None:
         path=str(path),
         reason=reason,
         what=what,
+        mnemonic="SNAT-3-SNAPSHOT",
     )

@@ -19,6 +19,7 @@ from cli.configuration_file import MAX_FILE, decoded, read_bounded
 from snat.config.model import Configuration
 from snat.device.refused import CommandRefused
 from snat.net.files import sync_directory, write_durably
+from snat.net.log import MESSAGES
 from snat.net.snapshot_file import InThread
 from snat.status import Change, Clock, StartupText
 
@@ -44,7 +45,7 @@ class Storing:
 class StartupFile:
     """Satisfies :class:`cli.router.Startup`. Without a path nothing can be stored."""
 
-    log = Logger(namespace="snat")
+    log = Logger(namespace="snat", observer=MESSAGES)
 
     def __init__(
         self,
@@ -127,7 +128,8 @@ class StartupFile:
         def failed(failure: Failure) -> None:
             error = failure.value
             if not isinstance(error, OSError):
-                self.log.failure("{path} could not be written", failure, path=str(path))
+                text = "{path} could not be written"
+                self.log.failure(text, failure, path=str(path), mnemonic="SYS-3-STARTUP")
             storing.refusal = f"{path}: {getattr(error, 'strerror', None) or error}; nothing was stored"
 
         def over(_: object) -> None:

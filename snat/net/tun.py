@@ -23,6 +23,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from snat.net.log import MESSAGES
 from snat.net.refused import KernelRefused
 
 VNET_HEADER: Final = 10
@@ -155,7 +156,7 @@ class Tun:
     is dropped and counted in ``dropped_refused``; the sender's retransmission is smaller.
     """
 
-    log = Logger()
+    log = Logger(observer=MESSAGES)
 
     def __init__(
         self,
@@ -249,7 +250,12 @@ class Tun:
         """The reactor gave the device up: the interface was deleted, or the reactor stops."""
         if self._fd < 0:
             return
-        self.log.error("{tun} is gone: {reason}", tun=self.name, reason=reason.getErrorMessage())
+        self.log.error(
+            "{tun} is gone: {reason}",
+            tun=self.name,
+            reason=reason.getErrorMessage(),
+            mnemonic="SNAT-2-INTERFACE",
+        )
         self.close()
         if self._lost is not None:
             self._lost()

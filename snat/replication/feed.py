@@ -11,7 +11,7 @@ from typing import Final
 
 from snat.nat.entry import LOCAL_NAT_ID
 from snat.replication.digest import FeedDigest
-from snat.replication.journal import DEFAULT_LIMIT, Journal
+from snat.replication.journal import Journal
 from snat.wire.actions import Had
 from snat.wire.header import Feed, Position, Term
 
@@ -35,14 +35,12 @@ class FeedState:
     """Where the table was last proved whole before this run, as its snapshot tells; zeros: never."""
     verified: float | None = None
     """When the digest last agreed with another device's."""
-    journal_limit: int = DEFAULT_LIMIT
-    """Bytes that the journal may keep."""
     journal: Journal = field(init=False)
     left: dict[Term, int] = field(default_factory=dict)
     """The former terms this table came through, and the sequence up to which it has each."""
 
     def __post_init__(self) -> None:
-        self.journal = Journal(self.feed, self.journal_limit)
+        self.journal = Journal(self.feed)
 
     def heard(self, term: Term) -> None:
         """Remember the highest term."""

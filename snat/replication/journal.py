@@ -25,7 +25,8 @@ class Journal:
 
     def __init__(self, feed: Feed, limit: int = DEFAULT_LIMIT) -> None:
         self._feed = feed
-        self._limit = limit
+        self.limit = limit
+        """Bytes that are kept at most, see :meth:`bound`."""
         self._steps: deque[tuple[Position, bytes]] = deque()
         """Where one stands after it, and the items; at sequence 0 a term begins."""
         self._from = Position()
@@ -35,6 +36,11 @@ class Journal:
 
     def __len__(self) -> int:
         return len(self._steps)
+
+    def bound(self, limit: int) -> None:
+        """Keep at most ``limit`` bytes from now on."""
+        self.limit = limit
+        self._forget()
 
     def restart(self, position: Position) -> None:
         """What came before ``position`` is not known here."""
@@ -46,9 +52,7 @@ class Journal:
         """A message of changes; it leads to ``position``."""
         self._steps.append((position, body))
         self.size += len(body) + _OVERHEAD
-        while self.size > self._limit:
-            self._from, oldest = self._steps.popleft()
-            self.size -= len(oldest) + _OVERHEAD
+        self._forget()
 
     def begin(self, term: Term, base: Position) -> None:
         """A term began at ``base``."""
@@ -60,6 +64,11 @@ class Journal:
             if reached == position:
                 return self._encoded(len(self._steps) - back)
         return self._encoded(0) if position == self._from else None
+
+    def _forget(self) -> None:
+        while self.size > self.limit:
+            self._from, oldest = self._steps.popleft()
+            self.size -= len(oldest) + _OVERHEAD
 
     def _encoded(self, first: int) -> list[bytes]:
         return [

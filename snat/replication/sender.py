@@ -34,8 +34,8 @@ class Sender:
     ) -> None:
         """Messages hold at most ``maximum_entries`` items (0: any number), in ``maximum_bytes``."""
         self.state = state
-        self._maximum_entries = maximum_entries
-        self._maximum_bytes = maximum_bytes
+        self.maximum_entries = maximum_entries
+        self.maximum_bytes = maximum_bytes
         self._table = table
         self._counters = counters
         self._queue = SnatQueue(state.feed.mapping_id)
@@ -51,7 +51,7 @@ class Sender:
 
     def compile(self) -> list[bytes]:
         """Messages for everything in the SNAT queue. The digest advances here: it is "at sequence s"."""
-        packed = pack(self._runs(), self._maximum_entries, self._maximum_bytes)
+        packed = pack(self._runs(), self.maximum_entries, self.maximum_bytes)
         return [self._number(body, count) for body, count in packed]
 
     def statement(self) -> Digest:

@@ -310,6 +310,11 @@ class Flows:
         self.manage(mapping_id, True, now)
         self._free(losers, quarantine=True)  # nobody here followed their connections to the end
 
+    def forget(self, mapping_id: int, now: float) -> None:
+        """Nobody shares this mapping any more: its entries go, and their ports wait before they are used."""
+        self._now = now
+        self._free(self._table.clear(mapping_id), quarantine=True)
+
     def expire(self, now: float) -> None:
         """Look at the entries that are due, in a bounded slice."""
         self._now = now

@@ -8,7 +8,7 @@ from cli.configuration_file import read_configuration
 from cli.router import CommandRefused, ConfigurationRefused
 from cli.session import Pause, Question, Redirect, Said
 from cli.shell import Shell
-from snat.config.model import Configuration
+from snat.config.model import Configuration, Logging
 from snat.device.selection import EVERYTHING, Selection
 from snat.device.status import (
     Endpoint,
@@ -29,8 +29,11 @@ from snat.status import (
     ArpStatus,
     Change,
     Clock,
+    DebugStatus,
     InterfaceCounters,
     InterfaceStatus,
+    LogHost,
+    LogStatus,
     Memory,
     PendingReload,
     Processor,
@@ -359,6 +362,45 @@ class FakeInterfaces:
         return self.neighbours
 
 
+LOG = LogStatus(
+    settings=Logging(),
+    console=41,
+    monitor=2,
+    buffered=40,
+    trap=7,
+    dropped=3,
+    rate_limited=5,
+    hosts=(LogHost(address="192.0.2.9", port=514, sent=6, dropped=1),),
+    lines=("*Mar  1 00:00:04.123: %SNAT-5-PROCESS: Id 1, System fully converged",),
+)
+
+
+@dataclass
+class FakeLog:
+    """Satisfies cli.router.Log."""
+
+    now: LogStatus = LOG
+
+    def status(self) -> LogStatus:
+        return self.now
+
+    def clear(self) -> None:
+        self.now = replace(self.now, lines=())
+
+
+@dataclass
+class FakeDebugging:
+    """Satisfies cli.router.Debugging."""
+
+    now: DebugStatus = DebugStatus()
+
+    def status(self) -> DebugStatus:
+        return self.now
+
+    def set(self, status: DebugStatus) -> None:
+        self.now = status
+
+
 @dataclass
 class FakeRouter:
     """Satisfies cli.router.Router."""
@@ -383,6 +425,8 @@ class FakeRouter:
     network: FakeInterfaces = field(default_factory=FakeInterfaces)
     reloads: FakeReloads = field(default_factory=FakeReloads)
     startup: FakeStartup = field(default_factory=FakeStartup)
+    log: FakeLog = field(default_factory=FakeLog)
+    debugging: FakeDebugging = field(default_factory=FakeDebugging)
     notes: list[tuple[str, str]] = field(default_factory=list)
 
     def note(self, mnemonic: str, text: str) -> None:

@@ -27,6 +27,7 @@ from snat.config.model import ConfiguredRole
 from tests.cli import test_interface_commands, test_list_commands, test_standby_commands
 from tests.cli.fake_router import configuration
 from tests.cli.places import PLACES
+from tests.cli.test_logging_commands import LOGGING
 from tests.cli.test_nat_commands import IN_POOL, POOLS, RANGE, RULES, SETTINGS
 from tests.cli.test_system_commands import SYSTEM_LINES
 
@@ -137,7 +138,7 @@ OTHERS = [
     ("user", "enable", "en"),
     ("user", "exit", "ex"),
     ("exec", "enable", "en"),
-    ("exec", "disable", "d"),
+    ("exec", "disable", "di"),
     ("exec", "configure terminal", "conf t"),
     ("exec", "exit", "ex"),
     ("exec", "show running-config", "sh run"),
@@ -495,6 +496,8 @@ def test_every_configuration_command_is_in_the_tables() -> None:
     tabled |= {id(TREE.match(IN_POOL, line).command) for line, _ in (*RULES, *POOLS, *SETTINGS, RANGE)}
     others = (*test_interface_commands.LINES, *test_list_commands.LINES, *test_standby_commands.LINES)
     tabled |= {id(TREE.match(PLACES[place], line).command) for place, line, _ in others}
+    tabled |= {id(TREE.match(PATHS["config"], line.removeprefix("no ")).command) for line, _, _ in LOGGING}
+    tabled.add(id(TREE.match(PATHS["config"], "logging 192.0.2.9").command))
     tabled.add(id(TREE.match(PATHS["config"], "enable algorithm-type sha256 secret x").command))
     declared = {
         id(command)

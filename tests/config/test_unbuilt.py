@@ -44,8 +44,6 @@ UNBUILT = [
     ("ip nat translation max-entries 5", "ip nat translation max-entries"),
     ("ip nat translation max-entries all-host 5", "ip nat translation max-entries"),
     ("ip nat translation max-entries host 10.0.0.1 5", "ip nat translation max-entries"),
-    ("ip nat log translations syslog", "ip nat log translations syslog"),
-    ("ip nat log translations syslog bind-only", "ip nat log translations syslog"),
     ("ip nat filtering endpoint-independent", "ip nat filtering endpoint-independent"),
     ("ip nat filtering address-port-dependent", "ip nat filtering address-port-dependent"),
     ("no ip nat create flow-entries", "no ip nat create flow-entries"),

@@ -81,9 +81,11 @@ def wrong_digest(network: Network, _: pytest.MonkeyPatch) -> Iterator[None]:
 def other_configuration(network: Network, _: pytest.MonkeyPatch) -> Iterator[None]:
     router = network.routers[2]
     was = router.configuration
-    router.device.configure(replace(was, nat=replace(was.nat, timeouts=replace(was.nat.timeouts, udp=30))))
+    router.device.configure(
+        replace(was, nat=replace(was.nat, timeouts=replace(was.nat.timeouts, udp=30))), network.now
+    )
     yield
-    router.device.configure(was)
+    router.device.configure(was, network.now)
 
 
 @contextmanager

@@ -351,6 +351,6 @@ def test_the_journals_of_a_group_are_bounded_together(mappings: int) -> None:
         mapping_ids=tuple(range(1, mappings + 1)),
     )
     feeds = GroupFeeds(configuration, [], NatTable(), FeedCounters(), {}, 0.0).feeds.values()
-    limits = [state.journal_limit for state in feeds]
+    limits = [state.journal.limit for state in feeds]
     assert sum(limits) <= TOTAL_LIMIT
     assert max(limits) <= DEFAULT_LIMIT

@@ -88,3 +88,11 @@ def test_incarnations_that_are_remembered_are_bounded_and_the_oldest_goes() -> N
     assert neighbor.reuses(hello(1)) == "", "forgotten"
     assert neighbor.reuses(hello(2)) == "incarnation 2 has ended"
     assert neighbor.reuses(hello(BOUND + 1)) == "", "the present one"
+
+
+def test_what_it_applied_of_a_unit_that_it_has_no_more_is_forgotten() -> None:
+    neighbor = Neighbor(2, "r2.example")
+    neighbor.present(hello(1), [unit(Standing.LISTEN, 3)])
+    neighbor.stands(Applied(FEED, Position(Term(3, 1), 9)))
+    neighbor.present(hello(1), [])
+    assert neighbor.applied == {}

@@ -52,7 +52,8 @@ def local_flow(router: Router) -> None:
             ),
             dynamic_rules=(*was.dynamic_rules, DynamicRule(overload=True, access_list="2", pool="L")),
             access_lists=(access_list, AccessList(name="2", lines=(line,))),
-        )
+        ),
+        router.network.now,
     )
     router.send_from_inside(udp("10.0.1.5", 40000, SERVER, 53))
 

@@ -96,11 +96,12 @@ def test_a_link_that_is_down_is_an_alarm_and_no_takeover() -> None:
     assert backup.standing.name == "LISTEN"
 
 
-def test_a_different_configuration_is_an_alarm_and_the_link_stays() -> None:
+def test_a_different_configuration_is_an_alarm_and_the_links_come_again() -> None:
     network = running()
     backup = network.routers[2]
     other = dataclasses.replace(backup.configuration, nat=Nat(timeouts=Timeouts(udp=30)))
-    backup.device.configure(other)
+    backup.device.configure(other, network.now)
+    network.run(1.0)
     (group,) = report.groups(backup.device, network.now)
     assert group.alarms == ("mapping 10 is configured differently on r1.example",)
     assert [link.state for link in group.links] == ["Establish", "Establish"]

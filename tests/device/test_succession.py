@@ -33,11 +33,11 @@ def member(
 
 def test_of_two_that_manage_the_higher_term_counts_unless_it_is_silent() -> None:
     low, high = member(2, Standing.MANAGE, term=4), member(3, Standing.MANAGE, term=5)
-    assert manager_of(FEED, [low, high], NOW, HOLD_TIME) is high
+    assert manager_of((FEED,), [low, high], NOW, HOLD_TIME) is high
     high.heard = NOW - HOLD_TIME
-    assert manager_of(FEED, [low, high], NOW, HOLD_TIME) is low
+    assert manager_of((FEED,), [low, high], NOW, HOLD_TIME) is low
     low.heard = None
-    assert manager_of(FEED, [low, high], NOW, HOLD_TIME) is None
+    assert manager_of((FEED,), [low, high], NOW, HOLD_TIME) is None
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_of_two_that_manage_the_higher_term_counts_unless_it_is_silent() -> None
     ids=["lower id", "higher id", "silent", "starts", "primary", "we primary", "claims"],
 )
 def test_who_follows_a_manager(role: Role, nat_id: int, other: Neighbor, first: bool) -> None:
-    assert goes_first(FEED, role, nat_id, [other], NOW, HOLD_TIME) is first
+    assert goes_first((FEED,), role, nat_id, [other], NOW, HOLD_TIME) is first
 
 
 @pytest.mark.parametrize(
@@ -75,15 +75,15 @@ def test_who_follows_a_manager(role: Role, nat_id: int, other: Neighbor, first: 
 def test_of_those_that_start_the_furthest_begins(
     at: Position, role: Role, other: Neighbor, best: bool, waited: bool
 ) -> None:
-    assert is_best(FEED, at, role, 2, [other], NOW, HOLD_TIME, waited=waited) is best
+    assert is_best((FEED,), lambda _: at, role, 2, [other], NOW, HOLD_TIME, waited=waited) is best
 
 
 @pytest.mark.parametrize("waited", [False, True])
 def test_until_it_has_waited_all_must_be_there(waited: bool) -> None:
     there, absent = member(3, Standing.START), Neighbor(4, "r4.example")
-    assert is_best(FEED, SOME, B, 2, [there, absent], NOW, HOLD_TIME, waited=waited) is waited
-    assert is_best(FEED, SOME, B, 2, [absent], NOW, HOLD_TIME, waited=waited) is waited
-    assert is_best(FEED, SOME, B, 2, [there], NOW, HOLD_TIME, waited=waited)
+    assert is_best((FEED,), lambda _: SOME, B, 2, [there, absent], NOW, HOLD_TIME, waited=waited) is waited
+    assert is_best((FEED,), lambda _: SOME, B, 2, [absent], NOW, HOLD_TIME, waited=waited) is waited
+    assert is_best((FEED,), lambda _: SOME, B, 2, [there], NOW, HOLD_TIME, waited=waited)
 
 
 @pytest.mark.parametrize("furthest", [1, 2])

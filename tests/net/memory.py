@@ -313,6 +313,8 @@ class RecordedPath:
         self.batch_done = batch_done
         self.told: list[str] = []
         self.refusal: Exception | None = None
+        self.managed: tuple[Group, ...] = ()
+        """Groups that were managed when it was configured last."""
 
     def _tell(self, what: str) -> None:
         if self.refusal is not None:
@@ -330,6 +332,7 @@ class RecordedPath:
 
     def configure(self, configuration: Configuration, managed: Iterable[Group]) -> None:
         self._tell("configure")
+        self.managed = tuple(managed)
 
     def counters(self) -> dict[str, dict[str, int]]:
         return {"recorded": {"told": len(self.told)}}
@@ -417,10 +420,10 @@ class Member:
         Not ``told``, as a power cut: its connections carry nothing any more, and nobody says so.
         """
         self.service.running = False
-        for dialler in self.service._members.diallers.values():
+        for dialler in self.service.members._diallers.values():
             dialler.stop()
-        for port in self.service._members.ports.values():
-            port.stopListening()
+        for door in self.service.members._doors.values():
+            door.port.stopListening()
         self.service._daily.stop()
         snapshots = self.service._snapshots
         for call in (self.service._alarm, snapshots._next if snapshots is not None else None):

@@ -17,19 +17,9 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 
 from cli.session import Conversation, Pause, Question, Redirect, Session
 from snat.net import control
-from snat.net.control import (
-    LONGEST_PAUSE,
-    LOOK,
-    MAX_REQUEST,
-    MAX_SESSIONS,
-    ControlFactory,
-    ControlSession,
-    ControlSocket,
-    ControlSocketError,
-    Visitor,
-    make_way,
-    user_name,
-)
+from snat.net.control import MAX_SESSIONS, ControlFactory, ControlSocket, ControlSocketError, make_way
+from snat.net.control_session import LONGEST_PAUSE, LOOK, MAX_REQUEST, ControlSession
+from snat.net.visitor import Visitor, user_name
 from tests.cli.fake_router import FakeRouter
 
 TERMINAL = {"length": 24, "width": 80, "monitor": False, "history_size": 10}

@@ -107,7 +107,7 @@ def test_a_new_certificate_is_used_by_the_next_connection(
     for cable in list(reactor.cables):
         cable.cut()
     reactor.run_until(lambda: first.ready and second.ready)
-    serials = {one.identity.issued[1] for one in second.service._connections.values() if one.identity}
+    serials = {one.identity.issued[1] for one in second.service.members.connections.values() if one.identity}
     assert serials == {certificate(own, "r1.example").serial_number}
 
 

@@ -189,6 +189,13 @@ def started(path: TunPath, world: World) -> TunPath:
     return path
 
 
+def managing(path: TunPath, world: World) -> None:
+    """Started, and with the role."""
+    path.start()
+    path.claim(groups_of(routed()))
+    world.done.clear()
+
+
 def groups_of(made: Configuration) -> tuple[Group, ...]:
     assert made.stateful is not None
     return made.stateful.groups
@@ -253,7 +260,7 @@ def test_a_stop_withdraws_before_the_tuns_vanish(world: World, path: TunPath) ->
 
 
 def test_another_configuration_is_followed_with_what_is_managed(world: World, path: TunPath) -> None:
-    started(path, world)
+    managing(path, world)
     wanted = replace(routed(), interfaces=(*INTERFACES, Interface(name="in1", side=Side.INSIDE)))
     path.configure(wanted, iter(groups_of(wanted)))
     assert world.done == [
@@ -262,11 +269,45 @@ def test_another_configuration_is_followed_with_what_is_managed(world: World, pa
         "quiet",
         ("claim", (GATEWAY,), (*SHARED, *LOCAL)),
         ("announce", (GATEWAY,)),
+        ("check", (GATEWAY,)),
     ]
 
 
-def test_what_the_kernel_need_not_know_of_announces_nothing(world: World, path: TunPath) -> None:
+def test_another_virtual_address_is_claimed_while_the_role_is_held(world: World, path: TunPath) -> None:
+    managing(path, world)
+    wanted = with_virtual_address("10.0.0.2")
+    path.configure(wanted, groups_of(wanted))
+    other = (IPv4Address("10.0.0.2"), "in0")
+    assert world.done[-3:] == [
+        ("claim", (other,), (*SHARED, *LOCAL)),
+        ("announce", (other,)),
+        ("check", (other,)),
+    ]
+    path.configure(routed(), ())  # the role is gone with the group that held it
+    assert ("claim", (), LOCAL) in world.done
+
+
+def test_a_virtual_address_that_cannot_be_had_is_refused_though_another_manages(
+    world: World, path: TunPath
+) -> None:
     started(path, world)
+    wanted = with_virtual_address("10.0.0.2")
+    world.refusals["check"] = KernelRefused("is configured there already", where="in0", remedy="del")
+    with pytest.raises(ConfigurationRefused, match="configured there already"):
+        path.configure(wanted, ())
+    assert path._configuration == routed()
+
+
+def with_virtual_address(address: str) -> Configuration:
+    made = routed()
+    assert made.stateful is not None
+    (group,) = groups_of(made)
+    virtual = (VirtualAddress(address=IPv4Address(address), interface="in0"),)
+    return replace(made, stateful=replace(made.stateful, groups=(replace(group, virtual_addresses=virtual),)))
+
+
+def test_what_the_kernel_need_not_know_of_announces_nothing(world: World, path: TunPath) -> None:
+    managing(path, world)
     path.configure(replace(routed(), hostname="other"), groups_of(routed()))
     assert world.done == []
     used = replace(routed(), dynamic_rules=())
@@ -274,12 +315,12 @@ def test_what_the_kernel_need_not_know_of_announces_nothing(world: World, path: 
     assert ("claim", (GATEWAY,), ()) in world.done, "a pool that no rule uses is not answered for"
 
 
-@pytest.mark.parametrize("step", ["prepare", "attach", "claim"])
+@pytest.mark.parametrize("step", ["prepare", "attach", "claim", "check"])
 def test_a_configuration_that_the_kernel_refuses_is_taken_back(
     world: World, path: TunPath, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     """Refused at any step: the kernel is told the old plan again, and the operator the first reason."""
-    started(path, world)
+    managing(path, world)
     wanted = replace(routed(), interfaces=(*INTERFACES, Interface(name="in9", side=Side.INSIDE)))
     do = world.do
 

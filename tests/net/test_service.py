@@ -376,7 +376,7 @@ def test_what_comes_in_one_turn_of_the_reactor_makes_one_pump(
     link = second.device.neighbors[1].incoming
     assert link is not None
     for _ in range(5):
-        second.service.received(link, encode(b""))
+        second.service.members.received(link, encode(b""))
     assert turns == []
     reactor.advance(0)
     assert turns == [reactor.seconds()]
@@ -388,7 +388,7 @@ def test_bytes_after_a_stop_make_no_pump(reactor: Reactor, ready: tuple[Member, 
     link = first.device.neighbors[2].incoming
     assert link is not None
     first.service.stopService()
-    first.service.received(link, b"late")
+    first.service.members.received(link, b"late")
     assert not [call for call in reactor.pending if call.func == first.service._ring]
 
 
@@ -785,20 +785,33 @@ def refused_changes(configuration: Configuration) -> dict[str, Configuration]:
     assert configuration.trustpoint is not None
     (group,) = stateful.groups
     return {
-        "other.pem": replace(
+        "cannot listen on 192.168.77.3 port 15555: .*Address already in use; give": replace(
+            configuration,
+            stateful=Stateful(nat_id=1, groups=(replace(group, address=IPv4Address(address(3))),)),
+        ),
+        "other.pem: No such file": replace(
             configuration, trustpoint=replace(configuration.trustpoint, certificate="other.pem")
         ),
-        "NAT ID 1": replace(configuration, stateful=Stateful(nat_id=7, groups=(group,))),
+        r"is of r1\.example \(NAT ID 1\), and this router has NAT ID 3": replace(
+            configuration, stateful=Stateful(nat_id=3, groups=(group,))
+        ),
         "no pool": replace(configuration, pools=()),
     }
 
 
-@pytest.mark.parametrize("change", ["other.pem", "NAT ID 1", "no pool"])
-def test_what_is_refused_changes_nothing(ready: tuple[Member, Member], change: str) -> None:
-    first, _ = ready
-    wanted = refused_changes(replace(first.configuration, hostname="EDGE"))[change]
-    with pytest.raises(ConfigurationRefused, match=change):
+@pytest.mark.parametrize("why", range(4))
+def test_what_is_refused_changes_nothing(reactor: Reactor, ready: tuple[Member, Member], why: int) -> None:
+    first, second = ready
+    reason, wanted = list(refused_changes(replace(first.configuration, hostname="EDGE")).items())[why]
+    reactor.listening[address(3), PORT] = object()  # another program has it
+    links, listening = first.device.neighbors[2].links(), set(reactor.listening)
+    with pytest.raises(ConfigurationRefused, match=reason):
         first.service.apply(wanted)
+    assert set(reactor.listening) == listening
+    reactor.elapse(1.0)
+    assert first.device.neighbors[2].links() == links
+    assert first.ready
+    assert second.ready
     assert first.service.running_configuration() == first.configuration
     assert first.device.configuration == first.configuration
     assert "configure" not in first.path.told

@@ -316,7 +316,7 @@ def test_an_untouched_table_is_whole_and_a_snapshot_is_not() -> None:
 def test_whatever_is_lost_a_member_that_asks_ends_equal(data: st.DataObject) -> None:
     """Changes, new terms, lost messages; with a small journal, so that dumps are needed too."""
     pair = Pair()
-    pair.state.journal._limit = data.draw(st.sampled_from([0, 1500, 1 << 20]))
+    pair.state.journal.bound(data.draw(st.sampled_from([0, 1500, 1 << 20])))
     pair.member.enter(pair.sender.begun)
     records = [record(number, host=number % 3) for number in range(1, 10)]
     for number in range(data.draw(st.integers(1, 12))):

@@ -515,7 +515,7 @@ def test_whoever_manages_and_whatever_is_lost_the_other_ends_equal(data: st.Data
     manager, member = Device(1), Device(2)
     manager.manage()
     for device in (manager, member):
-        device.state.journal._limit = data.draw(st.sampled_from([0, 1000, 1 << 20]))
+        device.state.journal.bound(data.draw(st.sampled_from([0, 1000, 1 << 20])))
     member.receiver.enter(sender_of(manager).begun)
     for _ in range(data.draw(st.integers(1, 12))):
         match data.draw(st.sampled_from(["add", "change", "remove", "clear", "term", "hand over", "repair"])):

@@ -77,7 +77,7 @@ class Router:
             snapshot=self._snapshot,
         )
         for state in self.device.groups[0].feeds.values():
-            state.journal._limit = network.shape.journal_limit
+            state.journal.bound(network.shape.journal_limit)
         network.say(f"R{self.nat_id} starts")
         network.started(self)
         for end in self._half_open:

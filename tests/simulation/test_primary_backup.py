@@ -120,7 +120,7 @@ def test_what_it_missed_is_too_much_for_the_journal_and_a_dump_sweeps() -> None:
     primary.send_from_inside(udp("10.0.0.5", 40001, SERVER, 53))
     network.run(0.2)
     network.part(1, 2)
-    primary.device.groups[0].feeds[FEED].journal._limit = 1
+    primary.device.groups[0].feeds[FEED].journal.bound(1)
     primary.device.table.remove(list(primary.device.table))
     primary.send_from_inside(udp("10.0.0.7", 40001, SERVER, 53))
     network.run(0.3)

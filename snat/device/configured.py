@@ -1,0 +1,175 @@
+"""A device takes another configuration while it runs: groups go on, begin and end (doc/design.md)."""
+
+import random
+from collections.abc import Collection
+
+from snat.config.model import Configuration
+from snat.config.model import Group as GroupConfiguration
+from snat.device.change import Change, peers_of
+from snat.device.digest import configuration_digest
+from snat.device.group import Group
+from snat.device.linking import Linking
+from snat.device.links import Neighbor
+from snat.device.snapshot import account
+from snat.device.translation import Pools, rules_of, timeouts_of
+from snat.nat.pool import member_slots
+from snat.nat.table import NatTable
+from snat.replication.feed import FeedCounters, FeedState
+from snat.translate.translator import Translator
+from snat.wire.errors import ErrorCode
+from snat.wire.header import NO_TERM, Feed, Position, Term
+
+
+class Configured(Linking):
+    """What of a device follows from its configuration."""
+
+    configuration: Configuration
+    table: NatTable
+    translator: Translator
+    feed_counters: FeedCounters
+    _ports: random.Random
+    _pools: Pools
+    _terms: dict[Feed, Term]
+    """The highest of every feed that there was, but for those that have a state now."""
+    _neighbors_since: float
+    """Since when the neighbors are these, and have what they have now in common with us."""
+    _next_keepalive: float
+
+    def configure(self, configuration: Configuration, now: float) -> None:
+        """Become what another configuration says, which is verified; the same one again changes nothing.
+
+        Groups that keep a mapping ID go on, in the standing that they have. Sessions begin anew where their
+        *authenticate* would say something else, or the neighbor is found elsewhere. Entries stay, those of
+        mappings apart that no group shares any more.
+        """
+        change = Change(before=self.configuration, after=configuration)
+        concerned = change.concerned()
+        for nat_id in concerned & self.neighbors.keys():
+            self._hear_out(self.neighbors[nat_id], now)
+        positions = self.positions()
+        kept = self._leave_groups(change.goes_on(), now)
+        nat_id = configuration.stateful.nat_id if configuration.stateful else 0
+        neighbors = self._rename(concerned, nat_id, peers_of(configuration), now)
+        for mapping_id in change.forgotten():
+            self.translator.flows.forget(mapping_id, now)
+        self.configuration = configuration
+        slots = member_slots(nat_id, [*neighbors, nat_id])
+        self.translator.configure(
+            rules_of(configuration, slots, self._ports, self._pools), timeouts_of(configuration)
+        )
+        groups = [
+            self._go_on(kept[group], group, neighbors, positions, now)
+            if group in kept
+            else self._begin(group, nat_id, neighbors, positions, now)
+            for group in self._configured()
+        ]
+        self._take(nat_id, neighbors, slots, groups)
+        self._next_keepalive = min(self._next_keepalive, now + self._keepalive)
+        if concerned:
+            self._neighbors_since = now
+
+    def positions(self) -> dict[Feed, Position]:
+        """Of each feed, the position at which the table was whole last: now, or before this run."""
+        return {feed: group.vouched(feed) for group in self.groups for feed in group.feeds}
+
+    # Inside
+
+    def _configured(self) -> tuple[GroupConfiguration, ...]:
+        """The groups that share something."""
+        return tuple(group for group in self.configuration.groups if group.mapping_ids)
+
+    def _group(
+        self, group: GroupConfiguration, nat_id: int, neighbors: dict[int, Neighbor], now: float
+    ) -> Group:
+        flows = self.translator.flows
+        return Group(
+            group,
+            self._digests(group),
+            nat_id,
+            [neighbors[peer.nat_id] for peer in group.peers],
+            self.table,
+            self.feed_counters,
+            self._terms,
+            flows.manage,
+            flows.adopt,
+            flows.restrain,
+            now,
+        )
+
+    def _digests(self, group: GroupConfiguration) -> dict[int, int]:
+        return {one: configuration_digest(self.configuration, one) for one in group.mapping_ids}
+
+    def _leave_groups(
+        self, goes_on: dict[GroupConfiguration, GroupConfiguration], now: float
+    ) -> dict[GroupConfiguration, Group]:
+        """End groups, and feeds of others; those that go on, by what they become."""
+        kept: dict[GroupConfiguration, Group] = {}
+        for group in self.groups:
+            becomes = goes_on.get(group.configuration)
+            left = [
+                feed for feed in group.feeds if becomes is None or feed.mapping_id not in becomes.mapping_ids
+            ]
+            self._terms |= {feed: group.feeds[feed].highest for feed in left}
+            if becomes is None:
+                group.end(now)
+            else:
+                kept[becomes] = group
+                group.drop(left, now)
+            self._events += group.events  # before any of the links ends
+            group.events = []
+        return kept
+
+    def _rename(
+        self, concerned: set[int], nat_id: int, names: dict[int, str], now: float
+    ) -> dict[int, Neighbor]:
+        """The neighbors of these names; links end where they are concerned."""
+        for one in concerned & self.neighbors.keys():
+            if one not in names:
+                self._part(self.neighbors[one], "it is no neighbor any more", ErrorCode.STOPPED, now)
+                self.neighbors[one].leave()
+            elif nat_id != self.nat_id:
+                self._part(self.neighbors[one], "the device takes another NAT ID", ErrorCode.STOPPED, now)
+            else:
+                self._part(self.neighbors[one], "it is configured anew", ErrorCode.REPLACED, now)
+        neighbors = {one: self.neighbors.get(one) or Neighbor(one, name) for one, name in names.items()}
+        for one, name in names.items():
+            neighbors[one].name = name
+        return neighbors
+
+    def _go_on(
+        self,
+        group: Group,
+        configuration: GroupConfiguration,
+        neighbors: dict[int, Neighbor],
+        positions: dict[Feed, Position],
+        now: float,
+    ) -> Group:
+        added = [
+            FeedState(feed, highest=self._terms.get(feed, NO_TERM))
+            for feed in (Feed(0, one) for one in configuration.mapping_ids)
+            if feed not in group.feeds
+        ]
+        self._account(added, positions)
+        members = [neighbors[peer.nat_id] for peer in configuration.peers]
+        group.follow(configuration, self._digests(configuration), members, added, now)
+        return group
+
+    def _begin(
+        self,
+        configuration: GroupConfiguration,
+        nat_id: int,
+        neighbors: dict[int, Neighbor],
+        positions: dict[Feed, Position],
+        now: float,
+    ) -> Group:
+        """As at a start, with what the table holds for a snapshot."""
+        group = self._group(configuration, nat_id, neighbors, now)
+        self._account(group.feeds.values(), positions)
+        group.begin_with()
+        return group
+
+    def _account(self, states: Collection[FeedState], positions: dict[Feed, Position]) -> None:
+        """The table has entries only of feeds that there were, in another group or under another NAT ID."""
+        moved = [state for state in states if state.feed in positions]
+        if moved:
+            account(positions, self.table, moved)
