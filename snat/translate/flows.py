@@ -54,6 +54,27 @@ class TranslateCounters:
     options: int = 0
     """Options that carry addresses."""
     fragments: int = 0
+    """Later fragments that went the way of the first of their datagram as they came."""
+    fragments_held: int = 0
+    """Fragments that came before the first of their datagram and wait for it."""
+    fragments_released: int = 0
+    """Of those: sent after it."""
+    fragments_timed_out: int = 0
+    """Of those: dropped, since the first did not come."""
+    fragments_abandoned: int = 0
+    """Of those: dropped with their datagram, whose first was dropped or which contradicts itself."""
+    fragments_evicted: int = 0
+    """Of those: dropped to have room for newer ones."""
+    fragments_tiny: int = 0
+    """Cut within the transport header (RFC 1858, RFC 3128)."""
+    fragments_overlapping: int = 0
+    """They contradict others of their datagram: its last piece drops the datagram (RFC 5722)."""
+    fragments_duplicate: int = 0
+    """Seen already."""
+    fragments_too_many: int = 0
+    """More than a datagram is cut into on any reasonable way."""
+    fragments_refused: int = 0
+    """Of a datagram whose first was dropped or which contradicts itself."""
     ttl_exceeded: int = 0
     unsupported_protocol: int = 0
     """A protocol or ICMP type that overload cannot translate."""

@@ -20,13 +20,17 @@ from snat.nat.tracking import ICMP, TCP, UDP
 from snat.translate.checksum import adjust, delta, header_is_valid, words
 from snat.translate.flow_cache import TTL_WORD
 from snat.translate.flows import TranslateCounters
+from snat.translate.identification import Identifications
 from snat.translate.options import Options, judge
 from snat.translate.packet import (
     ADDRESSES,
     CHECKSUM,
     CHECKSUM_AT,
+    DONT_FRAGMENT,
     FRAGMENT,
+    FRAGMENT_WORD,
     NEEDS_CHECKSUM,
+    OFFSET,
     START,
     TTL,
 )
@@ -41,7 +45,6 @@ _EXTENSIBLE: Final = frozenset({UNREACHABLE, TIME_EXCEEDED, PARAMETER_PROBLEM})
 """Those whose sixth byte tells how much is quoted, in words of 4 bytes; behind that are extensions."""
 _SHORTEST: Final = 28
 """RFC 792: a header and 8 bytes. A length that is less was not meant as one."""
-_OFFSET: Final = 0x1FFF
 _WITH_PORTS: Final = frozenset({TCP, UDP})
 _HEAD: Final = 8
 """Bytes of the ICMP header."""
@@ -88,7 +91,7 @@ def read_quote(buffer: bytearray, head: int, total: int) -> Quote | None:
     transport, protocol = at + (buffer[at] & 15) * 4, buffer[at + 9]
     if buffer[at] >> 4 != 4 or transport < at + 20 or transport > end:
         return None
-    later = bool(int.from_bytes(buffer[at + 6 : at + 8], "big") & _OFFSET)
+    later = bool(int.from_bytes(buffer[at + 6 : at + 8], "big") & OFFSET)
     near = far = bytes(2)
     if protocol in CHECKSUM_AT and not later:
         if transport + 8 > end:
@@ -114,9 +117,16 @@ class _Restored(NamedTuple):
 class IcmpErrors:
     """Translates errors about flows of the table."""
 
-    def __init__(self, table: NatTable, counters: TranslateCounters, ttl_step: int) -> None:
+    def __init__(
+        self,
+        table: NatTable,
+        counters: TranslateCounters,
+        identifications: Identifications,
+        ttl_step: int,
+    ) -> None:
         self._table = table
         self._counters = counters
+        self._identifications = identifications
         self._ttl_step = ttl_step
 
     def translate(
@@ -206,8 +216,12 @@ class IcmpErrors:
 
     def _readdress(self, buffer: bytearray, restored: _Restored) -> None:
         addresses = restored.sender + restored.receiver
-        difference = delta(bytes(buffer[ADDRESSES : ADDRESSES + 8]), addresses)
-        difference = (difference + self._ttl_step * TTL_WORD) % 0xFFFF
+        before = bytes(buffer[ADDRESSES : ADDRESSES + 8])
+        if not int.from_bytes(buffer[FRAGMENT_WORD : FRAGMENT_WORD + 2], "big") & DONT_FRAGMENT:
+            renew = self._identifications.of(before, addresses, ICMP)
+            checksum = renew(buffer, int.from_bytes(buffer[CHECKSUM : CHECKSUM + 2], "big"))
+            buffer[CHECKSUM : CHECKSUM + 2] = checksum.to_bytes(2, "big")
+        difference = (delta(before, addresses) + self._ttl_step * TTL_WORD) % 0xFFFF
         _adjust(buffer, CHECKSUM, difference)
         buffer[ADDRESSES : ADDRESSES + 8] = addresses
         buffer[TTL] += self._ttl_step

@@ -8,7 +8,7 @@ from enum import IntEnum
 from struct import Struct
 from typing import Final
 
-from snat.translate.checksum import words
+from snat.translate.checksum import checksum_of
 from snat.translate.packet import CHECKSUM, NEEDS_CHECKSUM, PLAIN, START, TRANSPORT
 
 END: Final = 0
@@ -80,5 +80,4 @@ def take_over(buffer: bytearray, total: int, plain: bytearray) -> None:
 def _sum_header(buffer: bytearray, size: int) -> None:
     """Its checksum was looked at before, so to compute it anew hides nothing."""
     buffer[CHECKSUM : CHECKSUM + 2] = bytes(2)
-    total = words(bytes(buffer[START : START + size])) or 0xFFFF
-    buffer[CHECKSUM : CHECKSUM + 2] = (total ^ 0xFFFF).to_bytes(2, "big")
+    buffer[CHECKSUM : CHECKSUM + 2] = checksum_of(bytes(buffer[START : START + size])).to_bytes(2, "big")

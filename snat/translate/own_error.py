@@ -1,20 +1,30 @@
 """ICMP errors of our own, about packets that we do not pass on (RFC 1812 4.3.2, RFC 5508 REQ-8 and REQ-10).
 
-They go back to where the packet came from, as whole packets for whoever has the devices: :attr:`OwnErrors.made`,
-drained by the data path. How many there are is limited, for each sender and in all (RFC 1812 4.3.2.8).
+They go back to where the packet came from, written after it by the data path. How many there are is limited,
+for each sender and in all (RFC 1812 4.3.2.8).
 """
 
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final
 
 from snat.nat.rules import Rules
 from snat.nat.tracking import ICMP, UDP
-from snat.translate.checksum import words
+from snat.translate.checksum import checksum_of
 from snat.translate.icmp_error import TIME_EXCEEDED, UNREACHABLE
-from snat.translate.packet import ADDRESSES, NEEDS_CHECKSUM, START
+from snat.translate.packet import (
+    ADDRESSES,
+    DONT_FRAGMENT,
+    FRAGMENT_WORD,
+    NEEDS_CHECKSUM,
+    OFFSET,
+    PROTOCOL,
+    START,
+    TOTAL_LENGTH,
+    Verdict,
+)
 
 NEEDS_FRAGMENTING: Final = 4
 PROHIBITED: Final = 13
@@ -29,17 +39,17 @@ SENDER_RATE: Final = 10.0
 SENDER_BURST: Final = 10.0
 _SENDERS: Final = 1024
 """Whose last errors are remembered."""
-_UNDELIVERED: Final = 64
-"""Errors that wait for the data path, which takes them after each packet."""
+_WAITING: Final = 64
+"""Packets that may wait for the data path, which takes them after each packet."""
 _HEADER: Final = Struct("!BBHHHBBH4s4s")
 _ICMP: Final = Struct("!BBHHH")
-_DONT_FRAGMENT: Final = 0x4000
 _TTL: Final = 64
 _DSCP: Final = 0xFC
-_OFFSET: Final = 0x1FFF
 _QUERIES: Final = frozenset({0, 8, *range(13, 19)})
 """ICMP types that are no errors. Of an unknown type that is not known."""
 _PARTIAL: Final = Struct("=HH")
+"""Where a checksum is to be computed from, and where it goes, in the virtio header at byte 6."""
+_PLAIN_VIRTIO: Final = bytes(START)
 
 
 @dataclass(slots=True)
@@ -63,13 +73,6 @@ class OwnErrorCounters:
     """Not made: too many lately, to this sender or to all."""
     undelivered: int = 0
     """Not made: nobody takes them."""
-
-
-class OwnError(NamedTuple):
-    """A whole packet, and where it goes."""
-
-    to_outside: bool
-    packet: bytes
 
 
 class TokenBucket:
@@ -96,13 +99,13 @@ class TokenBucket:
 class OwnErrors:
     """Makes them. Each call is about ``buffer``, the untouched packet behind its virtio header."""
 
-    def __init__(self, rules: Callable[[], Rules], now: float) -> None:
+    def __init__(self, rules: Callable[[], Rules], waiting: list[tuple[Verdict, bytes]], now: float) -> None:
+        """``waiting`` is emptied by the data path after each packet, see :attr:`Translator.more`."""
         self.counters = OwnErrorCounters()
-        self.made: list[OwnError] = []
-        """To be drained by the data path after each packet that was dropped."""
         self.inside_address: bytes | None = None
         """What inside hosts know us by; None: they get errors from a pool address."""
         self._rules = rules
+        self._waiting = waiting
         self._all = TokenBucket(RATE, BURST, now)
         self._senders: OrderedDict[bytes, TokenBucket] = OrderedDict()
 
@@ -121,11 +124,6 @@ class OwnErrors:
         if self._make(buffer, UNREACHABLE, PROHIBITED, 0, from_outside, now):
             self.counters.prohibited += 1
 
-    def drain(self) -> list[OwnError]:
-        """What was made since the last time."""
-        made, self.made = self.made, []
-        return made
-
     def _make(
         self, buffer: bytearray, kind: int, code: int, mtu: int, from_outside: bool, now: float
     ) -> bool:
@@ -135,22 +133,23 @@ class OwnErrors:
         source = self._address(buffer, sender, from_outside)
         if source is None:
             self.counters.no_address += 1
-        elif len(self.made) >= _UNDELIVERED:
+        elif len(self._waiting) >= _WAITING:
             self.counters.undelivered += 1
         elif not self._is_due(sender, now):
             self.counters.limited += 1
         else:
             packet = _packet(kind, code, mtu, source, sender, buffer[START + 1], _quote(buffer))
-            self.made.append(OwnError(from_outside, packet))
+            goes = Verdict.TO_OUTSIDE if from_outside else Verdict.TO_INSIDE
+            self._waiting.append((goes, _PLAIN_VIRTIO + packet))
             return True
         return False
 
     def _may_answer(self, buffer: bytearray, sender: bytes) -> bool:
         """RFC 1812 4.3.2.7. The header is sound."""
         counters = self.counters
-        if int.from_bytes(buffer[START + 6 : START + 8], "big") & _OFFSET:
+        if int.from_bytes(buffer[FRAGMENT_WORD : FRAGMENT_WORD + 2], "big") & OFFSET:
             counters.about_fragment += 1
-        elif buffer[START + 9] == ICMP and buffer[START + (buffer[START] & 15) * 4] not in _QUERIES:
+        elif buffer[PROTOCOL] == ICMP and buffer[START + (buffer[START] & 15) * 4] not in _QUERIES:
             counters.about_icmp += 1
         elif buffer[ADDRESSES + 4] >= 224:
             counters.about_many += 1
@@ -191,10 +190,10 @@ def _packet(
 ) -> bytes:
     """A whole error; its service class is that of what it is about (RFC 5508 REQ-10d)."""
     body = _ICMP.pack(kind, code, 0, 0, mtu) + quote
-    body = body[:2] + _complement(body).to_bytes(2, "big") + body[4:]
+    body = body[:2] + checksum_of(body).to_bytes(2, "big") + body[4:]
     size = _HEADER.size + len(body)
-    header = [0x45, service & _DSCP, size, 0, _DONT_FRAGMENT, _TTL, ICMP, 0, source, receiver]
-    header[7] = _complement(_HEADER.pack(*header))
+    header = [0x45, service & _DSCP, size, 0, DONT_FRAGMENT, _TTL, ICMP, 0, source, receiver]
+    header[7] = checksum_of(_HEADER.pack(*header))
     return _HEADER.pack(*header) + body
 
 
@@ -203,19 +202,13 @@ def _quote(buffer: bytearray) -> bytes:
 
     Where the kernel left a checksum for later it is computed over the whole packet.
     """
-    packet = buffer[START : START + int.from_bytes(buffer[START + 2 : START + 4], "big")]
+    packet = buffer[START : START + int.from_bytes(buffer[TOTAL_LENGTH : TOTAL_LENGTH + 2], "big")]
     room = LONGEST - _HEADER.size - _ICMP.size
     if buffer[0] & NEEDS_CHECKSUM:
         start, offset = _PARTIAL.unpack_from(buffer, 6)
         if 20 <= start <= start + offset <= min(room, len(packet)) - 2:
-            field = _complement(bytes(packet[start:]))
+            field = checksum_of(bytes(packet[start:]))
             if not field and packet[9] == UDP:
                 field = 0xFFFF
             packet[start + offset : start + offset + 2] = field.to_bytes(2, "big")
     return bytes(packet[:room])
-
-
-def _complement(data: bytes) -> int:
-    """The checksum over data with 0, or with the sum of a pseudo header, in the checksum's place."""
-    total = words(data if len(data) % 2 == 0 else data + b"\0")
-    return (total or (0xFFFF if any(data) else 0)) ^ 0xFFFF

@@ -1,12 +1,11 @@
 """The NAT process (Fig. 9) on packet bytes, in place.
 
 A packet of a known flow takes the fast path: one look-up by 5-tuple, one assignment of twelve bytes, two
-folded sums. Everything else takes the slow path: what opens or closes a flow, what is malformed, what is not
-to be translated.
+folded sums; without DF a new identification besides. Everything else takes the slow path: what opens or
+closes a flow, fragments, what is malformed, what is not to be translated.
 """
 
 from collections.abc import Callable
-from enum import IntEnum
 from typing import Final
 
 from snat.nat.rules import Rules
@@ -15,7 +14,9 @@ from snat.nat.tracking import ICMP, TCP, UDP, Timeouts
 from snat.translate.checksum import adjust, header_is_valid
 from snat.translate.flow_cache import TTL_WORD, FlowCache, Path
 from snat.translate.flows import Flows, TranslateCounters
+from snat.translate.fragments import Fragments
 from snat.translate.icmp_error import IcmpErrors, is_error, read_quote
+from snat.translate.identification import Identifications, Renewal
 from snat.translate.options import Options, judge, take_over, without_options
 from snat.translate.own_error import OwnErrors
 from snat.translate.packet import (
@@ -27,25 +28,19 @@ from snat.translate.packet import (
     ECHO_REQUEST,
     FRAGMENT,
     HEADER,
+    IDENTIFICATION,
     MINIMUM,
     NEEDS_CHECKSUM,
+    OFFSET,
     PLAIN,
     START,
     TCP_FLAGS,
     TRANSPORT,
     TTL,
 )
+from snat.translate.packet import Verdict as Verdict
 
 _UNPACK: Final = HEADER.unpack_from
-
-
-class Verdict(IntEnum):
-    """Where a packet goes."""
-
-    DROP = 0
-    TO_OUTSIDE = 1
-    TO_INSIDE = 2
-
 
 DROP, TO_OUTSIDE, TO_INSIDE = Verdict
 
@@ -64,20 +59,36 @@ class Translator:
         now: float,
     ) -> None:
         self.counters = TranslateCounters()
+        self.more: list[tuple[Verdict, bytes]] = []
+        """Packets to be written after the one in the buffer, each behind a virtio header, and where they go.
+
+        To be looked at after every packet, and cleared, by whoever called :meth:`translate`.
+        """
         self._ttl_step = ttl_step
         """+1 between the TUNs, where the kernel forwards twice; -1 where we are the only router."""
         self._lowest, self._highest = max(1, 1 - ttl_step), min(255, 255 - ttl_step)
         self._cache = FlowCache(ttl_step)
         self.flows = Flows(table, self._cache, rules, timeouts, self.counters, identity=identity, now=now)
         self._inside, self._outside = self._cache.inside, self._cache.outside
-        self._errors = IcmpErrors(table, self.counters, ttl_step)
-        self.own_errors = OwnErrors(lambda: self.flows.rules, now)
-        """What is to be sent to those whose packets were dropped."""
+        self._fragments = Fragments(self.counters, ttl_step)
+        self._identifications = Identifications()
+        self._errors = IcmpErrors(table, self.counters, self._identifications, ttl_step)
+        self.own_errors = OwnErrors(lambda: self.flows.rules, self.more, now)
+        """Tells senders why their packets are dropped."""
 
     def configure(self, rules: Rules, timeouts: Timeouts) -> None:
         """Take other rules and time-outs; entries and paths that exist stay, and age by the new time-outs."""
         self.flows.rules = rules
         self.flows.age_by(timeouts)
+
+    def expire(self, now: float) -> None:
+        """Let go what is due: entries, and fragments that waited too long."""
+        self.flows.expire(now)
+        self._fragments.expire(now)
+
+    def next_deadline(self) -> float:
+        """When :meth:`expire` has something to do."""
+        return min(self.flows.next_deadline(), self._fragments.next_deadline())
 
     # Packets
 
@@ -86,7 +97,7 @@ class Translator:
         head, total, fragment, ttl, protocol, checksum, key = _UNPACK(buffer, START)
         if (
             head == PLAIN
-            and fragment == DONT_FRAGMENT
+            and (fragment == DONT_FRAGMENT or not fragment)
             and START + 28 <= START + total <= length
             and self._lowest <= ttl <= self._highest
         ):
@@ -99,14 +110,21 @@ class Translator:
             ):
                 self.counters.hits += 1
                 path.seen = now
+                if not fragment:
+                    checksum = (path.renew or self._renewal(path, protocol))(buffer, checksum)
                 _rewrite(buffer, path, ttl + self._ttl_step, protocol, checksum)
                 return TO_INSIDE if from_outside else TO_OUTSIDE
         return self._slow(buffer, length, from_outside, now)
 
-    def _slow(self, buffer: bytearray, length: int, from_outside: bool, now: float) -> Verdict:
+    def _slow(
+        self, buffer: bytearray, length: int, from_outside: bool, now: float, *, first: bool = False
+    ) -> Verdict:
+        """``first``: this is the first fragment of a datagram, and noted as that."""
         head, total, fragment, ttl, protocol, checksum, key = _UNPACK(buffer, START)
         if not self._sound(buffer, length, head, total):
             return DROP
+        if fragment & FRAGMENT and not first:
+            return self._fragment(buffer, length, from_outside, now)
         if not self._lowest <= ttl <= self._highest:
             self.counters.ttl_exceeded += 1
             if self._ttl_step < 0:  # between the TUNs the kernel has looked at it
@@ -119,8 +137,8 @@ class Translator:
         if self._is_exempt(key, protocol, from_outside):
             return self._pass(buffer, ttl, checksum, from_outside)
         if head != PLAIN:
-            return self._with_options(buffer, total, fragment, from_outside, now)
-        if not self._supported(buffer, total, fragment, protocol):
+            return self._with_options(buffer, total, from_outside, now, first=first)
+        if not self._supported(buffer, total, protocol):
             return DROP
         paths = self._outside if from_outside else self._inside
         exhausted = self.counters.exhausted
@@ -133,8 +151,27 @@ class Translator:
         if protocol == TCP:
             self.flows.track(path, buffer, total, from_outside, now)
         self.counters.slow += 1
+        if fragment & (FRAGMENT | DONT_FRAGMENT) != DONT_FRAGMENT:
+            checksum = (path.renew or self._renewal(path, protocol))(buffer, checksum)
         _rewrite(buffer, path, ttl + self._ttl_step, protocol, checksum)
         return TO_INSIDE if from_outside else TO_OUTSIDE
+
+    def _fragment(self, buffer: bytearray, length: int, from_outside: bool, now: float) -> Verdict:
+        """The first fragment is translated as any packet; the others go its way, or wait for it."""
+        datagram = self._fragments.take(buffer, from_outside, now)
+        if datagram is None:
+            return DROP
+        if _UNPACK(buffer, START)[2] & OFFSET:
+            return self._fragments.follow(datagram, buffer)
+        old = bytes(buffer[IDENTIFICATION : ADDRESSES + 8])
+        verdict = self._slow(buffer, length, from_outside, now, first=True)
+        self.more += self._fragments.lead(datagram, verdict, old, buffer)
+        return verdict
+
+    def _renewal(self, path: Path, protocol: int) -> Renewal:
+        """What sees to the identifications of datagrams on a path."""
+        path.renew = renewal = self._identifications.of(path.tuple, path.target, protocol)
+        return renewal
 
     def _sound(self, buffer: bytearray, length: int, head: int, total: int) -> bool:
         """Whether the header holds together."""
@@ -189,7 +226,7 @@ class Translator:
         return TO_OUTSIDE if goes_out else TO_INSIDE
 
     def _with_options(
-        self, buffer: bytearray, total: int, fragment: int, from_outside: bool, now: float
+        self, buffer: bytearray, total: int, from_outside: bool, now: float, *, first: bool
     ) -> Verdict:
         """A packet with options is translated as the same packet without them."""
         verdict = judge(bytes(buffer[TRANSPORT : START + (buffer[START] & 15) * 4]))
@@ -197,11 +234,9 @@ class Translator:
             self.counters.malformed += 1
         elif verdict is Options.ADDRESSES:
             self.counters.options += 1
-        elif fragment & FRAGMENT:
-            self.counters.fragments += 1
         else:
             plain = without_options(buffer, total)
-            goes = self._slow(plain, len(plain), from_outside, now)
+            goes = self._slow(plain, len(plain), from_outside, now, first=first)
             if goes is not DROP:
                 take_over(buffer, total, plain)
             return goes
@@ -214,11 +249,9 @@ class Translator:
         self.counters.passed += 1
         return TO_INSIDE if from_outside else TO_OUTSIDE
 
-    def _supported(self, buffer: bytearray, total: int, fragment: int, protocol: int) -> bool:
+    def _supported(self, buffer: bytearray, total: int, protocol: int) -> bool:
         counters = self.counters
-        if fragment & FRAGMENT:
-            counters.fragments += 1
-        elif protocol not in MINIMUM:
+        if protocol not in MINIMUM:
             counters.unsupported_protocol += 1
         elif total < 20 + MINIMUM[protocol]:
             counters.malformed += 1
