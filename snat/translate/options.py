@@ -22,6 +22,8 @@ STRICT_SOURCE_ROUTE: Final = 137
 _WITH_ADDRESSES: Final = frozenset({RECORD_ROUTE, TRACEROUTE, LOOSE_SOURCE_ROUTE, STRICT_SOURCE_ROUTE})
 _TIMES_ONLY: Final = 0
 """Flag of a timestamp option: no addresses beside the times."""
+_ROOM: Final = 64
+"""More than any header that is looked for behind a short packet."""
 _CHECKSUM_START: Final = Struct("=H")
 """In the virtio header at byte 6, in the machine's own order."""
 
@@ -56,7 +58,8 @@ def judge(options: bytes) -> Options:
 def without_options(buffer: bytearray, total: int) -> bytearray:
     """A copy of the packet with a header of 20 bytes; its virtio header says so too.
 
-    ``total`` is the packet's length; its header is whole.
+    ``total`` is the packet's length; its header is whole. Behind the copy there is room, as in a buffer that
+    packets are read into.
     """
     size = (buffer[START] & 15) * 4
     plain = buffer[: START + 20] + buffer[START + size : START + total]
@@ -66,14 +69,14 @@ def without_options(buffer: bytearray, total: int) -> bytearray:
         start = _CHECKSUM_START.unpack_from(plain, 6)[0] - size + 20
         _CHECKSUM_START.pack_into(plain, 6, max(0, start))
     _sum_header(plain, 20)
-    return plain
+    return plain + bytes(_ROOM)
 
 
 def take_over(buffer: bytearray, total: int, plain: bytearray) -> None:
     """Make the packet what became of its copy without options, which has the same payload length."""
     size = (buffer[START] & 15) * 4
     buffer[START + 4 : START + 20] = plain[START + 4 : START + 20]
-    buffer[START + size : START + total] = plain[TRANSPORT:]
+    buffer[START + size : START + total] = plain[TRANSPORT : TRANSPORT + total - size]
     _sum_header(buffer, size)
 
 

@@ -236,7 +236,8 @@ class Translator:
             self.counters.options += 1
         else:
             plain = without_options(buffer, total)
-            goes = self._slow(plain, len(plain), from_outside, now, first=first)
+            length = START + total - (buffer[START] & 15) * 4 + 20
+            goes = self._slow(plain, length, from_outside, now, first=first)
             if goes is not DROP:
                 take_over(buffer, total, plain)
             return goes

@@ -75,7 +75,7 @@ def quote(packet: Packet) -> bytes:
 def sums_are_right(data: bytes) -> bool:
     """Whether the checksums of the header and of the whole ICMP message are right."""
     size = (data[0] & 15) * 4
-    return checksum(data[:size]) == 0 and checksum(data[size:]) == 0
+    return bool(checksum(data[:size]) == checksum(data[size:]) == 0)
 
 
 def hops_later(packet: Packet, hops: int = 1) -> bytes:

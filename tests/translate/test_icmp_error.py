@@ -384,10 +384,7 @@ def test_an_error_goes_to_who_sent_what_it_quotes(from_outside: bool) -> None:
     nat = Nat(rules(addresses=2))
     answer, came = answered(nat, UDP_FLOW)
     other = {P: "203.0.113.2", "203.0.113.2": P}[answer.dst]
-    if from_outside:
-        packet = error(R, other, udp(answer.dst, answer.dport, S, 53))
-    else:
-        packet = error(A, T, came)
+    packet = error(R, other, udp(answer.dst, answer.dport, S, 53)) if from_outside else error(A, T, came)
     assert dropped(nat, packet, from_outside) == "icmp_misdirected"
 
 
