@@ -13,7 +13,7 @@ discovery.
 from struct import Struct
 from typing import Final, NamedTuple
 
-from snat.nat.entry import OUTSIDE_GLOBAL, OUTSIDE_LOCAL
+from snat.nat.entry import NOWHERE, OUTSIDE_GLOBAL, OUTSIDE_LOCAL
 from snat.nat.rules import Rules
 from snat.nat.table import NatTable
 from snat.nat.tracking import ICMP, TCP, UDP
@@ -195,8 +195,7 @@ class IcmpErrors:
     def _restore(self, buffer: bytearray, quote: Quote, rules: Rules, from_outside: bool) -> _Restored | None:
         """What it becomes by the entry of the quoted packet; None: there is none.
 
-        From inside, an error leaves under the address of the flow it is about, whoever sent it (RFC 5508
-        REQ-5c). If that leads back inside, the quote is the packet as we sent it out and took it in again.
+        If one from inside leads back inside, the quote is the packet as we sent it out and took it in again.
         """
         sender = bytes(buffer[ADDRESSES : ADDRESSES + 4])
         protocol = bytes((quote.protocol,))
@@ -207,12 +206,23 @@ class IcmpErrors:
         if record is None:
             return None
         source, destination = record[OUTSIDE_GLOBAL], record[23:29]
+        sender = self._global_of(sender, record)
         record = self._table.from_outside(protocol + source, destination)
         if record is not None:
-            return _inward(record, destination[:4], hairpinned=True)
+            return _inward(record, sender, hairpinned=True)
         if rules.pool_of(source[:4]) is not None:
             return None
-        return _Restored(destination[:4], source[:4], source, destination, hairpinned=False)
+        return _Restored(sender, source[:4], source, destination, hairpinned=False)
+
+    def _global_of(self, sender: bytes, record: bytes) -> bytes:
+        """What an error from inside leaves under (RFC 5508 REQ-5c): the sender's own address, if it has one
+        to itself, else that of the flow it is about.
+        """
+        if sender != record[16:20]:
+            simple = self._table.from_inside(sender + bytes(3), NOWHERE)
+            if simple is not None:
+                return simple[23:27]
+        return record[23:27]
 
     def _readdress(self, buffer: bytearray, restored: _Restored) -> None:
         addresses = restored.sender + restored.receiver

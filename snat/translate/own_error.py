@@ -149,7 +149,7 @@ class OwnErrors:
         counters = self.counters
         if int.from_bytes(buffer[FRAGMENT_WORD : FRAGMENT_WORD + 2], "big") & OFFSET:
             counters.about_fragment += 1
-        elif buffer[PROTOCOL] == ICMP and buffer[START + (buffer[START] & 15) * 4] not in _QUERIES:
+        elif buffer[PROTOCOL] == ICMP and not _is_query(buffer):
             counters.about_icmp += 1
         elif buffer[ADDRESSES + 4] >= 224:
             counters.about_many += 1
@@ -183,6 +183,12 @@ class OwnErrors:
         if len(self._senders) > _SENDERS:
             self._senders.popitem(last=False)
         return True
+
+
+def _is_query(buffer: bytearray) -> bool:
+    size = (buffer[START] & 15) * 4
+    total = int.from_bytes(buffer[TOTAL_LENGTH : TOTAL_LENGTH + 2], "big")
+    return total > size and buffer[START + size] in _QUERIES
 
 
 def _packet(
