@@ -62,7 +62,7 @@ class TranslateCounters:
     fragments_timed_out: int = 0
     """Of those: dropped, since the first did not come."""
     fragments_abandoned: int = 0
-    """Of those: dropped with their datagram, whose first was dropped or which contradicts itself."""
+    """Of those: dropped with their datagram, or for options that the first has not."""
     fragments_evicted: int = 0
     """Of those: dropped to have room for newer ones."""
     fragments_tiny: int = 0

@@ -28,6 +28,7 @@ from snat.translate.packet import (
     MINIMUM,
     MORE_FRAGMENTS,
     OFFSET,
+    PLAIN,
     PROTOCOL,
     START,
     TOTAL_LENGTH,
@@ -40,9 +41,9 @@ LIFETIME: Final = 5.0
 short, since senders use an identification again after some thousand datagrams (RFC 4963)."""
 MEMORY: Final = 4 << 20
 """Bytes that all datagrams may take, as Linux has it (``ipfrag_high_thresh``)."""
-DATAGRAM_COST: Final = 800
+DATAGRAM_COST: Final = 700
 """Bytes that count for a datagram,"""
-FRAGMENT_COST: Final = 200
+FRAGMENT_COST: Final = 250
 """and for each of its fragments besides the bytes that wait; rounded up from what Python takes."""
 MOST_FRAGMENTS: Final = 128
 """In one datagram: 65,535 bytes over a link with an MTU of 576 are 119."""
@@ -63,6 +64,12 @@ class Way:
     identification: bytes
     header_delta: int
     """What addresses, identification and TTL add to the sum under the header's checksum."""
+    options: bool
+    """Whether the header had options: only then may those of later fragments have any (RFC 791)."""
+
+    def is_for(self, head: int) -> bool:
+        """Whether a later fragment may go it, by version and length of its header."""
+        return self.options or head == PLAIN
 
 
 class Datagram:
@@ -183,13 +190,16 @@ class Fragments:
             return []
         new = bytes(buffer[IDENTIFICATION : ADDRESSES + 8])
         difference = delta(old[:2] + old[8:], new[:2] + new[8:]) + self._ttl_step * TTL_WORD
-        datagram.way = way = Way(verdict, new[8:], new[:2], difference % 0xFFFF)
-        released: list[tuple[Verdict, bytes]] = []
-        for _, packet in sorted(datagram.held):
-            held = bytearray(_NO_VIRTIO + packet)
-            self._rewrite(held, way)
-            released.append((verdict, bytes(held)))
+        datagram.way = way = Way(
+            verdict, new[8:], new[:2], difference % 0xFFFF, options=buffer[START] != PLAIN
+        )
+        released = [
+            (way.verdict, self._rewritten(packet, way))
+            for _, packet in sorted(datagram.held)
+            if way.is_for(packet[0])
+        ]
         self._counters.fragments_released += len(released)
+        self._counters.fragments_abandoned += len(datagram.held) - len(released)
         self._drop_held(datagram)
         self._forget_if_whole(datagram)
         return released
@@ -201,6 +211,10 @@ class Fragments:
             datagram.held.append((_extent(buffer)[0], bytes(buffer[START : START + total])))
             self._charge(datagram, total)
             self._counters.fragments_held += 1
+            return Verdict.DROP
+        if not datagram.way.is_for(buffer[START]):
+            self._counters.options += 1
+            self._refuse(datagram)
             return Verdict.DROP
         self._rewrite(buffer, datagram.way)
         self._counters.fragments += 1
@@ -255,6 +269,11 @@ class Fragments:
         _, oldest = self._datagrams.popitem(last=False)
         self._cost -= oldest.cost
         return len(oldest.held)
+
+    def _rewritten(self, packet: bytes, way: Way) -> bytes:
+        held = bytearray(_NO_VIRTIO + packet)
+        self._rewrite(held, way)
+        return bytes(held)
 
     def _rewrite(self, buffer: bytearray, way: Way) -> None:
         buffer[TTL] += self._ttl_step

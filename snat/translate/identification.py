@@ -33,14 +33,18 @@ class Sequence:
         self._last = start
 
     def renew(self, buffer: bytearray, checksum: int) -> int:
-        """Give the packet in ``buffer`` the next one; its header's checksum after that (RFC 1624 Eqn 3)."""
-        old = buffer[IDENTIFICATION] << 8 | buffer[IDENTIFICATION + 1]
+        """Give the packet in ``buffer`` the next one; its header's checksum after that.
+
+        That is RFC 1624 Eqn 3 without complements, the shortest way: a header's words never sum up to 0, so
+        its checksum is never 0xFFFF, and a remainder of 65535 is right.
+        """
         self._last = new = self._last + 1 & 0xFFFF
         if buffer[GSO_TYPE]:
             self._last += _segments(buffer) - 1
-        buffer[IDENTIFICATION : IDENTIFICATION + 2] = new.to_bytes(2, "big")
-        total = (checksum ^ 0xFFFF) + (old ^ 0xFFFF) + new
-        return ((total & 0xFFFF) + (total >> 16)) ^ 0xFFFF
+        checksum += (buffer[IDENTIFICATION] << 8 | buffer[IDENTIFICATION + 1]) - new
+        buffer[IDENTIFICATION] = new >> 8
+        buffer[IDENTIFICATION + 1] = new & 0xFF
+        return checksum % 0xFFFF
 
 
 class Identifications:
