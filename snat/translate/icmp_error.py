@@ -215,8 +215,9 @@ class IcmpErrors:
         return _Restored(sender, source[:4], source, destination, hairpinned=False)
 
     def _global_of(self, sender: bytes, record: bytes) -> bytes:
-        """What an error from inside leaves under (RFC 5508 REQ-5c): the sender's own address, if it has one
-        to itself, else that of the flow it is about.
+        """What an error from inside leaves under (RFC 5508 REQ-5c).
+
+        The sender's own address, if it has one to itself, else that of the flow it is about.
         """
         if sender != record[16:20]:
             simple = self._table.from_inside(sender + bytes(3), NOWHERE)

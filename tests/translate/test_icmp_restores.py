@@ -51,7 +51,7 @@ def whole_checksum(flow: Packet, quoted: int) -> int:
     return quoted - 1 if TCP in flow and quoted == flow.ihl * 4 + 17 else quoted
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(FLOWS, st.integers(8, 80), st.sampled_from([(3, 1), (3, 4), (11, 0), (12, 0)]), st.binary(min_size=2))
 def test_what_went_out_is_quoted_as_it_was_sent(
     flow: Packet, transport: int, kind: tuple[int, int], rest: bytes
@@ -66,7 +66,7 @@ def test_what_went_out_is_quoted_as_it_was_sent(
     assert quote(made) == hops_later(flow, 4)[:most]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(FLOWS, st.integers(8, 80), st.sampled_from([(3, 1), (3, 3), (11, 0), (12, 0)]))
 def test_what_came_in_is_quoted_as_it_was_sent(flow: Packet, transport: int, kind: tuple[int, int]) -> None:
     nat = taken(flow)
@@ -157,7 +157,7 @@ def survive(errors: list[tuple[bytes, int, bytes, bool, bytes]]) -> None:
     assert len(nat.table) == 0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(ANYTHING, max_size=8))
 def test_any_error_is_translated_right_or_dropped_for_one_reason(
     errors: list[tuple[bytes, int, bytes, bool, bytes]],
