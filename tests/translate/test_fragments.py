@@ -11,7 +11,7 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scapy.layers.inet import IP, IPOption_NOP, IPOption_RR, defragment, fragment
+from scapy.layers.inet import ICMP, IP, IPOption_NOP, IPOption_RR, defragment, fragment
 from scapy.packet import Packet, Raw
 
 from snat.translate.flows import TranslateCounters
