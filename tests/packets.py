@@ -62,8 +62,13 @@ def checksums_are_right(packet: Packet) -> bool:
 
 
 def addressed(packet: Packet, *, as_in: Packet, ttl: int) -> Packet:
-    """The packet with another's addresses, ports and identifier: what a translation should make of it."""
+    """The packet with another's addresses, ports and identifier: what a translation should make of it.
+
+    With another source, what may become a fragment has another identification too.
+    """
     fresh = IP(bytes(packet))
+    if fresh.src != as_in.src and "DF" not in fresh.flags:
+        fresh.id = as_in.id
     fresh.src, fresh.dst, fresh.ttl = as_in.src, as_in.dst, ttl
     for layer in (TCP, UDP):
         if layer in fresh:

@@ -16,6 +16,7 @@ from snat.device.configured import Configured
 from snat.device.creation import CreationTimes
 from snat.device.events import DeviceEvent, Noted
 from snat.device.links import Neighbor
+from snat.device.own_address import inside_address
 from snat.device.refused import CommandRefused
 from snat.device.serving import serve
 from snat.device.snapshot import Snapshot, account, fill
@@ -83,6 +84,7 @@ class Device(Configured):
             ttl_step=ttl_step,
             now=now,
         )
+        self.translator.own_errors.inside_address = inside_address(configuration)
         self.watch_packets(None)
         groups = [self._group(group, nat_id, neighbors, now) for group in self._configured()]
         run = ports.getrandbits(64)
@@ -167,7 +169,7 @@ class Device(Configured):
                 self._drain(link, now)
         self._apply_inbound(now)
         self._remember(now)
-        self.translator.flows.expire(now)
+        self.translator.expire(now)
         self._report_collisions()
         for group in self.groups:
             group.turn(now)
@@ -180,7 +182,7 @@ class Device(Configured):
 
     def next_deadline(self) -> float:
         """When :meth:`turn` must be called next, if nothing happens before."""
-        deadlines = [self._next_keepalive, self.translator.flows.next_deadline()]
+        deadlines = [self._next_keepalive, self.translator.next_deadline()]
         deadlines += [at for group in self.groups if (at := group.next_deadline(self._last_turn)) is not None]
         links = [link for neighbor in self.neighbors.values() for link in neighbor.links()]
         deadlines += [at for link in links if (at := link.session.next_deadline()) is not None]
@@ -197,6 +199,7 @@ class Device(Configured):
         """All counters, by subject."""
         return {
             "translate": as_dict(self.translator.counters),
+            "own_errors": as_dict(self.translator.own_errors.counters),
             "feeds": as_dict(self.feed_counters),
             "links": as_dict(self.link_counters),
             "table": {"entries": len(self.table), "collisions": self.table.collisions},

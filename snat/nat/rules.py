@@ -117,6 +117,12 @@ class Rules:
         """Whether inside hosts may reach outside ones by an address."""
         return address in self._outside_locals
 
+    def address_of_ours(self, host: bytes) -> bytes | None:
+        """An address that this router may speak under to a host that is told no better one."""
+        for pool in self._port_pools:
+            return pool.address_for(host)
+        return min(self.own, default=None)
+
     def pool_of(self, address: bytes) -> Pool | None:
         """The pool of shared addresses that an inside-global address is in."""
         for pool in self._port_pools:

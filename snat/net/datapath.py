@@ -129,6 +129,7 @@ class TunPath:
     ) -> None:
         """``lost`` is called when somebody deletes a TUN: a router without packets must not hold the role."""
         self._device = device
+        self._more = device.translator.more
         self._lost = lost
         self._reactor = reactor
         self._batch_done = batch_done
@@ -225,6 +226,13 @@ class TunPath:
             self._outside.write(memoryview(buffer)[:length])
         elif verdict is Verdict.TO_INSIDE:
             self._inside.write(memoryview(buffer)[:length])
+        if self._more:
+            self._forward_more()
+
+    def _forward_more(self) -> None:
+        for verdict, packet in self._more:
+            (self._outside if verdict is Verdict.TO_OUTSIDE else self._inside).write(packet)
+        self._more.clear()
 
 
 class CapturePath:
@@ -298,12 +306,19 @@ class CapturePath:
             self._batch_done,
             self._ready,
             from_outside=self._from_outside,
+            more=self._more,
         )
         self._port.finished.addCallbacks(self._finished, self._failed)
         self._port.start()
 
     def _received(self, buffer: bytearray, length: int, from_outside: bool) -> bool:
         return bool(self._device.packet(buffer, length, from_outside, self._reactor.seconds()))
+
+    def _more(self) -> list[bytes]:
+        translator = self._device.translator
+        packets = [packet for _, packet in translator.more]
+        translator.more.clear()
+        return packets
 
     def _from_outside(self, destination: bytes) -> bool:
         address = IPv4Address(destination)

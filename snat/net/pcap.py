@@ -7,7 +7,7 @@ memory does not grow with the file.
 """
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import BinaryIO, Final, NamedTuple
@@ -92,7 +92,7 @@ class CaptureCounters:
     """1: the file ends within a record, as where its writer was killed."""
     written: int = 0
     dropped: int = 0
-    """Packets that the translator did not pass."""
+    """Packets that the translator did not pass when they came; a fragment that waited is written later."""
 
 
 class CaptureReader:
@@ -268,12 +268,14 @@ class CapturePort:
         ready: Callable[[], bool],
         *,
         from_outside: Callable[[bytes], bool],
+        more: Callable[[], Iterable[bytes]] = tuple,
     ) -> None:
         """Replay from ``reader`` to ``writer`` once started.
 
         ``received(buffer, length, from_outside)`` is told the bytes in the buffer, virtio header
         included, and answers whether the packet goes on. ``from_outside`` decides by the 4 bytes of the
-        destination address: one of a pool's comes from outside.
+        destination address: one of a pool's comes from outside. ``more`` is asked after each packet for
+        others to be written after it, each behind a virtio header: fragments that waited for it.
         """
         self.finished: Deferred[None] = Deferred()
         """Fires when all is replayed and written; fails with :class:`CaptureError` or :class:`OSError`."""
@@ -285,6 +287,7 @@ class CapturePort:
         self._batch_done = batch_done
         self._ready = ready
         self._from_outside = from_outside
+        self._more = more
         self._buffer = bytearray(BUFFER)
         self._call: IDelayedCall | None = None
 
@@ -336,7 +339,10 @@ class CapturePort:
         buffer[VNET_HEADER:length] = frame[start:end]
         if not self._received(buffer, length, self._from_outside(frame[start + 16 : start + 20])):
             self.counters.dropped += 1
-            return
-        translated = VNET_HEADER + (buffer[VNET_HEADER + 2] << 8 | buffer[VNET_HEADER + 3])
-        self._writer.write(time_ns, memoryview(buffer)[VNET_HEADER:translated], frame[:start])
-        self.counters.written += 1
+        else:
+            translated = VNET_HEADER + (buffer[VNET_HEADER + 2] << 8 | buffer[VNET_HEADER + 3])
+            self._writer.write(time_ns, memoryview(buffer)[VNET_HEADER:translated], frame[:start])
+            self.counters.written += 1
+        for other in self._more():
+            self._writer.write(time_ns, other[VNET_HEADER:], frame[:start])
+            self.counters.written += 1

@@ -8,6 +8,7 @@ path goes when its entry does; a standby has none.
 from snat.nat.entry import ID, REFERENCE
 from snat.nat.tracking import ICMP, TCP, UDP, Closing
 from snat.translate.checksum import delta
+from snat.translate.identification import Renewal
 
 TTL_WORD = 0x0100
 """What one hop is worth in the sum under the header checksum."""
@@ -23,6 +24,7 @@ class Path:
         "header_delta",
         "other",
         "record",
+        "renew",
         "seen",
         "target",
         "tuple",
@@ -38,6 +40,8 @@ class Path:
         self.full_delta = delta(key, target)
         self.header_delta = (self.address_delta + ttl_step * TTL_WORD) % 0xFFFF
         self.record = record
+        self.renew: Renewal | None = None
+        """What sees to the identification of its datagrams; None: none that could be a fragment has come."""
         self.seen = now
         self.closing: Closing | None = None
         """Shared by both directions once a FIN was seen."""

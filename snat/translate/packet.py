@@ -4,15 +4,24 @@ A capture's packets are put into the same place, with ten zero bytes before them
 """
 
 import struct
+from enum import IntEnum
 from typing import Final
 
 START: Final = 10
 """Where the packet begins: behind ``virtio_net_hdr``."""
 NEEDS_CHECKSUM: Final = 1
 """Flag in byte 0: the checksum field holds the sum of the pseudo header only (nat-behaviour 3.3)."""
+GSO_TYPE: Final = 1
+"""Byte of the virtio header: not 0 in a super-packet, which is to be segmented later."""
+GSO_SIZE: Final = 4
+"""There: bytes of payload in a segment, 2 bytes in native order."""
 HEADER: Final = struct.Struct("!BxHxxHBBH12s")
 """At START: version and length, total length, fragment, TTL, protocol, checksum, addresses and ports."""
+TOTAL_LENGTH: Final = START + 2
+IDENTIFICATION: Final = START + 4
+FRAGMENT_WORD: Final = START + 6
 TTL: Final = START + 8
+PROTOCOL: Final = START + 9
 CHECKSUM: Final = START + 10
 ADDRESSES: Final = START + 12
 TRANSPORT: Final = START + 20
@@ -21,7 +30,10 @@ TCP_FLAGS: Final = TRANSPORT + 13
 PLAIN: Final = 0x45
 """Version 4, no options."""
 DONT_FRAGMENT: Final = 0x4000
-FRAGMENT: Final = 0x3FFF
+MORE_FRAGMENTS: Final = 0x2000
+OFFSET: Final = 0x1FFF
+"""In units of 8 bytes."""
+FRAGMENT: Final = MORE_FRAGMENTS | OFFSET
 """More fragments, or an offset."""
 ECHO_REPLY: Final = 0
 ECHO_REQUEST: Final = 8
@@ -29,3 +41,11 @@ MINIMUM: Final = {6: 20, 17: 8, 1: 8}
 """Bytes of the transport header, by protocol."""
 CHECKSUM_AT: Final = {6: 16, 17: 6, 1: 2}
 """Offset of the checksum in the transport header."""
+
+
+class Verdict(IntEnum):
+    """Where the packet in a buffer goes now. A fragment that waits for its datagram's first goes nowhere."""
+
+    DROP = 0
+    TO_OUTSIDE = 1
+    TO_INSIDE = 2

@@ -1,12 +1,11 @@
 """The NAT process (Fig. 9) on packet bytes, in place.
 
 A packet of a known flow takes the fast path: one look-up by 5-tuple, one assignment of twelve bytes, two
-folded sums. Everything else takes the slow path: what opens or closes a flow, what is malformed, what is not
-to be translated.
+folded sums; without DF a new identification besides. Everything else takes the slow path: what opens or
+closes a flow, fragments, what is malformed, what is not to be translated.
 """
 
 from collections.abc import Callable
-from enum import IntEnum
 from typing import Final
 
 from snat.nat.rules import Rules
@@ -15,6 +14,11 @@ from snat.nat.tracking import ICMP, TCP, UDP, Timeouts
 from snat.translate.checksum import adjust, header_is_valid
 from snat.translate.flow_cache import TTL_WORD, FlowCache, Path
 from snat.translate.flows import Flows, TranslateCounters
+from snat.translate.fragments import Fragments
+from snat.translate.icmp_error import IcmpErrors, is_error, read_quote
+from snat.translate.identification import Identifications, Renewal
+from snat.translate.options import Options, judge, take_over, without_options
+from snat.translate.own_error import OwnErrors
 from snat.translate.packet import (
     ADDRESSES,
     CHECKSUM,
@@ -24,26 +28,20 @@ from snat.translate.packet import (
     ECHO_REQUEST,
     FRAGMENT,
     HEADER,
+    IDENTIFICATION,
     MINIMUM,
     NEEDS_CHECKSUM,
+    OFFSET,
     PLAIN,
     START,
     TCP_FLAGS,
     TRANSPORT,
     TTL,
 )
+from snat.translate.packet import Verdict as Verdict
 
 _UNPACK: Final = HEADER.unpack_from
 _NO_PORTS: Final = bytes(4)
-
-
-class Verdict(IntEnum):
-    """Where a packet goes."""
-
-    DROP = 0
-    TO_OUTSIDE = 1
-    TO_INSIDE = 2
-
 
 DROP, TO_OUTSIDE, TO_INSIDE = Verdict
 
@@ -62,17 +60,36 @@ class Translator:
         now: float,
     ) -> None:
         self.counters = TranslateCounters()
+        self.more: list[tuple[Verdict, bytes]] = []
+        """Packets to be written after the one in the buffer, each behind a virtio header, and where they go.
+
+        To be looked at after every packet, and cleared, by whoever called :meth:`translate`.
+        """
         self._ttl_step = ttl_step
         """+1 between the TUNs, where the kernel forwards twice; -1 where we are the only router."""
         self._lowest, self._highest = max(1, 1 - ttl_step), min(255, 255 - ttl_step)
         self._cache = FlowCache(ttl_step)
         self.flows = Flows(table, self._cache, rules, timeouts, self.counters, identity=identity, now=now)
         self._inside, self._outside = self._cache.inside, self._cache.outside
+        self._fragments = Fragments(self.counters, ttl_step)
+        self._identifications = Identifications()
+        self._errors = IcmpErrors(table, self.counters, self._identifications, ttl_step)
+        self.own_errors = OwnErrors(lambda: self.flows.rules, self.more, now)
+        """Tells senders why their packets are dropped."""
 
     def configure(self, rules: Rules, timeouts: Timeouts) -> None:
         """Take other rules and time-outs; entries and paths that exist stay, and age by the new time-outs."""
         self.flows.use(rules)
         self.flows.age_by(timeouts)
+
+    def expire(self, now: float) -> None:
+        """Let go what is due: entries, and fragments that waited too long."""
+        self.flows.expire(now)
+        self._fragments.expire(now)
+
+    def next_deadline(self) -> float:
+        """When :meth:`expire` has something to do."""
+        return min(self.flows.next_deadline(), self._fragments.next_deadline())
 
     # Packets
 
@@ -81,7 +98,7 @@ class Translator:
         head, total, fragment, ttl, protocol, checksum, key = _UNPACK(buffer, START)
         if (
             head == PLAIN
-            and fragment == DONT_FRAGMENT
+            and (fragment == DONT_FRAGMENT or not fragment)
             and START + 28 <= START + total <= length
             and self._lowest <= ttl <= self._highest
         ):
@@ -94,35 +111,68 @@ class Translator:
             ):
                 self.counters.hits += 1
                 path.seen = now
+                if not fragment:
+                    checksum = (path.renew or self._renewal(path, protocol))(buffer, checksum)
                 _rewrite(buffer, path, ttl + self._ttl_step, protocol, checksum)
                 return TO_INSIDE if from_outside else TO_OUTSIDE
         return self._slow(buffer, length, from_outside, now)
 
-    def _slow(self, buffer: bytearray, length: int, from_outside: bool, now: float) -> Verdict:
+    def _slow(
+        self, buffer: bytearray, length: int, from_outside: bool, now: float, *, first: bool = False
+    ) -> Verdict:
+        """``first``: this is the first fragment of a datagram, and noted as that."""
         head, total, fragment, ttl, protocol, checksum, key = _UNPACK(buffer, START)
         if not self._sound(buffer, length, head, total):
             return DROP
-        if protocol == ICMP:
-            key = key[:8] + bytes(buffer[TRANSPORT + 4 : TRANSPORT + 6]) * 2
-        elif protocol not in MINIMUM:
-            key = key[:8] + _NO_PORTS
-        if self.flows.is_exempt(key, protocol, buffer, from_outside):
-            return self._pass(buffer, ttl, checksum, from_outside)
-        if not self._supported(buffer, head, total, fragment, protocol):
-            return DROP
+        if fragment & FRAGMENT and not first:
+            return self._fragment(buffer, length, from_outside, now)
         if not self._lowest <= ttl <= self._highest:
             self.counters.ttl_exceeded += 1
+            if self._ttl_step < 0:  # between the TUNs the kernel has looked at it
+                self.own_errors.time_exceeded(buffer, from_outside, now)
+            return DROP
+        if protocol == ICMP and is_error(buffer, head, total, fragment):
+            return self._error(buffer, head, total, ttl, checksum, key, from_outside)
+        if protocol not in (TCP, UDP) or head != PLAIN:
+            key = key[:8] + _ports(buffer, head, protocol)
+        if self.flows.is_exempt(key, protocol, buffer, from_outside):
+            return self._pass(buffer, ttl, checksum, from_outside)
+        if head != PLAIN:
+            return self._with_options(buffer, total, from_outside, now, first=first)
+        if not self._supported(buffer, total, protocol):
             return DROP
         paths = self._outside if from_outside else self._inside
+        exhausted = self.counters.exhausted
         path = paths.get(protocol, {}).get(key) or self.flows.find(key, protocol, buffer, from_outside, now)
         if path is None:
+            if self.counters.exhausted != exhausted:
+                self.own_errors.prohibited(buffer, from_outside, now)
             return DROP
         path.seen = now
         if protocol == TCP:
             self.flows.track(path, buffer, total, from_outside, now)
         self.counters.slow += 1
+        if fragment & (FRAGMENT | DONT_FRAGMENT) != DONT_FRAGMENT:
+            checksum = (path.renew or self._renewal(path, protocol))(buffer, checksum)
         _rewrite(buffer, path, ttl + self._ttl_step, protocol, checksum)
         return TO_INSIDE if from_outside else TO_OUTSIDE
+
+    def _fragment(self, buffer: bytearray, length: int, from_outside: bool, now: float) -> Verdict:
+        """The first fragment is translated as any packet; the others go its way, or wait for it."""
+        datagram = self._fragments.take(buffer, from_outside, now)
+        if datagram is None:
+            return DROP
+        if _UNPACK(buffer, START)[2] & OFFSET:
+            return self._fragments.follow(datagram, buffer)
+        old = bytes(buffer[IDENTIFICATION : ADDRESSES + 8])
+        verdict = self._slow(buffer, length, from_outside, now, first=True)
+        self.more += self._fragments.lead(datagram, verdict, old, buffer)
+        return verdict
+
+    def _renewal(self, path: Path, protocol: int) -> Renewal:
+        """What sees to the identifications of datagrams on a path."""
+        path.renew = renewal = self._identifications.of(path.tuple, path.target, protocol)
+        return renewal
 
     def _sound(self, buffer: bytearray, length: int, head: int, total: int) -> bool:
         """Whether the header holds together."""
@@ -139,29 +189,72 @@ class Translator:
             return False
         return True
 
-    def _pass(self, buffer: bytearray, ttl: int, checksum: int, from_outside: bool) -> Verdict:
-        if not self._lowest <= ttl <= self._highest:
-            self.counters.ttl_exceeded += 1
+    def _error(
+        self,
+        buffer: bytearray,
+        head: int,
+        total: int,
+        ttl: int,
+        checksum: int,
+        key: bytes,
+        from_outside: bool,
+    ) -> Verdict:
+        """An ICMP error: it is translated if the flow that it is about is.
+
+        From inside it is exempt only if neither its sender nor that flow is to be translated.
+        """
+        quote = read_quote(buffer, head, total)
+        if self.flows.is_exempt(key[:8] + bytes(4), ICMP, buffer, from_outside) and (
+            from_outside or quote is None or self.flows.is_exempt(quote.key, quote.protocol, buffer, False)
+        ):
+            return self._pass(buffer, ttl, checksum, from_outside)
+        goes_out = self._errors.translate(buffer, total, quote, self.flows.rules, from_outside)
+        if goes_out is None:
             return DROP
+        return TO_OUTSIDE if goes_out else TO_INSIDE
+
+    def _with_options(
+        self, buffer: bytearray, total: int, from_outside: bool, now: float, *, first: bool
+    ) -> Verdict:
+        """A packet with options is translated as the same packet without them."""
+        verdict = judge(bytes(buffer[TRANSPORT : START + (buffer[START] & 15) * 4]))
+        if verdict is Options.BROKEN:
+            self.counters.malformed += 1
+        elif verdict is Options.ADDRESSES:
+            self.counters.options += 1
+        else:
+            plain = without_options(buffer, total)
+            length = START + total - (buffer[START] & 15) * 4 + 20
+            goes = self._slow(plain, length, from_outside, now, first=first)
+            if goes is not DROP:
+                take_over(buffer, total, plain)
+            return goes
+        return DROP
+
+    def _pass(self, buffer: bytearray, ttl: int, checksum: int, from_outside: bool) -> Verdict:
         buffer[TTL] = ttl + self._ttl_step
         difference = self._ttl_step * TTL_WORD % 0xFFFF
         buffer[CHECKSUM : CHECKSUM + 2] = adjust(checksum, difference).to_bytes(2, "big")
         self.counters.passed += 1
         return TO_INSIDE if from_outside else TO_OUTSIDE
 
-    def _supported(self, buffer: bytearray, head: int, total: int, fragment: int, protocol: int) -> bool:
+    def _supported(self, buffer: bytearray, total: int, protocol: int) -> bool:
         counters = self.counters
-        if head != PLAIN:
-            counters.options += 1
-        elif fragment & FRAGMENT:
-            counters.fragments += 1
-        elif total < 20 + MINIMUM.get(protocol, 0):
+        if total < 20 + MINIMUM.get(protocol, 0):
             counters.malformed += 1
         elif protocol == ICMP and buffer[TRANSPORT] not in (ECHO_REQUEST, ECHO_REPLY):
             counters.unsupported_protocol += 1
         else:
             return True
         return False
+
+
+def _ports(buffer: bytearray, head: int, protocol: int) -> bytes:
+    """The ports of a packet, behind its options; of an ICMP query its identifier for both; or zeros."""
+    if protocol not in MINIMUM:
+        return _NO_PORTS
+    at = START + (head & 15) * 4
+    return bytes(buffer[at + 4 : at + 6]) * 2 if protocol == ICMP else bytes(buffer[at : at + 4])
 
 
 def _rewrite(buffer: bytearray, path: Path, ttl: int, protocol: int, checksum: int) -> None:
@@ -194,7 +287,8 @@ def _rewrite_query(buffer: bytearray, path: Path) -> None:
     buffer[ADDRESSES : ADDRESSES + 8] = path.target[:8]
     at = TRANSPORT + CHECKSUM_AT[ICMP]
     old, new = path.tuple[8:10], path.target[8:10]
-    difference = (int.from_bytes(new, "big") - int.from_bytes(old, "big")) % 0xFFFF
-    field = adjust(int.from_bytes(buffer[at : at + 2], "big"), difference)
-    buffer[at : at + 2] = field.to_bytes(2, "big")
+    if not buffer[0] & NEEDS_CHECKSUM:  # else the identifier is among what will be summed
+        difference = (int.from_bytes(new, "big") - int.from_bytes(old, "big")) % 0xFFFF
+        field = adjust(int.from_bytes(buffer[at : at + 2], "big"), difference)
+        buffer[at : at + 2] = field.to_bytes(2, "big")
     buffer[TRANSPORT + 4 : TRANSPORT + 6] = new

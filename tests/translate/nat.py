@@ -26,9 +26,14 @@ S, T = "198.51.100.10", "198.51.100.11"
 MAPPING = 10
 INSIDE = "10.0.0.0/8"
 
-OUTCOMES = [one.name for one in fields(TranslateCounters) if one.name not in ("created", "expired")]
-"""What can become of a packet; all but three are reasons to drop it."""
-TRANSLATED = ("hits", "slow", "passed")
+OTHERS = {
+    *("created", "expired"),
+    *("fragments_released", "fragments_timed_out", "fragments_abandoned", "fragments_evicted"),
+}
+"""What becomes of entries, and of packets that came earlier."""
+OUTCOMES = [one.name for one in fields(TranslateCounters) if one.name not in OTHERS]
+"""What can become of a packet; all but those are reasons to drop it, now or until more is known."""
+TRANSLATED = ("hits", "slow", "passed", "fragments", "icmp_errors", "icmp_bad_quote")
 
 
 def permit(network: str, decision: bool = True) -> Line:
@@ -140,10 +145,10 @@ class Nat:
     def wait(self, seconds: float) -> None:
         """Let time pass, and the entries age as the device's turns would have it."""
         until = self.now + seconds
-        flows = self.translator.flows
-        while (at := flows.next_deadline()) <= until:
+        translator = self.translator
+        while (at := translator.next_deadline()) <= until:
             self.now = max(self.now, at)
-            flows.expire(self.now)
+            translator.expire(self.now)
         self.now = until
 
 

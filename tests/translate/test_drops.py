@@ -3,13 +3,16 @@
 from collections.abc import Callable
 
 import pytest
-from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_RR
+from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption, IPOption_RR
 from scapy.layers.inet6 import IPv6
 from scapy.packet import Packet, Raw
 
+from snat.translate.fragments import MOST_FRAGMENTS
 from snat.translate.packet import START
 from snat.translate.translator import Verdict
 from tests.packets import buffer, echo, parse, tcp, udp
+from tests.translate.configured import nat_by
+from tests.translate.errors import error
 from tests.translate.nat import INSIDE, MAPPING, OUTCOMES, TRANSLATED, A, Nat, P, S, endpoint, permit, rules
 
 
@@ -31,10 +34,56 @@ def exhausted() -> Nat:
     return Nat(rules(slots=[]))
 
 
+def without_address() -> Nat:
+    rule = "ip nat inside source list 1 interface out0 overload"
+    return nat_by("interface out0", " no ip address", rule)
+
+
+def renamed() -> Nat:
+    return nat_by(f"ip nat outside source static tcp {S} 80 10.9.9.9 80")
+
+
+def crossed() -> Nat:
+    nat = nat_by(*(f"ip nat inside source static {A} 203.0.113.{last} extendable" for last in (20, 21)))
+    nat.back(udp(S, 4000, "203.0.113.20", 53))
+    return nat
+
+
 def mapped() -> Nat:
     nat = Nat()
     nat.out(question())
     nat.out(tcp(A, 5000, S, 80))
+    return nat
+
+
+FIRST = bytes(UDP(sport=5000, dport=53, len=1000, chksum=0)) + bytes(8)
+"""16 bytes that a datagram begins with."""
+
+
+def piece(offset: int, payload: bytes, flags: str | int = 0, ttl: int = 64) -> Packet:
+    """A fragment of a datagram from A to S; the offset is in units of 8 bytes."""
+    return IP(src=A, dst=S, proto=17, id=7, flags=flags, frag=offset, ttl=ttl) / Raw(payload)
+
+
+def begun() -> Nat:
+    nat = Nat()
+    filled, end = buffer(piece(0, FIRST, "MF"))
+    assert nat.raw(filled, end, False) == (Verdict.TO_OUTSIDE, "slow")
+    return nat
+
+
+def crumbled() -> Nat:
+    nat = begun()
+    for number in range(MOST_FRAGMENTS - 1):
+        filled, end = buffer(piece(2 + number * 2, bytes(8), "MF"))
+        assert nat.raw(filled, end, False)[0] == Verdict.TO_OUTSIDE
+    return nat
+
+
+def refused() -> Nat:
+    nat = begun()
+    filled, end = buffer(piece(1, b"x"))
+    nat.raw(filled, end, False)
     return nat
 
 
@@ -61,10 +110,27 @@ REASONS: list[tuple[str, Callable[[], Nat], Packet | bytes, bool]] = [
     ("not_ipv4", Nat, IPv6(src="2001:db8::1", dst="2001:db8::2") / UDP() / b"x", False),
     ("not_ipv4", Nat, bytes(40), False),
     ("options", Nat, IP(src=A, dst=S, options=[IPOption_RR()]) / UDP(), False),
-    ("fragments", Nat, question(flags="MF"), False),
-    ("fragments", Nat, question(flags=0, frag=5), False),
+    ("malformed", Nat, piece(0, bytes(15), "MF"), False),
+    ("malformed", Nat, piece(2, b""), False),
+    ("malformed", Nat, piece(8190, bytes(8)), False),
+    ("ttl_exceeded", Nat, piece(2, b"x", ttl=1), False),
+    ("fragments_held", Nat, piece(2, b"x"), False),
+    ("fragments_tiny", Nat, IP(src=A, dst=S, proto=6, frag=1) / Raw(bytes(8)), False),
+    ("fragments_overlapping", begun, piece(1, b"x"), False),
+    ("fragments_duplicate", begun, piece(0, FIRST, "MF"), False),
+    ("fragments_too_many", crumbled, piece(800, b"x"), False),
+    ("fragments_refused", refused, piece(2, b"x"), False),
     ("unsupported_protocol", Nat, IP(src=A, dst=S, proto=47) / Raw(bytes(20)), False),
-    ("unsupported_protocol", Nat, IP(src=S, dst=P) / ICMP(type=3, code=4) / bytes(question()), True),
+    ("unsupported_protocol", Nat, IP(src=S, dst=P) / ICMP(type=40) / bytes(question()), True),
+    ("malformed", Nat, IP(src=A, dst=S, options=[IPOption(b"\x94\x09\0\0")]) / UDP(), False),
+    ("icmp_unknown", Nat, error(S, P, udp(P, 5000, S, 53)), True),
+    ("icmp_truncated", mapped, error(S, P, udp(P, 5000, S, 53), most=27), True),
+    ("icmp_checksum", mapped, IP(src=S, dst=P) / ICMP(type=3, code=4, chksum=1) / bytes(question()), True),
+    ("icmp_fragment", mapped, error(S, P, udp(P, 5000, S, 53, frag=1)), True),
+    ("icmp_about_error", mapped, error(S, P, error(P, S, udp(S, 53, P, 5000))), True),
+    ("icmp_misdirected", mapped, error(S, P, question()), True),
+    ("icmp_redirect", mapped, error(S, P, udp(P, 5000, S, 53), 5), True),
+    ("icmp_source_quench", mapped, error(S, P, udp(P, 5000, S, 53), 4), True),
     ("ttl_exceeded", Nat, question(ttl=1), False),
     ("ttl_exceeded", Nat, question(ttl=0), False),
     ("not_managed", unmanaged, question(), False),
@@ -75,6 +141,9 @@ REASONS: list[tuple[str, Callable[[], Nat], Packet | bytes, bool]] = [
     ("unknown_inbound", Nat, udp(S, 53, P, 5000), True),
     ("hairpins", Nat, udp(A, 5000, P, 5000), False),
     ("exhausted", exhausted, question(), False),
+    ("no_address", without_address, question(), False),
+    ("unknown_outbound", renamed, udp(A, 5000, "10.9.9.9", 53), False),
+    ("ambiguous", crossed, udp(S, 4000, "203.0.113.21", 53), True),
     ("not_query", Nat, echo(A, S, 7, reply=True), False),
 ]
 
@@ -132,7 +201,7 @@ def test_a_wrong_header_checksum_never_becomes_right() -> None:
 # TTL
 
 
-@pytest.mark.parametrize("flags", ["DF", 0], ids=["fast", "slow"])
+@pytest.mark.parametrize("flags", ["DF", 0, "evil"], ids=["fast", "without DF", "slow"])
 @pytest.mark.parametrize(
     ("step", "ttl", "leaves"),
     [
@@ -178,10 +247,9 @@ def test_i10a_also_of_what_passes_untranslated(step: int, ttl: int, leaves: int 
         IP(src="192.0.2.9", dst=S, proto=47) / Raw(bytes(20)),
         IP(src="192.0.2.9", dst=S, options=[IPOption_RR()]) / UDP() / b"x",
         IP(src="192.0.2.9", dst=S, flags="MF", frag=0) / UDP() / b"fragment",
-        IP(src="192.0.2.9", dst=S, frag=10) / Raw(b"fragment"),
         IP(src="192.0.2.9", dst=S) / ICMP(type=11) / bytes(question()),
     ],
-    ids=["udp", "tcp", "gre", "options", "first fragment", "later fragment", "icmp error"],
+    ids=["udp", "tcp", "gre", "options", "first fragment", "icmp error"],
 )
 def test_what_is_exempt_passes_unchanged_but_for_ttl(packet: Packet) -> None:
     nat = Nat()

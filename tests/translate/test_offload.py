@@ -50,7 +50,7 @@ def opened() -> Nat:
 
 
 @pytest.mark.parametrize("host", [A, B], ids=["port kept", "port changed"])
-@pytest.mark.parametrize("flags", ["DF", 0], ids=["fast", "slow"])
+@pytest.mark.parametrize("flags", ["DF", 0, "evil"], ids=["fast", "without DF", "slow"])
 @pytest.mark.parametrize("kind", ["udp", "tcp"])
 def test_a_partial_checksum_follows_the_addresses_alone(kind: str, flags: str | int, host: str) -> None:
     nat = opened()
@@ -107,12 +107,14 @@ def test_a_super_packet_passes_with_one_rewrite(host: str, from_outside: bool) -
 def test_both_paths_give_the_same_bytes(
     kind: str, host: str, payload: bytes, from_outside: bool, ttl: int, virtio: int
 ) -> None:
-    """With DF the fast path, without it the slow one: the same but for the flag and the header's checksum."""
+    """With and without DF the fast path, with the reserved flag the slow one: the same but for flags,
+    identification and the header's checksum.
+    """
     nat = opened()
     made = []
     out = nat.out(udp(host, 5000, S, 53) if kind == "udp" else tcp(host, 5000, S, 80, "A"))
     assert out is not None
-    for flags, path in (("DF", "hits"), (0, "slow")):
+    for flags, path in (("DF", "hits"), (0, "hits"), ("evil", "slow")):
         far = 53 if kind == "udp" else 80
         ends: tuple[str, int, str, int] = (
             (S, far, out.src, out.sport) if from_outside else (host, 5000, S, far)
@@ -123,9 +125,10 @@ def test_both_paths_give_the_same_bytes(
         filled[0] = virtio
         assert nat.raw(filled, end, from_outside)[1] == path
         masked = bytearray(filled[:end])
-        masked[START + 6] = masked[START + 10] = masked[START + 11] = 0
+        for at in (4, 5, 6, 10, 11):
+            masked[START + at] = 0
         made.append(masked)
         fresh = parse(filled, end)
         del fresh.chksum
         assert IP(bytes(fresh)).chksum == parse(filled, end).chksum
-    assert made[0] == made[1]
+    assert made[0] == made[1] == made[2]

@@ -132,7 +132,7 @@ def test_u5_a_longer_time_holds_for_entries_that_exist() -> None:
     assert len(nat.table) == 0
 
 
-@pytest.mark.parametrize("df", ["DF", 0], ids=["fast", "slow"])
+@pytest.mark.parametrize("df", ["DF", 0, "evil"], ids=["fast", "without DF", "slow"])
 def test_u6_outbound_packets_refresh(df: str | int) -> None:
     nat = Nat()
     for _ in range(10):
