@@ -30,6 +30,8 @@ WHOLE: Final = bytes(3)
 """Port and protocol of a simple entry for a whole address."""
 NOBODY: Final = bytes(7)
 """The inside endpoints of a simple entry for an outside host."""
+EXTENDED: Final = int(Flag.EXTENDED)
+"""A flag as a number: an IntFlag takes ten times as long to compare."""
 OCTETS: Final = tuple(bytes((value,)) for value in range(256))
 """What a protocol is in an endpoint."""
 
@@ -60,12 +62,15 @@ class Entries:
         """The entries of static rules."""
         self._kinds: dict[int, tuple[bytes, float]] = {}
         """How records of new entries end, and after how long they are looked at, by protocol and flags."""
+        self._counts = False
+        """Whether addresses are given away as a whole."""
         self._now = now
 
     def use(self, rules: Rules) -> None:
         """Go by other rules from now on. Flows that exist stay; entries of static rules follow at once."""
         known = {*self.rules.pools}
         self.rules = rules
+        self._counts = bool(rules.address_pools or rules.outside_pools)
         for pool in rules.pools:
             if pool not in known:  # it is new, or was not told what became of its ports for a while
                 pool.forget()
@@ -116,7 +121,7 @@ class Entries:
         inside_global: bytes,
         outside_local: bytes,
         outside_global: bytes,
-        flags: int = Flag.EXTENDED,
+        flags: int = EXTENDED,
     ) -> bytes:
         """Put an entry into the table: the endpoints are slices of a record, and it is made of them."""
         protocol = inside_local[6]
@@ -147,7 +152,7 @@ class Entries:
         """Entries came and went (:class:`snat.nat.table.Listener`): ports and addresses are free again."""
         if removed:
             self._free(removed)
-        if self.rules.address_pools or self.rules.outside_pools:
+        if self._counts:
             self._count(added, 1)
             self._count(removed, -1)
 
