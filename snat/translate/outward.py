@@ -59,7 +59,9 @@ class Outward(OutsideHosts):
         rules = self.rules
         if rules.by_source:
             return rules.for_source(key[:4])
-        return rules.for_packet(facts(key, protocol, buffer))
+        if key is not self._asked:
+            self._asked, self._answer = key, rules.for_packet(facts(key, protocol, buffer))
+        return self._answer
 
     def _stated(self, static: Static | None, inside_local: bytes, outside_global: bytes) -> bytes | None:
         """The inside-global endpoint that a static rule says, or of a host that keeps its address."""
