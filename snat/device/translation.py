@@ -79,7 +79,9 @@ class _Building:
         """By the names of pools, and of interfaces whose address is one."""
         for pool in configuration.pools:
             kind = _kind(configuration, pool)
-            self.pools[pool.name] = self._kept((pool, kind), partial(self._pool, pool, kind))
+            self.pools[pool.name] = self._kept(
+                (pool, kind, configuration.nat.paired), partial(self._pool, pool, kind)
+            )
         for rule in configuration.dynamic_rules:
             if rule.interface and rule.interface in addresses:
                 self._interface(rule.interface)
@@ -124,7 +126,8 @@ class _Building:
             return RotaryPool(pool.name, ranges)
         if kind is AddressPool:
             return AddressPool(pool.name, ranges, self._slots, match_host=match_host)
-        return Pool(pool.name, ranges, self._slots, self._choice, match_host=match_host)
+        paired = self._configuration.nat.paired
+        return Pool(pool.name, ranges, self._slots, self._choice, match_host=match_host, paired=paired)
 
     def _interface(self, name: str) -> None:
         address = int(IPv4Address(self._addresses[name]))

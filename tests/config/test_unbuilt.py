@@ -81,6 +81,7 @@ def test_it_is_refused(line: str, where: str) -> None:
         "ip nat translation udp-timeout never",
         "ip nat translation dns-timeout 60",
         "ip nat filtering address-dependent",
+        "no ip nat settings pap",
         "no ip nat service ftp",
         "no ip nat tun offload",
         "ip nat tun queue-length 500",

@@ -208,3 +208,13 @@ def test_the_address_that_it_really_has_counts() -> None:
 def test_the_routers_address_from_inside_is_the_routers() -> None:
     nat = nat_by(OVERLOAD)
     assert target(nat.out(tcp(A, 5000, OWN, 22))) == (OWN, 22)
+
+
+@pytest.mark.parametrize(("line", "addresses"), [("", 1), ("no ip nat settings pap", 2)])
+def test_m4_whether_a_host_may_have_two_addresses(line: str, addresses: int) -> None:
+    pool = "ip nat pool P 203.0.113.1 203.0.113.2 prefix-length 24"
+    nat = nat_by(pool, f"{RULE} overload", line, slots=(3,))
+    outs = [nat.out(udp(A, port, S, 53)) for port in range(1, 200)]
+    given = {one.src for one in outs if one is not None}
+    assert len(given) == addresses
+    assert len(nat.table) == 64 * addresses
