@@ -239,10 +239,15 @@ def test_i5_an_error_from_inside_leaves_under_the_address_of_the_flow(
 def test_i5_a_router_with_an_address_of_its_own_uses_that() -> None:
     nat = Nat()
     nowhere = ("0.0.0.0", 0)
-    nat.table.add([entry((G, 0), ("203.0.113.9", 0), nowhere, nowhere, protocol=0)])
+    nat.table.add(
+        [
+            entry((G, 0), ("203.0.113.9", 0), nowhere, nowhere, protocol=0),
+            entry((A, 0), ("203.0.113.10", 0), nowhere, nowhere, protocol=0, number=2),
+        ]
+    )
     _, came = answered(nat, UDP_FLOW)
     assert through(nat, error(G, S, came, 11, 0), False).src == "203.0.113.9"
-    assert through(nat, error(A, S, came), False).src == P
+    assert through(nat, error(A, S, came), False).src == P, "who was meant has the flow's address"
 
 
 def test_i5_to_the_outside_name_of_the_outside_host() -> None:
