@@ -211,13 +211,10 @@ class Translator:
         key: bytes,
         from_outside: bool,
     ) -> Verdict:
-        """An ICMP error: it is translated if the flow that it is about is.
-
-        From inside it is exempt only if neither its sender nor that flow is to be translated.
-        """
+        """An ICMP error: it is exempt if neither its own addresses nor the flow it is about are translated."""
         quote = read_quote(buffer, head, total)
         if self._is_exempt(key[:8] + bytes(4), ICMP, from_outside) and (
-            from_outside or quote is None or self._is_exempt(quote.key, quote.protocol, False)
+            quote is None or self._is_exempt(quote.key, quote.protocol, from_outside)
         ):
             return self._pass(buffer, ttl, checksum, from_outside)
         goes_out = self._errors.translate(buffer, total, quote, self.flows.rules, from_outside)

@@ -402,6 +402,12 @@ def test_an_error_goes_to_who_sent_what_it_quotes(from_outside: bool) -> None:
     assert dropped(nat, packet, from_outside) == "icmp_misdirected"
 
 
+def test_no_inside_host_learns_a_quote_that_is_not_of_its_own() -> None:
+    """To its own address, about what left under another."""
+    nat = Nat()
+    assert dropped(nat, error(R, A, sent(nat, UDP_FLOW)), True) == "icmp_misdirected"
+
+
 # What is quoted
 
 
