@@ -8,7 +8,8 @@ datagram and is adjusted there, so no other fragment's bytes are looked at.
 What a receiver could put together in two ways, or what hides the ports from us, is let through in no part
 that comes later: overlaps (RFC 5722), pieces that end or begin within the transport header (RFC 1858, RFC
 3128). Fragments that are not to be translated are looked at in the same way: whether they are is said by the
-ports too.
+ports too. Nobody is told of what does not come in time: where the first came it was sent on, and the receiver
+says so (ICMP 11/1); where it did not, nobody may (RFC 792).
 """
 
 from bisect import bisect_left
@@ -104,7 +105,7 @@ class Datagram:
         return (
             (at < len(pieces) and pieces[at][0] < end)
             or (at > 0 and pieces[at - 1][1] > start)
-            or (self.end is not None and (end > self.end or not more))
+            or (self.end is not None and end > self.end)
             or (not more and bool(pieces) and pieces[-1][1] > end)
         )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scapy.layers.inet import IP, UDP
+from scapy.layers.inet import IP, UDP, fragment
 from scapy.utils import rdpcap, wrpcap
 
 from snat.config.model import (
@@ -35,6 +35,7 @@ from snat.net.kernel_plan import INSIDE_TUN, OUTSIDE_TUN, KernelPlan
 from snat.net.refused import KernelRefused
 from snat.net.tun import Offload, TunCounters
 from snat.redundancy.roles import Input
+from snat.translate.fragments import LIFETIME
 from snat.translate.translator import Verdict
 from tests import packets
 from tests.net.memory import Log, Reactor
@@ -367,6 +368,43 @@ def test_packets_leave_by_the_other_tun_and_what_is_dropped_by_none(world: World
     assert (len(inside.written), len(outside.written)) == (1, 1)
 
 
+def pieces() -> list[IP]:
+    """A datagram from inside in three fragments, the last first."""
+    whole = packets.udp("10.0.0.5", 4000, "198.51.100.9", 53, bytes(500), flags=0)
+    return list(fragment(whole, 200))[::-1]
+
+
+def test_fragments_that_waited_are_written_after_the_first(world: World, path: TunPath) -> None:
+    started(path, world)
+    path._device.translator.flows.manage(MAPPING, True, 0.0)
+    inside, outside = world.tuns[INSIDE_TUN], world.tuns[OUTSIDE_TUN]
+    for piece in pieces():
+        assert outside.written == []
+        inside.received(*packets.buffer(piece))
+    left = [packets.parse(bytearray(one), len(one)) for one in outside.written]
+    assert [(one.src in POOL, one.frag) for one in left] == [(True, 0), (True, 25), (True, 50)]
+    inside.received(*packets.buffer(packets.udp("10.0.0.5", 4000, "198.51.100.9", 53)))
+    assert (len(outside.written), len(inside.written)) == (4, 0), "and only once"
+
+
+def test_what_was_released_inwards_is_written_inside(world: World, path: TunPath) -> None:
+    started(path, world)
+    path._device.translator.more.append((Verdict.TO_INSIDE, b"one"))
+    world.tuns[INSIDE_TUN].received(*packets.buffer(packets.udp("192.0.2.1", 1, "198.51.100.9", 53)))
+    assert world.tuns[INSIDE_TUN].written == [b"one"]
+
+
+def test_a_fragment_that_waits_is_forgotten_by_a_turn(world: World, path: TunPath) -> None:
+    started(path, world)
+    device = path._device
+    device._next_keepalive = float("inf")
+    assert device.next_deadline() > LIFETIME
+    world.tuns[INSIDE_TUN].received(*packets.buffer(pieces()[0]))
+    assert device.next_deadline() <= path._reactor.seconds() + LIFETIME
+    device.turn(path._reactor.seconds() + LIFETIME)
+    assert device.translator.counters.fragments_timed_out == 1
+
+
 def test_counters_are_by_tun_and_for_arp(world: World, path: TunPath) -> None:
     assert set(path.counters()) == {"arp"}
     assert set(started(path, world).counters()) == {INSIDE_TUN, OUTSIDE_TUN, "arp"}
@@ -470,6 +508,18 @@ def test_packets_to_a_pool_come_from_outside(replay: Replay, reactor: Reactor) -
     reactor.elapse(0.2)
     assert len(rdpcap(str(replay.target))) == 1
     assert replay.path.counters()["capture"]["dropped"] == 1
+    replay.path.stop()
+
+
+def test_fragments_that_waited_are_in_the_capture_after_the_first(replay: Replay, reactor: Reactor) -> None:
+    wrpcap(str(replay.source), pieces())
+    replay.manage()
+    replay.path.start()
+    reactor.elapse(0.2)
+    left = rdpcap(str(replay.target))
+    assert [(one[IP].src in POOL, one[IP].frag) for one in left] == [(True, 0), (True, 25), (True, 50)]
+    counters = replay.path.counters()["capture"]
+    assert (counters["dropped"], counters["written"]) == (2, 3)
     replay.path.stop()
 
 

@@ -5,7 +5,7 @@ The first 8 to 20 bytes of a datagram, which make the first fragment, decide for
 
 from collections import defaultdict
 from collections.abc import Sequence
-from itertools import permutations
+from itertools import pairwise, permutations
 from random import Random
 
 import pytest
@@ -15,7 +15,14 @@ from scapy.layers.inet import ICMP, IP, IPOption_NOP, IPOption_RR, defragment, f
 from scapy.packet import Packet, Raw
 
 from snat.translate.flows import TranslateCounters
-from snat.translate.fragments import LIFETIME, MEMORY, MOST_FRAGMENTS, Fragments
+from snat.translate.fragments import (
+    DATAGRAM_COST,
+    FRAGMENT_COST,
+    LIFETIME,
+    MEMORY,
+    MOST_FRAGMENTS,
+    Fragments,
+)
 from snat.translate.packet import ADDRESSES, IDENTIFICATION, START
 from snat.translate.translator import Verdict
 from tests.packets import addressed, buffer, checksums_are_right, echo, internet_checksum, parse, tcp, udp
@@ -404,13 +411,15 @@ def test_2_1_the_time_over_the_same_may_come_again() -> None:
     assert len(whole(through(nat, cut(datagram("udp", A))))) == 1
 
 
-@pytest.mark.parametrize("offset", [8185, 8190, 8191])
-def test_2_1_nothing_ends_behind_65535(offset: int) -> None:
+@pytest.mark.parametrize(
+    ("offset", "length", "waits"), [(8185, 35, 1), (8185, 36, 0), (8189, 4, 0), (8191, 64, 0)]
+)
+def test_2_1_nothing_ends_behind_65535(offset: int, length: int, waits: int) -> None:
     """The ping of death: receivers wrote behind their buffers."""
     nat = Nat()
-    assert through(nat, [tiny(1, bytes(64), offset, "")]) == []
-    assert nat.counters.malformed == 1
-    assert nat.translator._fragments.memory == 0
+    assert through(nat, [tiny(1, bytes(length), offset, "")]) == []
+    assert (nat.counters.fragments_held, nat.counters.malformed) == (waits, 1 - waits)
+    assert len(nat.translator._fragments) == waits
 
 
 @pytest.mark.parametrize("length", [0, 1, 7, 15])
@@ -486,10 +495,25 @@ def test_i10a_each_fragment_has_its_own_ttl(late: int) -> None:
     nat = Nat()
     left = through(nat, pieces)
     assert nat.counters.ttl_exceeded == 1
-    assert len(left) == (2 if late else 0)
+    assert (len(left), nat.counters.fragments_refused) == ((2, 0) if late else (0, 2))
 
 
 # Bounds
+
+
+def test_u14a_memory_is_what_waits_and_what_is_known() -> None:
+    nat = Nat()
+    fragments = nat.translator._fragments
+    one, two, three = cut(datagram("udp", A))
+    through(nat, [three])
+    assert fragments.memory == DATAGRAM_COST + FRAGMENT_COST + len(three)
+    through(nat, [one])
+    assert fragments.memory == DATAGRAM_COST + 2 * FRAGMENT_COST
+    nat.wait(LIFETIME)
+    assert (fragments.memory, nat.counters.fragments_timed_out) == (0, 0)
+    through(nat, [three, two])
+    through(nat, [at(200, 208)])
+    assert fragments.memory == DATAGRAM_COST, "of what is refused only that it is"
 
 
 @pytest.mark.parametrize("first_at", [0, 1])
@@ -523,14 +547,16 @@ def test_u14a_what_is_late_is_forgotten_though_no_turn_came() -> None:
     assert payloads(through(nat, [two])) == [200]
 
 
+FLOOD = bytes(tiny(17, bytes(1480), 185))
+
+
 def piece_of_flood(number: int) -> bytes:
-    """A later fragment of a datagram of its own, 1480 bytes of payload."""
-    head = bytearray(bytes(tiny(17, b"", 185))[:20]) + bytes(1480)
-    head[2:6] = (1500).to_bytes(2, "big") + (number & 0xFFFF).to_bytes(2, "big")
-    head[13] = number >> 16
+    """A later fragment of a datagram of its own."""
+    head = bytearray(FLOOD[:20])
+    head[4:6], head[13] = (number & 0xFFFF).to_bytes(2, "big"), number >> 16
     head[10:12] = bytes(2)
-    head[10:12] = internet_checksum(bytes(head[:20])).to_bytes(2, "big")
-    return bytes(head)
+    head[10:12] = internet_checksum(bytes(head)).to_bytes(2, "big")
+    return bytes(head) + FLOOD[20:]
 
 
 def test_u14a_a_flood_of_fragments_without_first_harms_no_whole_packet() -> None:
@@ -576,8 +602,9 @@ def test_m10_what_may_become_a_fragment_is_numbered_anew() -> None:
     """1,000 packets of two hosts with the same identifications, unfragmented but without DF."""
     nat = Nat()
     packets = [udp(host, 5000, S, 53, flags=0, id=number) for number in range(500) for host in (A, B)]
-    left = [nat.out(one) for one in packets]
-    assert len({one.id for one in left if one is not None}) == 1000
+    numbers = [one.id for one in map(nat.out, packets) if one is not None]
+    assert len(set(numbers)) == len(numbers) == 1000
+    assert {(two - one) % 65536 for one, two in pairwise(numbers)} == {1}, "one sequence for both"
     assert nat.counters.hits == 998
 
 
