@@ -10,7 +10,7 @@ from typing import Final
 
 from snat.config.model import Configuration
 from snat.counters import as_dict
-from snat.device.alarms import Alarm, alarms
+from snat.device.alarms import Alarm, alarms, pool_alarms
 from snat.device.change import peers_of
 from snat.device.configured import Configured
 from snat.device.creation import CreationTimes
@@ -23,11 +23,13 @@ from snat.device.snapshot import Snapshot, account, fill
 from snat.device.translation import Pools, rules_of, timeouts_of
 from snat.nat.entry import (
     COUNTER_BITS,
+    FLAGS,
     INCARNATION_BITS,
     LOCAL_NAT_ID,
     MAPPING,
     NAT_ID,
     Entry,
+    Flag,
     entry_number,
 )
 from snat.nat.pool import member_slots
@@ -66,6 +68,7 @@ class Device(Configured):
         self._counter = 0
         self._ports = ports
         self._pools: Pools = {}
+        self._learnt: dict[str, bytes] = {}
         self._terms = dict(terms)
         self._neighbors_since = self._next_keepalive = now
         self._alarms: dict[Alarm, str] = {}
@@ -99,7 +102,9 @@ class Device(Configured):
         Raises CommandRefused if it manages no group while there are shared entries: those stay.
         """
         self.translator.flows.expire(now)  # so that it dates the quarantine of ports
-        self.table.remove([one for one in self.table.records() if one[NAT_ID] == _LOCAL])
+        self.table.remove(
+            [one for one in self.table.records() if one[NAT_ID] == _LOCAL and not one[FLAGS] & Flag.STATIC]
+        )
         for group in self.groups:
             group.clear()
         kept = sum(state.digest.count for group in self.groups for state in group.feeds.values())
@@ -116,6 +121,9 @@ class Device(Configured):
         found = [record for one in references if (record := self.table.current(one)) is not None]
         if not found:
             raise CommandRefused("No such translation: see show ip nat translations")
+        found = [one for one in found if not one[FLAGS] & Flag.STATIC]
+        if not found:
+            raise CommandRefused("A static translation goes with its line: no ip nat ... source static")
         mine = [one for one in found if one[NAT_ID] == _LOCAL or flows.ages(one)]
         self.table.remove(mine)
         if len(mine) < len(found):
@@ -294,6 +302,7 @@ class Device(Configured):
         if now - self._neighbors_since < self._hold_time:
             return
         present = {alarm: text for group in self.groups for alarm, text in alarms(group, now).items()}
+        present.update(pool_alarms(self.translator.flows.rules.pools, now))
         for alarm, text in present.items():
             if alarm not in self._alarms:
                 self._events.append(_alarm("alarm: {alarm}", text, alarm=True))

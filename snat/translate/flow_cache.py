@@ -82,9 +82,9 @@ class FlowCache:
         out.other, back.other = back, out
         self._paths[record[ID]] = out
         if leads_out:
-            self.inside[protocol][out.tuple] = out
+            self.inside.setdefault(protocol, {})[out.tuple] = out
         if leads_in:
-            self.outside[protocol][back.tuple] = back
+            self.outside.setdefault(protocol, {})[back.tuple] = back
         return out
 
     def of(self, record: bytes) -> Path | None:
@@ -110,6 +110,7 @@ class FlowCache:
     def _drop(self, path: Path) -> None:
         del self._paths[path.record[ID]]
         protocol = path.record[22]
-        for paths, one in ((self.inside[protocol], path), (self.outside[protocol], path.other)):
+        for sides, one in ((self.inside, path), (self.outside, path.other)):
+            paths = sides.get(protocol, {})
             if paths.get(one.tuple) is one:
                 del paths[one.tuple]

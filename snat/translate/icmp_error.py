@@ -210,7 +210,7 @@ class IcmpErrors:
         record = self._table.from_outside(protocol + source, destination)
         if record is not None:
             return _inward(record, sender, hairpinned=True)
-        if rules.pool_of(source[:4]) is not None:
+        if rules.owns(source[:4]):
             return None
         return _Restored(sender, source[:4], source, destination, hairpinned=False)
 

@@ -153,7 +153,7 @@ class OwnErrors:
             counters.about_icmp += 1
         elif buffer[ADDRESSES + 4] >= 224:
             counters.about_many += 1
-        elif sender[0] in (0, 127) or sender[0] >= 224 or self._rules().pool_of(sender) is not None:
+        elif sender[0] in (0, 127) or sender[0] >= 224 or self._rules().owns(sender):
             counters.bad_source += 1
         else:
             return True
@@ -163,11 +163,11 @@ class OwnErrors:
         """Ours that the sender may know: outside, the one that it sent to."""
         rules = self._rules()
         destination = bytes(buffer[ADDRESSES + 4 : ADDRESSES + 8])
-        if from_outside and rules.pool_of(destination) is not None:
+        if from_outside and rules.owns(destination):
             return destination
         if not from_outside and self.inside_address is not None:
             return self.inside_address
-        return rules.pools[0].address_for(sender) if rules.pools else None
+        return rules.address_of_ours(sender)
 
     def _is_due(self, sender: bytes, now: float) -> bool:
         """Whether an error to a sender is within the limits; then it counts."""

@@ -41,6 +41,7 @@ from snat.translate.packet import (
 from snat.translate.packet import Verdict as Verdict
 
 _UNPACK: Final = HEADER.unpack_from
+_NO_PORTS: Final = bytes(4)
 
 DROP, TO_OUTSIDE, TO_INSIDE = Verdict
 
@@ -78,7 +79,7 @@ class Translator:
 
     def configure(self, rules: Rules, timeouts: Timeouts) -> None:
         """Take other rules and time-outs; entries and paths that exist stay, and age by the new time-outs."""
-        self.flows.rules = rules
+        self.flows.use(rules)
         self.flows.age_by(timeouts)
 
     def expire(self, now: float) -> None:
@@ -132,9 +133,9 @@ class Translator:
             return DROP
         if protocol == ICMP and is_error(buffer, head, total, fragment):
             return self._error(buffer, head, total, ttl, checksum, key, from_outside)
-        if protocol == ICMP or head != PLAIN:
+        if protocol not in (TCP, UDP) or head != PLAIN:
             key = key[:8] + _ports(buffer, head, protocol)
-        if self._is_exempt(key, protocol, from_outside):
+        if self.flows.is_exempt(key, protocol, buffer, from_outside):
             return self._pass(buffer, ttl, checksum, from_outside)
         if head != PLAIN:
             return self._with_options(buffer, total, from_outside, now, first=first)
@@ -142,7 +143,7 @@ class Translator:
             return DROP
         paths = self._outside if from_outside else self._inside
         exhausted = self.counters.exhausted
-        path = paths[protocol].get(key) or self.flows.find(key, protocol, buffer, from_outside, now)
+        path = paths.get(protocol, {}).get(key) or self.flows.find(key, protocol, buffer, from_outside, now)
         if path is None:
             if self.counters.exhausted != exhausted:
                 self.own_errors.prohibited(buffer, from_outside, now)
@@ -188,19 +189,6 @@ class Translator:
             return False
         return True
 
-    def _is_exempt(self, key: bytes, protocol: int, from_outside: bool) -> bool:
-        """Whether the packet is routed untranslated, as IOS does without a rule for it.
-
-        A packet for a pool address never is: written back unmatched it would circulate. Nor is one of a flow
-        that an earlier rule was for: half of a connection would leave under its inside address.
-        """
-        flows = self.flows
-        if flows.rules.pool_of(key[4:8]) is not None:
-            return False
-        return from_outside or (
-            flows.rules.for_source(key[:4]) is None and not flows.has_entry(key, protocol)
-        )
-
     def _error(
         self,
         buffer: bytearray,
@@ -211,10 +199,10 @@ class Translator:
         key: bytes,
         from_outside: bool,
     ) -> Verdict:
-        """An ICMP error: it is exempt if neither its own addresses nor the flow it is about are translated."""
+        """An ICMP error: exempt if neither its own addresses nor the flow it is about are translated."""
         quote = read_quote(buffer, head, total)
-        if self._is_exempt(key[:8] + bytes(4), ICMP, from_outside) and (
-            quote is None or self._is_exempt(quote.key, quote.protocol, from_outside)
+        if self.flows.is_exempt(key[:8] + bytes(4), ICMP, buffer, from_outside) and (
+            quote is None or self.flows.is_exempt(quote.key, quote.protocol, buffer, from_outside)
         ):
             return self._pass(buffer, ttl, checksum, from_outside)
         goes_out = self._errors.translate(buffer, total, quote, self.flows.rules, from_outside)
@@ -249,9 +237,7 @@ class Translator:
 
     def _supported(self, buffer: bytearray, total: int, protocol: int) -> bool:
         counters = self.counters
-        if protocol not in MINIMUM:
-            counters.unsupported_protocol += 1
-        elif total < 20 + MINIMUM[protocol]:
+        if total < 20 + MINIMUM.get(protocol, 0):
             counters.malformed += 1
         elif protocol == ICMP and buffer[TRANSPORT] not in (ECHO_REQUEST, ECHO_REPLY):
             counters.unsupported_protocol += 1
@@ -261,7 +247,9 @@ class Translator:
 
 
 def _ports(buffer: bytearray, head: int, protocol: int) -> bytes:
-    """The ports of a packet, behind its options; of an ICMP query its identifier for both."""
+    """The ports of a packet, behind its options; of an ICMP query its identifier for both; or zeros."""
+    if protocol not in MINIMUM:
+        return _NO_PORTS
     at = START + (head & 15) * 4
     return bytes(buffer[at + 4 : at + 6]) * 2 if protocol == ICMP else bytes(buffer[at : at + 4])
 
@@ -273,6 +261,9 @@ def _rewrite(buffer: bytearray, path: Path, ttl: int, protocol: int, checksum: i
     buffer[CHECKSUM : CHECKSUM + 2] = (((total & 0xFFFF) + (total >> 16)) ^ 0xFFFF).to_bytes(2, "big")
     if protocol == ICMP:
         _rewrite_query(buffer, path)
+        return
+    if protocol not in MINIMUM:
+        buffer[ADDRESSES : ADDRESSES + 8] = path.target[:8]
         return
     buffer[ADDRESSES : ADDRESSES + 12] = path.target
     at = TRANSPORT + CHECKSUM_AT[protocol]

@@ -11,6 +11,7 @@ from snat.translate.fragments import MOST_FRAGMENTS
 from snat.translate.packet import START
 from snat.translate.translator import Verdict
 from tests.packets import buffer, echo, parse, tcp, udp
+from tests.translate.configured import nat_by
 from tests.translate.errors import error
 from tests.translate.nat import INSIDE, MAPPING, OUTCOMES, TRANSLATED, A, Nat, P, S, endpoint, permit, rules
 
@@ -31,6 +32,21 @@ def restrained() -> Nat:
 
 def exhausted() -> Nat:
     return Nat(rules(slots=[]))
+
+
+def without_address() -> Nat:
+    rule = "ip nat inside source list 1 interface out0 overload"
+    return nat_by("interface out0", " no ip address", rule)
+
+
+def renamed() -> Nat:
+    return nat_by(f"ip nat outside source static tcp {S} 80 10.9.9.9 80")
+
+
+def crossed() -> Nat:
+    nat = nat_by(*(f"ip nat inside source static {A} 203.0.113.{last} extendable" for last in (20, 21)))
+    nat.back(udp(S, 4000, "203.0.113.20", 53))
+    return nat
 
 
 def mapped() -> Nat:
@@ -125,6 +141,9 @@ REASONS: list[tuple[str, Callable[[], Nat], Packet | bytes, bool]] = [
     ("unknown_inbound", Nat, udp(S, 53, P, 5000), True),
     ("hairpins", Nat, udp(A, 5000, P, 5000), False),
     ("exhausted", exhausted, question(), False),
+    ("no_address", without_address, question(), False),
+    ("unknown_outbound", renamed, udp(A, 5000, "10.9.9.9", 53), False),
+    ("ambiguous", crossed, udp(S, 4000, "203.0.113.21", 53), True),
     ("not_query", Nat, echo(A, S, 7, reply=True), False),
 ]
 
