@@ -277,7 +277,7 @@ def test_i5_each_error_has_a_new_identification() -> None:
 
 
 @pytest.mark.parametrize("from_outside", [True, False])
-def test_i6_m7_1_an_error_does_not_refresh(from_outside: bool) -> None:
+def test_i6_m71_an_error_does_not_refresh(from_outside: bool) -> None:
     nat = Nat()
     answer, came = answered(nat, UDP_FLOW)
     out = udp(P, answer.dport, S, 53, b"question")

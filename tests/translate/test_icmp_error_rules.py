@@ -1,13 +1,13 @@
 """ICMP errors about flows of every kind of rule: static, one to one, of an interface, twice NAT."""
 
 import pytest
-from scapy.layers.inet import IP, TCP, UDP
+from scapy.layers.inet import IP
 from scapy.packet import Packet, Raw
 
 from tests.packets import buffer, parse, tcp, udp
 from tests.translate.configured import nat_by
 from tests.translate.errors import R, dropped, error, hops_later, quote, through
-from tests.translate.nat import A, B, Nat, S
+from tests.translate.nat import A, Nat, S
 
 OWN = "203.0.113.100"
 ROUTER = "10.0.0.254"
@@ -112,18 +112,3 @@ def test_a_quoted_address_without_ports_needs_no_more_than_a_header() -> None:
     nat = nat_by(STATIC)
     out = opened(nat, GRE)
     assert quote(through(nat, error(R, out.src, out, most=20), True)) == hops_later(GRE)[:20]
-
-
-def test_i7_a_hairpinned_error_between_real_flows() -> None:
-    """A reaches B by B's static address, and B refuses."""
-    nat = nat_by(f"ip nat inside source static {B} 203.0.113.22", *POOL)
-    sent = udp(A, 5000, "203.0.113.22", 9, b"to me?")
-    filled, end = buffer(sent)
-    if nat.raw(filled, end, False)[1] == "hairpins":
-        pytest.skip("hairpinned flows are not begun yet")
-    came = parse(filled, end)
-    assert (came.dst, came[UDP].dport, TCP in came) == (B, 9, False)
-    made = through(nat, error(B, came.src, came), False, goes_out=False)
-    assert (made.src, made.dst) == ("203.0.113.22", A)
-    assert IP(quote(made)).src == A
-    assert quote(made)[20:] == bytes(sent)[20:]
