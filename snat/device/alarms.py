@@ -7,6 +7,8 @@ from snat.device.group import Group
 from snat.device.links import Neighbor
 from snat.nat.rules import AnyPool
 
+EXHAUSTION: Final = "exhausted"
+"""What an alarm of a pool is about."""
 EXHAUSTED: Final = 60.0
 """Seconds without a miss after which a pool is not exhausted any more."""
 Alarm = tuple[str, ...]
@@ -29,7 +31,7 @@ def alarms(group: Group, now: float) -> dict[Alarm, str]:
 def pool_alarms(pools: Iterable[AnyPool], now: float) -> dict[Alarm, str]:
     """Of pools that had nothing left lately; what they have given is never taken back for it."""
     return {
-        ("exhausted", pool.name): f"pool {pool.name} is exhausted: {pool.misses} new flows found nothing free"
+        (EXHAUSTION, pool.name): f"pool {pool.name} is exhausted, misses {pool.misses}"
         for pool in pools
         if now - pool.missed_at < EXHAUSTED
     }

@@ -10,7 +10,7 @@ from typing import Final
 
 from snat.config.model import Configuration
 from snat.counters import as_dict
-from snat.device.alarms import Alarm, alarms, pool_alarms
+from snat.device.alarms import EXHAUSTION, Alarm, alarms, pool_alarms
 from snat.device.change import peers_of
 from snat.device.configured import Configured
 from snat.device.creation import CreationTimes
@@ -305,12 +305,13 @@ class Device(Configured):
         present.update(pool_alarms(self.translator.flows.rules.pools, now))
         for alarm, text in present.items():
             if alarm not in self._alarms:
-                self._events.append(_alarm("alarm: {alarm}", text, alarm=True))
+                self._events.append(_noted("alarm: {alarm}", alarm, text, begins=True))
         for alarm, text in self._alarms.items():
             if alarm not in present:
-                self._events.append(_alarm("alarm over: {alarm}", text))
+                self._events.append(_noted("alarm over: {alarm}", alarm, text, begins=False))
         self._alarms = present
 
 
-def _alarm(text: str, what: str, *, alarm: bool = False) -> Noted:
-    return Noted(text, {"alarm": what}, alarm, mnemonic="SNAT-5-ALERT")
+def _noted(text: str, alarm: Alarm, what: str, *, begins: bool) -> Noted:
+    mnemonic = "IPNAT-4-ADDR_ALLOC_FAILURE" if alarm[0] == EXHAUSTION else "SNAT-5-ALERT"
+    return Noted(text, {"alarm": what}, begins, mnemonic=mnemonic)

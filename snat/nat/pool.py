@@ -46,16 +46,6 @@ def position(port: int) -> int:
     return _LOW + group * _HIGH_SIZE + index - _LOW_SIZE
 
 
-def port_at(at: int) -> int:
-    """The port at a position of the marks."""
-    if at < _LOW:
-        group, index = divmod(at, _LOW_SIZE)
-    else:
-        group, index = divmod(at - _LOW, _HIGH_SIZE)
-        index += _LOW_SIZE
-    return index << 5 | group
-
-
 class Pool:
     """The addresses of one pool, and this device's share of their ports."""
 
@@ -166,24 +156,22 @@ class Pool:
         if port and self._ours[port >> 1 & 15]:
             # Not marked: whoever searches finds it in use then, and marks it.
             wanted = prefix + port.to_bytes(2, "big")
-            if self._is_free(wanted, used):
+            if wanted not in used and not self._waits(wanted):
                 return wanted
         marks = self._marks.get(prefix)
         if marks is None:
             marks = self._marks[prefix] = bytearray(65536)
             marks[0] = 1  # port 0 is never handed out
-        for at in self._candidates(marks, port):
-            marks[at] = 1
-            endpoint = prefix + port_at(at).to_bytes(2, "big")
-            if self._is_free(endpoint, used):
+        while (found := self._search(marks, port)) >= 0:
+            endpoint = prefix + found.to_bytes(2, "big")
+            if endpoint not in used and not self._waits(endpoint):
                 return endpoint
         return None
 
-    def _is_free(self, endpoint: bytes, used: Container[bytes]) -> bool:
-        return (
-            endpoint not in used
-            and endpoint not in self._quarantine
-            and not (self._reserved and endpoint[:1] + endpoint[5:] in self._reserved)
+    def _waits(self, endpoint: bytes) -> bool:
+        """Whether a port that no entry uses is not to be used nevertheless."""
+        return endpoint in self._quarantine or (
+            bool(self._reserved) and endpoint[:1] + endpoint[5:] in self._reserved
         )
 
     def _place(self, host: bytes) -> int:
@@ -203,16 +191,23 @@ class Pool:
         if marks is not None:
             marks[position(int.from_bytes(endpoint[5:], "big"))] = 0
 
-    def _candidates(self, marks: bytearray, port: int) -> Iterator[int]:
-        """Unmarked positions, best first. Whoever takes one marks it before asking for the next."""
-        if not self._slots:  # more members than slots: this one allocates nothing
-            return
-        base, size = (0, _LOW_SIZE) if port < _LOW else (_LOW, _HIGH_SIZE)
-        for parity in (port & 1, ~port & 1):
-            first = self._choice.randrange(len(self._slots))
-            for slot in self._slots[first:] + self._slots[:first]:
-                begin = base + (slot << 1 | parity) * size
-                middle = begin + self._choice.randrange(size)
-                for low, high in ((middle, begin + size), (begin, middle)):
-                    while (at := marks.find(0, low, high)) >= 0:
-                        yield at
+    def _search(self, marks: bytearray, port: int) -> int:
+        """The best unmarked port, by chance among those that are as good, and marks it; -1: there is none."""
+        slots = self._slots
+        if not slots:  # more members than slots: this one allocates nothing
+            return -1
+        base, size, skipped = (0, _LOW_SIZE, 0) if port < _LOW else (_LOW, _HIGH_SIZE, _LOW_SIZE)
+        chance = self._choice.getrandbits(32)
+        first, within = chance % len(slots), (chance >> 8) % size
+        for parity in (port & 1, port & 1 ^ 1):
+            for step in range(first, first + len(slots)):
+                group = slots[step % len(slots)] << 1 | parity
+                begin = base + group * size
+                middle = begin + within
+                at = marks.find(0, middle, begin + size)
+                if at < 0:
+                    at = marks.find(0, begin, middle)
+                if at >= 0:
+                    marks[at] = 1
+                    return (at - begin + skipped) << 5 | group
+        return -1

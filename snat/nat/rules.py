@@ -1,6 +1,6 @@
 """Translation rules and their order: static ones first, then the first whose condition permits decides."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -59,7 +59,8 @@ class Rules:
         """Whether outside hosts are translated too."""
         self.address_pools = _pools_of(self.rules, AddressPool)
         self.outside_pools = _pools_of(self.outside, AddressPool)
-        self._by_source = all(rule.access_list.by_source for rule in self.rules)
+        self.by_source = all(rule.access_list.by_source for rule in self.rules)
+        """Whether the source alone decides which rule is for a packet from inside."""
         self._of_source: dict[bytes, Rule | None] = {}
         elsewhere = {*self.outside_pools, *_pools_of(self.destinations, RotaryPool)}
         shown = [pool for pool in self.pools if pool not in elsewhere]
@@ -67,6 +68,8 @@ class Rules:
         self._globals = Spans(
             [one for pool in shown for one in pool.ranges] + list(self.statics.ranges(local=False))
         )
+        self.owns: Callable[[bytes], bool] = self._globals.__contains__
+        """Whether outside hosts reach inside ones by an address: of a pool, a static rule, an interface."""
         self._outside_locals = Spans(
             [one for pool in self.outside_pools for one in pool.ranges]
             + list(self.outside_statics.ranges(local=True))
@@ -84,11 +87,6 @@ class Rules:
             self._of_source.clear()
         self._of_source[source] = found
         return found
-
-    @property
-    def by_source(self) -> bool:
-        """Whether the source alone decides which rule is for a packet from inside."""
-        return self._by_source
 
     def for_packet(self, facts: Facts) -> Rule | None:
         """The rule for a packet from inside; None: it is not to be translated."""
@@ -108,10 +106,6 @@ class Rules:
             elif condition.matches(*facts):
                 return rule
         return None
-
-    def owns(self, address: bytes) -> bool:
-        """Whether outside hosts reach inside ones by an address: of a pool, a static rule, an interface."""
-        return address in self._globals
 
     def is_outside_local(self, address: bytes) -> bool:
         """Whether inside hosts may reach outside ones by an address."""

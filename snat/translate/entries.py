@@ -15,7 +15,7 @@ from snat.nat.entry import (
     State,
     TimeoutClass,
 )
-from snat.nat.rules import Rules
+from snat.nat.rules import Rule, Rules
 from snat.nat.table import NatTable
 from snat.nat.tracking import ACK, CLASSES, ICMP, RST, SYN, TCP, UDP, Timeouts
 from snat.translate.counters import TranslateCounters
@@ -30,6 +30,8 @@ WHOLE: Final = bytes(3)
 """Port and protocol of a simple entry for a whole address."""
 NOBODY: Final = bytes(7)
 """The inside endpoints of a simple entry for an outside host."""
+EXTENDED: Final = int(Flag.EXTENDED)
+"""A flag as a number: an IntFlag takes ten times as long to compare."""
 OCTETS: Final = tuple(bytes((value,)) for value in range(256))
 """What a protocol is in an endpoint."""
 
@@ -60,12 +62,19 @@ class Entries:
         """The entries of static rules."""
         self._kinds: dict[int, tuple[bytes, float]] = {}
         """How records of new entries end, and after how long they are looked at, by protocol and flags."""
+        self._asked = b""
+        self._answer: Rule | None = None
+        """The rule for the packet of which this is the key: each is asked about twice."""
+        self._counts = False
+        """Whether addresses are given away as a whole."""
         self._now = now
 
     def use(self, rules: Rules) -> None:
         """Go by other rules from now on. Flows that exist stay; entries of static rules follow at once."""
         known = {*self.rules.pools}
         self.rules = rules
+        self._asked = b""
+        self._counts = bool(rules.address_pools or rules.outside_pools)
         for pool in rules.pools:
             if pool not in known:  # it is new, or was not told what became of its ports for a while
                 pool.forget()
@@ -92,9 +101,16 @@ class Entries:
 
     def _exact(self, key: bytes, protocol: int, from_outside: bool) -> bytes | None:
         """The entry of just this flow."""
+        table = self._table
         if from_outside:
-            return self._table.from_outside(OCTETS[protocol] + key[4:8] + key[10:12], key[:4] + key[8:10])
-        return self._table.from_inside(key[:4] + key[8:10] + OCTETS[protocol], key[4:8] + key[10:12])
+            inside_global = OCTETS[protocol] + key[4:8] + key[10:12]
+            if inside_global not in table.outside:
+                return None
+            return table.from_outside(inside_global, key[:4] + key[8:10])
+        inside_local = key[:4] + key[8:10] + OCTETS[protocol]
+        if inside_local not in table.inside:
+            return None
+        return table.from_inside(inside_local, key[4:8] + key[10:12])
 
     def _may_create(self, mapping_id: int, protocol: int, opens: bool) -> bool:
         if not opens and protocol == TCP:
@@ -116,7 +132,7 @@ class Entries:
         inside_global: bytes,
         outside_local: bytes,
         outside_global: bytes,
-        flags: int = Flag.EXTENDED,
+        flags: int = EXTENDED,
     ) -> bytes:
         """Put an entry into the table: the endpoints are slices of a record, and it is made of them."""
         protocol = inside_local[6]
@@ -147,7 +163,7 @@ class Entries:
         """Entries came and went (:class:`snat.nat.table.Listener`): ports and addresses are free again."""
         if removed:
             self._free(removed)
-        if self.rules.address_pools or self.rules.outside_pools:
+        if self._counts:
             self._count(added, 1)
             self._count(removed, -1)
 

@@ -17,7 +17,7 @@ from snat.nat.rules import Rule
 from snat.nat.static import Static
 from snat.nat.table import records_in
 from snat.nat.tracking import ICMP, TCP
-from snat.translate.entries import OCTETS, facts, opens
+from snat.translate.entries import EXTENDED, OCTETS, facts, opens
 from snat.translate.outside_hosts import OutsideHosts
 
 
@@ -48,7 +48,7 @@ class Inward(OutsideHosts):
             self._counters.ambiguous += 1
             return None
         return self._create(
-            mapping_id, inside_local, inside_global, outside_local, outside_global, Flag.EXTENDED | flags
+            mapping_id, inside_local, inside_global, outside_local, outside_global, EXTENDED | flags
         )
 
     def _inside_local(
@@ -125,10 +125,6 @@ class Inward(OutsideHosts):
         if slot is None or inside_global[0] == ICMP:
             return None
         return next(
-            (
-                one
-                for one in records_in(slot)
-                if one[OUTSIDE_GLOBAL][:4] == source and one[FLAGS] & Flag.EXTENDED
-            ),
+            (one for one in records_in(slot) if one[OUTSIDE_GLOBAL][:4] == source and one[FLAGS] & EXTENDED),
             None,
         )

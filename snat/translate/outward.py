@@ -5,14 +5,13 @@ from snat.nat.entry import (
     FLAGS,
     INSIDE_GLOBAL,
     NOWHERE,
-    Flag,
 )
 from snat.nat.pool import Pool
 from snat.nat.rules import Rule
 from snat.nat.static import Static
 from snat.nat.table import records_in
 from snat.nat.tracking import CLASSES, ICMP
-from snat.translate.entries import OCTETS, WHOLE, facts, opens
+from snat.translate.entries import EXTENDED, OCTETS, WHOLE, facts, opens
 from snat.translate.outside_hosts import OutsideHosts
 
 
@@ -60,7 +59,9 @@ class Outward(OutsideHosts):
         rules = self.rules
         if rules.by_source:
             return rules.for_source(key[:4])
-        return rules.for_packet(facts(key, protocol, buffer))
+        if key is not self._asked:
+            self._asked, self._answer = key, rules.for_packet(facts(key, protocol, buffer))
+        return self._answer
 
     def _stated(self, static: Static | None, inside_local: bytes, outside_global: bytes) -> bytes | None:
         """The inside-global endpoint that a static rule says, or of a host that keeps its address."""
@@ -99,7 +100,7 @@ class Outward(OutsideHosts):
 
     def _is_dynamic(self, record: bytes) -> bool:
         """Whether it is a flow whose inside-global endpoint a dynamic rule chose, not a static one."""
-        if not record[FLAGS] & Flag.EXTENDED:
+        if not record[FLAGS] & EXTENDED:
             return False
         statics = self.rules.statics
         return not statics or next(statics.of_global(record[23:29], record[22]), None) is None

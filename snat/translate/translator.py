@@ -143,7 +143,7 @@ class Translator:
             return DROP
         paths = self._outside if from_outside else self._inside
         exhausted = self.counters.exhausted
-        path = paths.get(protocol, {}).get(key) or self.flows.find(key, protocol, buffer, from_outside, now)
+        path = paths[protocol].get(key) or self.flows.find(key, protocol, buffer, from_outside, now)
         if path is None:
             if self.counters.exhausted != exhausted:
                 self.own_errors.prohibited(buffer, from_outside, now)
