@@ -217,8 +217,11 @@ class IcmpErrors:
     def _global_of(self, sender: bytes, record: bytes) -> bytes:
         """What an error from inside leaves under (RFC 5508 REQ-5c).
 
-        The sender's own address, if it has one to itself, else that of the flow it is about.
+        The sender's own address, if it has one to itself, else that of the flow it is about; no other than it
+        has if only the outside host of that flow is translated.
         """
+        if record[16:20] == record[23:27]:
+            return sender
         if sender != record[16:20]:
             simple = self._table.from_inside(sender + bytes(3), NOWHERE)
             if simple is not None:

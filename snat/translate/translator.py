@@ -199,13 +199,10 @@ class Translator:
         key: bytes,
         from_outside: bool,
     ) -> Verdict:
-        """An ICMP error: it is translated if the flow that it is about is.
-
-        From inside it is exempt only if neither its sender nor that flow is to be translated.
-        """
+        """An ICMP error: exempt if neither its own addresses nor the flow it is about are translated."""
         quote = read_quote(buffer, head, total)
         if self.flows.is_exempt(key[:8] + bytes(4), ICMP, buffer, from_outside) and (
-            from_outside or quote is None or self.flows.is_exempt(quote.key, quote.protocol, buffer, False)
+            quote is None or self.flows.is_exempt(quote.key, quote.protocol, buffer, from_outside)
         ):
             return self._pass(buffer, ttl, checksum, from_outside)
         goes_out = self._errors.translate(buffer, total, quote, self.flows.rules, from_outside)

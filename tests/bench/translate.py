@@ -3,6 +3,8 @@
 import random
 from ipaddress import IPv4Address
 
+from scapy.layers.inet import ICMP, IP
+
 from snat.nat.access_list import AccessList, Line
 from snat.nat.pool import SLOTS, Pool
 from snat.nat.rules import Rule, Rules
@@ -14,10 +16,11 @@ from tests.packets import buffer, udp
 
 FLOWS = 20_000
 HITS = 200_000
+ERRORS = 2_000
 
 
 def translate() -> dict[str, float]:
-    """us a packet through the translator: of a known flow (10 000 hot flows), and of a new one."""
+    """us a packet through the translator: of a known flow (10 000 hot flows), of a new one, an ICMP error."""
     packets = [
         bytes(udp(f"10.0.{n >> 12}.{n >> 4 & 255}", 2000 + n % 16, "198.51.100.7", 53)) for n in range(FLOWS)
     ]
@@ -51,7 +54,29 @@ def translate() -> dict[str, float]:
     loop = best(copy, HITS)
     figures = {"hit_us": best(hit, HITS) - loop, "new_flow_us": best(new, FLOWS) - loop}
     assert warm.counters.hits >= HITS
-    return figures
+    return figures | {"icmp_error_us": _errors(warm, hot[:ERRORS]) - loop}
+
+
+def _errors(warm: Translator, packets: list[bytes]) -> float:
+    """us an error from a router outside about each of some packets, of flows that are known."""
+    room, _ = buffer(b"")
+    errors = []
+    for packet in packets:
+        room[10 : 10 + len(packet)] = packet
+        warm.translate(room, 10 + len(packet), False, 0.0)
+        quoted = IP(bytes(room[10 : 10 + len(packet)]))
+        errors.append(bytes(IP(src="192.0.2.1", dst=quoted.src) / ICMP(type=11) / quoted))
+    end = 10 + len(errors[0])
+
+    def translate_errors() -> None:
+        for error in errors:
+            room[10:end] = error
+            warm.translate(room, end, True, 1.0)
+
+    figure = best(translate_errors, len(errors))
+    assert warm.counters.icmp_errors % len(errors) == 0
+    assert warm.counters.icmp_errors > 0
+    return figure
 
 
 def _translator() -> Translator:

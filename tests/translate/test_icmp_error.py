@@ -239,10 +239,15 @@ def test_i5_an_error_from_inside_leaves_under_the_address_of_the_flow(
 def test_i5_a_router_with_an_address_of_its_own_uses_that() -> None:
     nat = Nat()
     nowhere = ("0.0.0.0", 0)
-    nat.table.add([entry((G, 0), ("203.0.113.9", 0), nowhere, nowhere, protocol=0)])
+    nat.table.add(
+        [
+            entry((G, 0), ("203.0.113.9", 0), nowhere, nowhere, protocol=0),
+            entry((A, 0), ("203.0.113.10", 0), nowhere, nowhere, protocol=0, number=2),
+        ]
+    )
     _, came = answered(nat, UDP_FLOW)
     assert through(nat, error(G, S, came, 11, 0), False).src == "203.0.113.9"
-    assert through(nat, error(A, S, came), False).src == P
+    assert through(nat, error(A, S, came), False).src == P, "who was meant has the flow's address"
 
 
 def test_i5_to_the_outside_name_of_the_outside_host() -> None:
@@ -272,7 +277,7 @@ def test_i5_each_error_has_a_new_identification() -> None:
 
 
 @pytest.mark.parametrize("from_outside", [True, False])
-def test_i6_m7_1_an_error_does_not_refresh(from_outside: bool) -> None:
+def test_i6_m71_an_error_does_not_refresh(from_outside: bool) -> None:
     nat = Nat()
     answer, came = answered(nat, UDP_FLOW)
     out = udp(P, answer.dport, S, 53, b"question")
@@ -395,6 +400,12 @@ def test_an_error_goes_to_who_sent_what_it_quotes(from_outside: bool) -> None:
     other = {P: Q, Q: P}[answer.dst]
     packet = error(R, other, udp(answer.dst, answer.dport, S, 53)) if from_outside else error(A, T, came)
     assert dropped(nat, packet, from_outside) == "icmp_misdirected"
+
+
+def test_no_inside_host_learns_a_quote_that_is_not_of_its_own() -> None:
+    """To its own address, about what left under another."""
+    nat = Nat()
+    assert dropped(nat, error(R, A, sent(nat, UDP_FLOW)), True) == "icmp_misdirected"
 
 
 # What is quoted

@@ -130,10 +130,16 @@ ANYTHING = st.tuples(
 )
 
 
+OPENINGS = [
+    bytes(IP(src=A, dst=S, flags="DF") / transport)
+    for transport in (UDP(sport=5000, dport=53), TCP(sport=5000, dport=80), ICMP(id=7))
+]
+
+
 def survive(errors: list[tuple[bytes, int, bytes, bool, bytes]]) -> None:
     nat = Nat()
-    for transport in (UDP(sport=5000, dport=53), TCP(sport=5000, dport=80), ICMP(id=7)):
-        nat.out(IP(bytes(IP(src=A, dst=S, flags="DF") / transport)))
+    for opening in OPENINGS:
+        nat.raw(*buffer(opening), False)
     entries = sorted(nat.table)
     for quoted, kind, rest, from_outside, virtio in errors:
         ends = (S, P) if from_outside else (A, S)

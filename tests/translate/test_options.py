@@ -79,6 +79,12 @@ def test_options_stay_and_all_else_is_translated(
     assert (plain[ICMP].id if ICMP in plain else plain.sport) == ports, "it is the same flow"
 
 
+def test_what_may_become_a_fragment_has_a_new_identification() -> None:
+    nat = moved()
+    sent = [nat.out(packet(HARMLESS["padding"], TRANSPORTS[0], flags=0, id=9)) for _ in range(2)]
+    assert len({one.id for one in sent if one is not None}) == 2
+
+
 def test_options_from_outside() -> None:
     nat = moved()
     out = nat.out(packet([], TRANSPORTS[0]))

@@ -197,9 +197,10 @@ def test_a_partial_checksum_is_completed_before_it_is_quoted(packet: Packet) -> 
 
 
 @pytest.mark.parametrize(("start", "offset"), [(0, 0), (19, 6), (20, 65535), (540, 16), (65535, 2)])
-def test_a_partial_checksum_that_cannot_be_is_quoted_as_it_is(start: int, offset: int) -> None:
+@pytest.mark.parametrize("size", [1000, 8])
+def test_a_partial_checksum_that_cannot_be_is_quoted_as_it_is(start: int, offset: int, size: int) -> None:
     nat = Nat()
-    filled, end = buffer(udp(A, 5000, S, 53, bytes(1000)))
+    filled, end = buffer(udp(A, 5000, S, 53, bytes(size)))
     filled[:START] = struct.pack("=BBHHHH", 1, 0, 0, 0, start, offset)
     nat.translator.own_errors.needs_fragmenting(filled, 1400, False, nat.now)
     answer = only(nat, False)
