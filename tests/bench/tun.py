@@ -1,7 +1,7 @@
-"""The row ``tun``: live traffic through a router in namespaces: kernel NAT, snat, and a loop in C that does nothing.
+"""The row ``tun``: live traffic in namespaces through kernel NAT, snat, and a loop in C that does nothing.
 
-Each router has a client and a server of its own, joined by veth pairs; all three stand during the whole row and
-are measured by turns. Needs root and iperf3; what is written in C is compiled on the spot.
+Each router has a client and a server of its own, joined by veth pairs; all three stand during the whole row
+and are measured by turns. Needs root and iperf3; what is written in C is compiled on the spot.
 """
 
 import json
@@ -64,8 +64,8 @@ class Triple:
 
 
 def tun() -> dict[str, float]:
-    """TCP Gbit/s out and back and 64-byte UDP packets/s through kernel NAT, through snat, and through a C loop
-    that only forwards between two TUNs; the best of three turns each, and snat's share of the others'."""
+    """TCP Gbit/s out and back and 64-byte UDP packets/s through kernel NAT, through snat, and through a loop
+    in C that only forwards between two TUNs; the best of three turns each, and snat's share of them."""
     for program in ("ip", "nft", "iperf3"):
         if shutil.which(program) is None:
             raise Unmeasurable(f"tun: {program} is not installed")
