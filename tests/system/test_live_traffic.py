@@ -300,7 +300,9 @@ class Watch:
         counters = "\n".join(f"counter {kind} {{ }}" for kind in (*kinds, "others"))
         chain = "; ".join((*rules, "counter name others"))
         hook = "type filter hook prerouting priority raw"
-        text = f'table ip watch {{ {counters}\nchain seen {{ {hook}; iifname != "eth0" accept; {chain}\n}}\n}}\n'
+        text = (
+            f'table ip watch {{ {counters}\nchain seen {{ {hook}; iifname != "eth0" accept; {chain}\n}}\n}}\n'
+        )
         subprocess.run([*self._command, "-f", "-"], input=text, text=True, check=True)
 
     def counted(self) -> dict[str, int]:
