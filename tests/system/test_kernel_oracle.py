@@ -433,7 +433,7 @@ def netfilter() -> Iterator[KernelNat]:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("told", ERRORS)
 @pytest.mark.parametrize("length", QUOTES)
-def test_an_error_from_outside_is_restored_as_the_kernel_does(
+def test_i4_t9_u12_an_error_from_outside_is_restored_as_the_kernel_does(
     netfilter: KernelNat, kind: str, told: str, length: str
 ) -> None:
     port = 2000 + 100 * KINDS.index(kind) + 10 * list(ERRORS).index(told) + list(QUOTES).index(length)
@@ -451,7 +451,7 @@ def test_an_error_from_outside_is_restored_as_the_kernel_does(
 @pytest.mark.parametrize("told", ERRORS)
 @pytest.mark.parametrize("length", QUOTES)
 @pytest.mark.parametrize("source", [B, NEAR_ROUTER])
-def test_an_error_from_inside_is_hidden_as_the_kernel_does(
+def test_i5_an_error_from_inside_is_hidden_as_the_kernel_does(
     netfilter: KernelNat, kind: str, told: str, length: str, source: str
 ) -> None:
     port = 6000 + 100 * KINDS.index(kind) + 10 * list(ERRORS).index(told) + list(QUOTES).index(length)

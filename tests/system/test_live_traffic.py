@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 from scapy.layers.dns import DNS, DNSQR, DNSRR
+from scapy.layers.inet import IP, UDP, fragment
 
 from snat.lab.process import wait_for
 from tests.system.namespaces import Namespace
@@ -131,7 +132,7 @@ def test_iperf3(here: Site, options: tuple[str, ...]) -> None:
 
 @needs("ping")
 @pytest.mark.parametrize("size", [56, 1400, 4000], ids=["small", "long", "fragmented"])
-def test_ping(here: Site, size: int) -> None:
+def test_i10a_ping(here: Site, size: int) -> None:
     options = ("-n", "-c", "3", "-i", "0.05", "-W", "2", "-s", str(size))
     said = subprocess.run(
         ["ip", "netns", "exec", here.client.name, "ping", *options, SERVER],
@@ -144,7 +145,7 @@ def test_ping(here: Site, size: int) -> None:
 @pytest.mark.parametrize(
     "options", [(), ("-I",), ("-T", "-p", "80"), ("-U",)], ids=["UDP", "ICMP", "TCP", "UDP to port 53"]
 )
-def test_traceroute_shows_us_once_and_what_is_behind(here: Site, options: tuple[str, ...]) -> None:
+def test_i4_traceroute_shows_us_once_and_what_is_behind(here: Site, options: tuple[str, ...]) -> None:
     said = here.client.run("traceroute", "-n", "-w", "2", "-q", "1", "-m", "6", *options, SERVER)
     assert [line.split()[1] for line in said.splitlines()[1:]] == ONE_HOP_MORE, said
 
@@ -174,7 +175,7 @@ def mtu_discovery(port: socket.socket, wanted: int) -> None:
 
 
 @pytest.mark.parametrize("size", [1600, 8000, 60_000])
-def test_datagrams_in_fragments_out_and_back(here: Site, size: int) -> None:
+def test_u14_datagrams_in_fragments_out_and_back(here: Site, size: int) -> None:
     data = bytes(range(250)) * (size // 250)
     with udp(here.client) as client, udp(here.server, SERVER) as server:
         for port in (client, server):
@@ -185,6 +186,43 @@ def test_datagrams_in_fragments_out_and_back(here: Site, size: int) -> None:
         assert IPv4Address(by[0]) in POOL
         server.sendto(data[::-1], by)
         assert client.recv(size) == data[::-1]
+
+
+@pytest.mark.parametrize("order", [(2, 1, 0), (1, 2, 0), (0, 2, 1), (2, 0, 1)], ids=str)
+@pytest.mark.parametrize("from_outside", [False, True], ids=["out", "back"])
+def test_u14_fragments_in_any_order(here: Site, order: tuple[int, ...], from_outside: bool) -> None:
+    """By hand: the kernel sends its own in order."""
+    data = bytes(range(250)) * 12
+    with udp(here.client) as client, udp(here.server, SERVER) as server:
+        client.sendto(b"first", server.getsockname())
+        _, mapped = server.recvfrom(100)
+        near, far = ("10.0.0.5", client.getsockname()[1]), server.getsockname()
+        host, receiver = (here.server, client) if from_outside else (here.client, server)
+        source, target = (far, mapped) if from_outside else (near, far)
+        packet = IP(src=source[0], dst=target[0], id=4711) / UDP(sport=source[1], dport=target[1]) / data
+        fragments = fragment(packet, 1200)
+        with host.entered():
+            raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        with raw:
+            for number in order:
+                raw.sendto(bytes(fragments[number]), (target[0], 0))
+        assert receiver.recv(len(data)) == data
+
+
+def test_u13_what_may_be_fragmented_crosses_a_narrow_link(fresh: Site) -> None:
+    data = bytes(range(200)) * 7
+    with (
+        narrowed((fresh.router, "out0"), (fresh.transit, "eth0")),
+        udp(fresh.client) as client,
+        udp(fresh.server, SERVER) as server,
+    ):
+        for port in (client, server):
+            mtu_discovery(port, PMTUDISC_DONT)
+        client.sendto(data, server.getsockname())
+        got, by = server.recvfrom(2000)
+        assert got == data
+        server.sendto(data, by)
+        assert client.recv(2000) == data
 
 
 # Path MTU
@@ -225,7 +263,7 @@ def connected(client: socket.socket, server: socket.socket) -> None:
         mtu_discovery(port, PMTUDISC_DO)
 
 
-def test_a_narrow_link_outside_is_learnt_of_through_us(fresh: Site) -> None:
+def test_u12_a_narrow_link_outside_is_learnt_of_through_us(fresh: Site) -> None:
     with (
         narrowed((fresh.transit, "eth1"), (fresh.server, "eth0")),
         udp(fresh.client) as client,
@@ -235,7 +273,7 @@ def test_a_narrow_link_outside_is_learnt_of_through_us(fresh: Site) -> None:
         wait_for(learns(client, 1400), seconds=SECONDS, failure=lambda: "the client has not learnt the MTU")
 
 
-def test_a_narrow_link_inside_is_learnt_of_through_us(tmp_path: Path) -> None:
+def test_u13_a_narrow_link_inside_is_learnt_of_through_us(tmp_path: Path) -> None:
     with site(tmp_path) as made:
         made.daemon.stop()
         with narrowed((made.router, "in0"), (made.client, "eth0")):
@@ -248,7 +286,7 @@ def test_a_narrow_link_inside_is_learnt_of_through_us(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ["out", "back"])
-def test_tcp_crosses_a_narrow_link_outside(fresh: Site, way: str) -> None:
+def test_t9_tcp_crosses_a_narrow_link_outside(fresh: Site, way: str) -> None:
     with narrowed((fresh.transit, "eth1")):  # the server's own MTU stays: its MSS does not tell
         near, far, _ = connect_tcp(fresh.client, fresh.server, SERVER)
         with near, far:
