@@ -5,14 +5,15 @@ and are measured by turns. Needs root and iperf3; what is written in C is compil
 """
 
 import json
+import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from snat.lab.process import wait_for
 from snat.lab.router import Router
@@ -61,11 +62,13 @@ class Triple:
     client: Namespace
     router: Namespace
     server: Namespace
+    process: int | None = None
+    """That translates, if it is not the kernel itself."""
 
 
 def tun() -> dict[str, float]:
     """TCP Gbit/s out and back and 64-byte UDP packets/s through kernel NAT, through snat, and through a loop
-    in C that only forwards between two TUNs; the best of three turns each, and snat's share of them."""
+    in C that only forwards between two TUNs; and us of CPU for such a packet; the best of three turns."""
     for program in ("ip", "nft", "iperf3"):
         if shutil.which(program) is None:
             raise Unmeasurable(f"tun: {program} is not installed")
@@ -90,30 +93,45 @@ def compiled(name: str, directory: Path) -> Path | None:
 
 
 def _measured(triples: list[Triple], udp_rate: Path | None) -> dict[str, float]:
-    figures: dict[str, float] = {}
+    most: dict[str, float] = {}
+    least: dict[str, float] = {}
     for _ in range(ROUNDS):
         for one in triples:
-            for figure, value in (
-                ("tcp_out_gbit_s", _tcp(one)),
-                ("tcp_back_gbit_s", _tcp(one, "-R")),
-                ("udp_packets_per_s", _udp(one) if udp_rate is None else _datagrams(one, udp_rate)),
-            ):
+            rates = {"tcp_out_gbit_s": _tcp(one), "tcp_back_gbit_s": _tcp(one, "-R")}
+            before = _cpu(one.process)
+            rates["udp_packets_per_s"] = _udp(one) if udp_rate is None else _datagrams(one, udp_rate)
+            for figure, value in rates.items():
                 name = f"{one.way}_{figure}"
-                figures[name] = max(figures.get(name, 0.0), value)
-    return figures
+                most[name] = max(most.get(name, 0.0), value)
+            if one.process is not None:
+                name = f"{one.way}_udp_cpu_us"
+                taken = (_cpu(one.process) - before) / (rates["udp_packets_per_s"] * SECONDS) * 1e6
+                least[name] = min(least.get(name, taken), taken)
+    return most | least
+
+
+def _cpu(process: int | None) -> float:
+    """Seconds of CPU that a process has used, in the kernel too; 0 of none."""
+    if process is None:
+        return 0.0
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _ratios(figures: dict[str, float]) -> dict[str, float]:
-    """What snat reaches of the others: TCP of kernel NAT, UDP of the loop, where there is one."""
-    pairs = [("tcp_out_gbit_s", "kernel"), ("tcp_back_gbit_s", "kernel"), ("udp_packets_per_s", "kernel")]
-    pairs += [(figure, "loop") for figure, _ in pairs if f"loop_{figure}" in figures]
-    return {
-        f"{figure.rpartition('_')[0].removesuffix('_per').removesuffix('_gbit')}_to_{other}": figures[
-            f"snat_{figure}"
-        ]
-        / figures[f"{other}_{figure}"]
-        for figure, other in pairs
-    }
+    """What snat reaches of the others, by figure; of CPU what they need of snat's."""
+    ratios: dict[str, float] = {}
+    for other in ("kernel", "loop"):
+        for name, figure in (
+            ("tcp_out", "tcp_out_gbit_s"),
+            ("tcp_back", "tcp_back_gbit_s"),
+            ("udp", "udp_packets_per_s"),
+        ):
+            if f"{other}_{figure}" in figures:
+                ratios[f"{name}_to_{other}"] = figures[f"snat_{figure}"] / figures[f"{other}_{figure}"]
+    if "loop_udp_cpu_us" in figures:
+        ratios["udp_cpu_to_loop"] = figures["loop_udp_cpu_us"] / figures["snat_udp_cpu_us"]
+    return ratios
 
 
 # Ways through
@@ -158,7 +176,7 @@ def _c_loop(program: Path) -> Iterator[Triple]:
         with triple.router.entered():
             kernel.prepare()
             kernel.attach()
-        yield triple
+        yield replace(triple, process=loop.pid)
 
 
 @contextmanager
@@ -169,7 +187,8 @@ def _snat(directory: Path) -> Iterator[Triple]:
         router.start()
         try:
             wait_for(lambda: router.show("show ip nat statistics"), seconds=15, failure=router.tail)
-            yield triple
+            assert router._program is not None
+            yield replace(triple, process=router._program._process.pid)
         finally:
             router.kill()
 
@@ -183,11 +202,28 @@ def _nft(namespace: Namespace, rules: str) -> None:
 
 
 def _iperf(triple: Triple, *options: str) -> dict[str, dict[str, float]]:
-    """What iperf3 says of the whole of a test."""
-    command = ("iperf3", "-c", SERVER, "-t", str(SECONDS), "--json", *options)
-    said = json.loads(triple.client.run(*command))
-    end: dict[str, dict[str, float]] = said["end"]
-    return end
+    """What iperf3 says of the whole of a test; its server may be busy with the end of the one before."""
+    command = [
+        "ip",
+        "netns",
+        "exec",
+        triple.client.name,
+        "iperf3",
+        "-c",
+        SERVER,
+        "-t",
+        str(SECONDS),
+        "--json",
+    ]
+    said: dict[str, Any] = {}
+
+    def measured() -> dict[str, dict[str, float]] | None:
+        done = subprocess.run([*command, *options], capture_output=True, text=True, check=False, timeout=30)
+        said.clear()
+        said.update(json.loads(done.stdout))
+        return None if "error" in said else said["end"]
+
+    return wait_for(measured, seconds=15, failure=lambda: f"iperf3 through {triple.way}: {said['error']}")
 
 
 def _tcp(triple: Triple, *options: str) -> float:
