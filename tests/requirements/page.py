@@ -35,7 +35,7 @@ def token(number: str) -> str:
     return number.lower().replace(".", "")
 
 
-def tests_of(sources: Iterable[tuple[str, str]], numbers: Iterable[str]) -> dict[str, list[Shown]]:
+def shown_by(sources: Iterable[tuple[str, str]], numbers: Iterable[str]) -> dict[str, list[Shown]]:
     """The tests of each row, by its number; ``sources`` are paths and texts of Python files."""
     by_token = {token(number): number for number in numbers}
     found: dict[str, list[Shown]] = {number: [] for number in by_token.values()}
@@ -118,6 +118,6 @@ def render(sections: Sequence[Section], tests: Mapping[str, Sequence[Shown]]) ->
 def current() -> tuple[str, list[str]]:
     """The page as it must be now, and the numbers of the rows that are open."""
     numbers = [row.number for section in SECTIONS for row in section.rows]
-    tests = with_seen(SECTIONS, tests_of(sources(), numbers))
+    tests = with_seen(SECTIONS, shown_by(sources(), numbers))
     rows = (row for section in SECTIONS for row in section.rows)
     return render(SECTIONS, tests), [r.number for r in rows if status(r, tests[r.number]) == "open"]

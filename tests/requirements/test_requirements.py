@@ -12,7 +12,7 @@ from tests.requirements.page import (
     render,
     sources,
     status,
-    tests_of,
+    shown_by,
     unknown_numbers,
     with_seen,
 )
@@ -51,7 +51,7 @@ SOURCES = [
 
 
 def test_tests_are_found_by_the_numbers_their_names_begin_with() -> None:
-    found = tests_of(SOURCES, ["U1", "U3a", "M7.1", "U9"])
+    found = shown_by(SOURCES, ["U1", "U3a", "M7.1", "U9"])
     first, third = (
         Shown("tests/a/test_a.py", "test_u1_u3a_first"),
         Shown("tests/b/test_b.py", "test_u1_third"),
@@ -86,7 +86,7 @@ def test_what_is_said_of_a_row(unmet: str, tests: int, told: str) -> None:
     assert f"| U1 | MUST | REQ-1 | text | {told} | {cell} |\n" in page
 
 
-def test_a_row_may_be_shown_by_the_tests_of_another() -> None:
+def test_a_row_may_be_shown_by_the_shown_by_another() -> None:
     section = Section("x", (Row("U1", "", "", ""), Row("C1", "", "", "", see=("U1",))))
     seen = with_seen([section], {"U1": [Shown("p", "n")], "C1": []})
     assert seen == {"U1": [Shown("p", "n")], "C1": [Shown("p", "n")]}

@@ -21,7 +21,7 @@ from scapy.layers.inet import IP, UDP, fragment
 
 from snat.lab.process import wait_for
 from tests.system.namespaces import Namespace
-from tests.system.probes import SECONDS, connect_tcp, echo_udp, transfer, udp
+from tests.system.probes import SECONDS, answered, connect_tcp, echo_udp, transfer, udp
 from tests.system.site import INSIDE, NARROW, POOL, ROUTER, ROUTER_OUTSIDE, SERVER, TRANSIT, Site, site
 
 pytestmark = pytest.mark.root
@@ -148,6 +148,13 @@ def test_i10a_ping(here: Site, size: int) -> None:
 def test_i4_traceroute_shows_us_once_and_what_is_behind(here: Site, options: tuple[str, ...]) -> None:
     said = here.client.run("traceroute", "-n", "-w", "2", "-q", "1", "-m", "6", *options, SERVER)
     assert [line.split()[1] for line in said.splitlines()[1:]] == ONE_HOP_MORE, said
+
+
+def test_b10_pool_addresses_are_answered_for_outside(here: Site) -> None:
+    beside = {IPv4Address("203.0.113.7"), IPv4Address("203.0.113.12")}
+    asked = {*POOL, *beside}
+    router = IPv4Address(ROUTER_OUTSIDE)
+    assert answered(here.transit, TRANSIT, asked, always=router) == set(POOL)
 
 
 def test_a_dns_query(here: Site) -> None:
