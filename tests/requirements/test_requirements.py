@@ -10,9 +10,9 @@ from tests.requirements.page import (
     Shown,
     current,
     render,
+    shown_by,
     sources,
     status,
-    shown_by,
     unknown_numbers,
     with_seen,
 )
