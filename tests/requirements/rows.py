@@ -64,7 +64,9 @@ UDP: Final = Section(
             "REQ-13",
             "Too long and DF: an ICMP error with the next MTU. Without DF: fragments, in order.",
         ),
-        Row("U14", MUST, "REQ-14", "Fragments pass in any order; a flood of them harms no whole packet."),
+        Row("U13a", MUST, "REQ-13a", "The fragments that we make or order leave in order."),
+        Row("U14", MUST, "REQ-14", "Fragments pass in any order."),
+        Row("U14a", MUST, "REQ-14a", "What is kept for them is bounded: a flood harms no whole packet."),
     ),
 )
 
@@ -128,13 +130,17 @@ ICMP: Final = Section(
             "Queries from inside and their replies; one identifier outside for one inside.",
         ),
         Row("I2", MUST, "REQ-2", "A query's mapping lives 60 s at least, as configured."),
+        Row("I3", SHOULD, "REQ-3", "An error whose own checksum is wrong is dropped."),
         Row(
-            "I3",
+            "I3a",
             SHOULD,
-            "REQ-3",
-            "Errors with a wrong checksum are dropped; options of the quoted packet are walked "
-            "over; its transport checksum is not checked; extensions (RFC 4884) are left alone.",
+            "REQ-3a",
+            "So is one that quotes a header whose checksum is wrong.",
+            "Passed as wrong as it came, and counted: some real senders change what they quote.",
         ),
+        Row("I3b", MUST, "REQ-3b", "Options of the quoted packet are walked over."),
+        Row("I3c", SHOULD, "REQ-3c", "Its transport checksum is not checked."),
+        Row("I3d", MUST, "REQ-3d", "Padding and extensions (RFC 4884) are left alone."),
         Row(
             "I4",
             MUST,
@@ -290,7 +296,7 @@ BASE: Final = Section(
         Row("B5", NOTE, "3022 4.1", "A UDP datagram without a checksum has none afterwards."),
         Row("B6", NOTE, "3022 4.3", "An ICMP error is translated in all its parts.", see=("I4", "I5")),
         Row("B7", NOTE, "3022 4.4", "FTP.", "Application gateways are not built yet (issue 7)."),
-        Row("B8", NOTE, "3022 4.6", "Record route and source routes may be refused."),
+        Row("B8", NOTE, "3022 4.6", "Record route and source routes may be refused.", see=("I10b",)),
         Row(
             "B9",
             NOTE,

@@ -229,6 +229,8 @@ class Script:
         if dice.random() < 0.1:
             stranger = dice.choice(("host", "nobody"))
             return Step(flow, True, self._tcp(dice.choice(("S", "SA", "A", "R")), 77, 99, b""), stranger)
+        if "S" in flow.said and "sa" not in flow.said and dice.random() < 0.1:
+            return Step(flow, False, self._tcp("A", flow.tcp[0], flow.tcp[1], b"too early"))
         from_outside, flags, payload = self._next(flow)
         near, far = flow.tcp
         own, other = (far, near) if from_outside else (near, far)

@@ -9,7 +9,9 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from snat.nat.access_list import AccessList
 from snat.nat.pool import SLOTS, Pool
 from snat.nat.rules import Rule, Rules
-from tests.packets import echo, tcp, udp
+from snat.translate.packet import START
+from snat.translate.translator import Verdict
+from tests.packets import buffer, echo, raw_udp, tcp, udp
 from tests.translate.nat import INSIDE, MAPPING, A, B, Nat, P, S, T, endpoint, permit, rules
 
 SIP = (
@@ -71,14 +73,22 @@ def test_c3_a_pool_may_have_gaps() -> None:
 
 
 def test_c13_every_port_of_an_address_is_given_out_once() -> None:
-    address = int(IPv4Address(P))
-    pool = Pool("ONE", [(address, address)], range(SLOTS), random.Random(1))
-    host = IPv4Address(A).packed
-    found = [pool.allocate(17, host, 5000, (), 0.0) for _ in range(65536 - 1024)]
-    assert {one[1] for one in found if one is not None} == set(range(1024, 65536))
-    assert pool.allocate(17, host, 5000, (), 0.0) is None
-    low = [pool.allocate(17, host, 600, (), 0.0) for _ in range(1023)]
-    assert {one[1] for one in low if one is not None} == set(range(1, 1024))
+    """Of many hosts with one port, each gets another, until there are no more."""
+    nat = Nat()
+    far = IPv4Address(S).packed
+    filled, _ = buffer(b"")
+
+    def port_of(host: int, wanted: int) -> int | None:
+        packet = raw_udp((0x0A000000 + host).to_bytes(4, "big"), wanted, far, 53)
+        end = START + len(packet)
+        filled[START:end] = packet
+        if nat.translator.translate(filled, end, False, nat.now) is not Verdict.TO_OUTSIDE:
+            return None
+        return int.from_bytes(filled[START + 20 : START + 22], "big")
+
+    for wanted, all_ports in ((600, range(1, 1024)), (5000, range(1024, 65536))):
+        assert {port_of(host, wanted) for host in range(1, len(all_ports) + 1)} == set(all_ports)
+        assert port_of(len(all_ports) + 1, wanted) is None
 
 
 def test_m5_a_mapping_of_tcp_opens_nothing_for_udp() -> None:
