@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
@@ -24,7 +25,7 @@ from snat.net.kernel_plan import INSIDE_TUN, OUTSIDE_TUN, KernelPlan
 from snat.net.log import MESSAGES
 from snat.net.pcap import CapturePort, CaptureReader, CaptureWriter
 from snat.net.refused import KernelRefused
-from snat.net.tun import Offload, Tun, open_tun
+from snat.net.tun import Offload, Tun, open_tun, queue_drops
 from snat.translate.translator import Verdict
 
 TUN_TTL_STEP: Final = 1
@@ -187,7 +188,11 @@ class TunPath:
 
     def counters(self) -> dict[str, dict[str, int]]:
         """Those of the TUNs and of gratuitous ARP."""
-        named: dict[str, Any] = {name: tun.counters for name, tun in self._tuns.items()}
+        dropped = queue_drops()
+        named: dict[str, Any] = {
+            name: replace(tun.counters, dropped_queue=dropped.get(name, 0))
+            for name, tun in self._tuns.items()
+        }
         return {name: as_dict(counters) for name, counters in {**named, "arp": self._arp.counters}.items()}
 
     def _follow(self, configuration: Configuration, managed: tuple[Group, ...]) -> None:
