@@ -83,7 +83,9 @@ def translations(rows: Iterable[Translation | None]) -> Lines:
 
 def protocol_of(row: Translation) -> str:
     """The first column."""
-    if row.outside_global is None and not row.inside_local.port:
+    simple = row.outside_global is None or row.inside_global is None
+    place = row.inside_local or row.outside_global
+    if simple and not (place and place.port):
         return "---"
     return _NAMES.get(row.protocol) or str(row.protocol)
 

@@ -156,6 +156,7 @@ def _queue(configuration: Configuration, _subject: Any) -> Iterator[Values]:
         yield {"packets": configuration.nat.tun_queue}
 
 
+_SETTINGS = Keyword(text="settings", help="How hosts get addresses")
 _TUN = Keyword(text="tun", help="How packets come from the kernel and go back")
 _FILTERS = (
     (Keyword(text="endpoint-independent", key="endpoint-independent", help="Anybody"),),
@@ -197,6 +198,13 @@ COMMANDS: tuple[Command, ...] = (
             Keyword(text="flow-entries", help="One for every flow"),
         ),
         "flow_entries",
+    ),
+    _switch(
+        (
+            _SETTINGS,
+            Keyword(text="pap", help="Each keeps one of its pool, also when that has no port left"),
+        ),
+        "paired",
     ),
     Configures(
         pattern=(
@@ -254,5 +262,5 @@ COMMANDS: tuple[Command, ...] = (
         set=lambda configuration, _subject, values: _with(configuration, tun_queue=values["packets"]),
         unset=lambda configuration, _subject, _values: _with(configuration, tun_queue=DEFAULT_QUEUE),
     ),
-    Refuses(pattern=(*IP_NAT, Unsupported(text="settings"))),
+    Refuses(pattern=(*IP_NAT, _SETTINGS, Unsupported(text="mode"))),
 )

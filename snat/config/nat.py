@@ -164,6 +164,8 @@ class Nat:
     port_timeouts: tuple[PortTimeout, ...] = ()
     limits: Limits = field(default_factory=Limits)
     filtering: Filtering = Filtering.ADDRESS_DEPENDENT
+    paired: bool = True
+    """``ip nat settings pap``: a host whose address has no port left gets none of another (RFC 7857, 4)."""
     log_translations: bool = False
     log_bind_only: bool = False
     services: tuple[Service, ...] = ()

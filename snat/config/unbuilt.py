@@ -10,14 +10,13 @@ from snat.config.model import (
     Configuration,
     ConfiguredRole,
     DynamicRule,
-    ListKind,
     Nat,
-    PoolType,
-    RuleKind,
+    Side,
     Timeouts,
 )
 from snat.config.problem import Problem
 from snat.config.verify_interfaces import standby_line
+from snat.config.verify_lists import entry_line
 
 
 def unbuilt_roles(configuration: Configuration) -> Iterator[Problem]:
@@ -42,42 +41,51 @@ def unbuilt_standby(configuration: Configuration) -> Iterator[Problem]:
 
 
 def unbuilt_lists(configuration: Configuration) -> Iterator[Problem]:
-    """What of the lists of rules is not compared, or not done."""
-    lists = {one.name: one for one in configuration.access_lists}
+    """What of the lists and route-maps of rules is not compared, or not done."""
+    logging = {one.name for one in configuration.access_lists if any(line.log for line in one.lines)}
     for rule in configuration.dynamic_rules:
-        used = lists.get(rule.access_list)
-        if used and used.kind is ListKind.EXTENDED:
-            yield _not_yet("translate by extended lists", lines.dynamic(rule), "use a standard one")
-        elif used and any(line.log for line in used.lines):
+        if rule.access_list in logging:
             yield _not_yet("log what a list permits", lines.dynamic(rule), "leave log out of its lines")
+    used = {rule.route_map for rule in configuration.dynamic_rules}
+    used |= {rule.route_map for rule in configuration.static_rules}
+    several = sum(interface.side is Side.OUTSIDE for interface in configuration.interfaces) > 1
+    for route_map in configuration.route_maps:
+        for entry in route_map.entries if route_map.name in used else ():
+            where = entry_line(route_map.name, entry)
+            if logging & set(entry.lists):
+                yield _not_yet("log what a list permits", where, "leave log out of its lines")
+            if several and entry.interfaces:
+                what = "know by which of several outside interfaces a packet will leave"
+                yield _not_yet(what, where, "leave match interface out")
 
 
 def unbuilt_translation(configuration: Configuration) -> Iterator[Problem]:
     """Rules, pools and settings that the translator of this version does not know."""
     for rule in configuration.dynamic_rules:
         if what := _rule(rule):
-            yield _not_yet(what, lines.dynamic(rule), "use ip nat inside source list N pool P overload")
+            yield _not_yet(what, lines.dynamic(rule), "leave it out")
     for static in configuration.static_rules:
-        yield _not_yet("translate by static rules", lines.static(static), "leave it out")
+        if static.redundancy or static.add_route:
+            what = "add routes to outside hosts" if static.add_route else "follow an HSRP group"
+            yield _not_yet(what, lines.static(static), "leave it out")
     for pool in configuration.pools:
-        if pool.kind is not PoolType.GENERIC or pool.add_route:
-            what = "add routes to pools" if pool.add_route else f"choose addresses by type {pool.kind}"
-            yield _not_yet(what, lines.pool(pool), "leave it out")
+        if pool.add_route:
+            yield _not_yet("add routes to pools", lines.pool(pool), "leave it out")
     yield from _settings(configuration.nat)
 
 
 def _rule(rule: DynamicRule) -> str:
     """What of a rule is not carried out; empty: all is."""
-    if rule.kind is not RuleKind.INSIDE_SOURCE:
-        return f"translate by rules of {rule.kind}"
-    if rule.route_map:
-        return "translate by route-maps"
-    if rule.interface:
-        return "translate to the address of an interface"
-    if not rule.overload:
-        return "translate without overload"
-    if rule.reversible or rule.extended or rule.redundancy:
-        return "know reversible, extended or redundancy in rules"
+    if rule.redundancy:
+        return "follow an HSRP group"
+    if rule.extended:
+        return "let flows to different hosts share a port"
+    if rule.add_route:
+        return "add routes to outside hosts"
+    if rule.reversible and rule.overload:
+        return "let outside hosts begin where inside ones share an address"
+    if rule.interface and not rule.overload:
+        return "give the address of an interface to one host"
     return ""
 
 
@@ -104,7 +112,6 @@ def _later(nat: Nat) -> Iterator[tuple[str, str]]:
 
 
 _LATER_TIMES = {
-    "other": "timeout",
     "dns": "dns-timeout",
     "pptp": "pptp-timeout",
     "routemap_entry": "routemap-entry-timeout",

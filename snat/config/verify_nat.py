@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 from snat.config import lines
-from snat.config.model import Configuration, DynamicRule, Pool, RuleKind, Side, StaticRule
+from snat.config.model import Configuration, DynamicRule, Pool, PoolType, RuleKind, Side, StaticRule
 from snat.config.problem import Problem
 
 MAX_POOL = 65536
@@ -19,6 +19,7 @@ def verify_nat(configuration: Configuration) -> Iterator[Problem]:
     yield from _dynamic(configuration)
     yield from _static(configuration)
     yield from _shared_pools(configuration)
+    yield from _uses(configuration)
     yield from _pools(configuration)
     yield from _overlaps(configuration)
 
@@ -94,6 +95,33 @@ def _shared_pools(configuration: Configuration) -> Iterator[Problem]:
         if other.mapping_id != rule.mapping_id:
             what = f"pool {rule.pool} serves {_mapping(other)} already, in the rule of {_whom(other)}"
             yield Problem(what=what, where=lines.dynamic(rule), remedy="use a pool of its own")
+
+
+def _uses(configuration: Configuration) -> Iterator[Problem]:
+    """A pool gives away one thing: ports, whole addresses, outside addresses or turns."""
+    first: dict[str, DynamicRule] = {}
+    rotary = {pool.name for pool in configuration.pools if pool.kind is PoolType.ROTARY}
+    for rule in (one for one in configuration.dynamic_rules if one.pool):
+        other = first.setdefault(rule.pool, rule)
+        if _use(other) != _use(rule):
+            what = f"pool {rule.pool} is for {_use(other)} already, in the rule of {_whom(other)}"
+            yield Problem(what=what, where=lines.dynamic(rule), remedy="use a pool of its own")
+        turns = rule.kind is RuleKind.INSIDE_DESTINATION
+        if turns and rule.pool not in rotary and rule.pool in {pool.name for pool in configuration.pools}:
+            what = f"inside hosts take turns in pools of type rotary, and {rule.pool} is none"
+            yield Problem(what=what, where=lines.dynamic(rule), remedy="add type rotary to the pool")
+        elif rule.pool in rotary and not turns:
+            what = f"pool {rule.pool} is of type rotary, whose hosts take turns at a destination"
+            yield Problem(what=what, where=lines.dynamic(rule), remedy="leave type rotary out of the pool")
+
+
+def _use(rule: DynamicRule) -> str:
+    match rule.kind:
+        case RuleKind.OUTSIDE_SOURCE:
+            return "outside hosts"
+        case RuleKind.INSIDE_DESTINATION:
+            return "inside hosts that take turns"
+    return "inside hosts that share addresses" if rule.overload else "inside hosts with whole addresses"
 
 
 def _mapping(rule: DynamicRule) -> str:

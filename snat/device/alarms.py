@@ -1,10 +1,16 @@
 """What an operator should know without asking: said in ``show ip snat distributed``, and once in the log."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 from snat.device.group import Group
 from snat.device.links import Neighbor
+from snat.nat.rules import AnyPool
 
+EXHAUSTION: Final = "exhausted"
+"""What an alarm of a pool is about."""
+EXHAUSTED: Final = 60.0
+"""Seconds without a miss after which a pool is not exhausted any more."""
 Alarm = tuple[str, ...]
 """What it is about, the same for as long as it lasts, whatever its text says of numbers."""
 
@@ -20,6 +26,15 @@ def alarms(group: Group, now: float) -> dict[Alarm, str]:
         text = "unverified: the role was taken without a synchronised member to learn from"
         found["unverified", str(group.configuration.address)] = text
     return found
+
+
+def pool_alarms(pools: Iterable[AnyPool], now: float) -> dict[Alarm, str]:
+    """Of pools that had nothing left lately; what they have given is never taken back for it."""
+    return {
+        (EXHAUSTION, pool.name): f"pool {pool.name} is exhausted, misses {pool.misses}"
+        for pool in pools
+        if now - pool.missed_at < EXHAUSTED
+    }
 
 
 def _of_neighbor(group: Group, neighbor: Neighbor, now: float) -> Iterator[tuple[Alarm, str]]:

@@ -1,7 +1,7 @@
 """A device takes another configuration while it runs: groups go on, begin and end (doc/design.md)."""
 
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 
 from snat.config.model import Configuration
 from snat.config.model import Group as GroupConfiguration
@@ -10,6 +10,7 @@ from snat.device.digest import configuration_digest
 from snat.device.group import Group
 from snat.device.linking import Linking
 from snat.device.links import Neighbor
+from snat.device.own_address import inside_address
 from snat.device.snapshot import account
 from snat.device.translation import Pools, rules_of, timeouts_of
 from snat.nat.pool import member_slots
@@ -29,6 +30,8 @@ class Configured(Linking):
     feed_counters: FeedCounters
     _ports: random.Random
     _pools: Pools
+    _learnt: dict[str, bytes]
+    """Addresses of interfaces, as they are and not as they are configured."""
     _terms: dict[Feed, Term]
     """The highest of every feed that there was, but for those that have a state now."""
     _neighbors_since: float
@@ -54,9 +57,8 @@ class Configured(Linking):
             self.translator.flows.forget(mapping_id, now)
         self.configuration = configuration
         slots = member_slots(nat_id, [*neighbors, nat_id])
-        self.translator.configure(
-            rules_of(configuration, slots, self._ports, self._pools), timeouts_of(configuration)
-        )
+        self._configure_translator(slots)
+        self.translator.own_errors.inside_address = inside_address(configuration)
         groups = [
             self._go_on(kept[group], group, neighbors, positions, now)
             if group in kept
@@ -72,7 +74,20 @@ class Configured(Linking):
         """Of each feed, the position at which the table was whole last: now, or before this run."""
         return {feed: group.vouched(feed) for group in self.groups for feed in group.feeds}
 
+    def readdress(self, addresses: Mapping[str, bytes]) -> None:
+        """Interfaces have these addresses, 4 bytes each, whatever the configuration says or does not say.
+
+        Rules of an interface follow at once; flows keep the address that they have.
+        """
+        if addresses != self._learnt:
+            self._learnt = dict(addresses)
+            self._configure_translator(self.slots)
+
     # Inside
+
+    def _configure_translator(self, slots: Sequence[int]) -> None:
+        rules = rules_of(self.configuration, slots, self._ports, self._pools, self._learnt)
+        self.translator.configure(rules, timeouts_of(self.configuration))
 
     def _configured(self) -> tuple[GroupConfiguration, ...]:
         """The groups that share something."""

@@ -10,23 +10,26 @@ from typing import Final
 
 from snat.config.model import Configuration
 from snat.counters import as_dict
-from snat.device.alarms import Alarm, alarms
+from snat.device.alarms import EXHAUSTION, Alarm, alarms, pool_alarms
 from snat.device.change import peers_of
 from snat.device.configured import Configured
 from snat.device.creation import CreationTimes
 from snat.device.events import DeviceEvent, Noted
 from snat.device.links import Neighbor
+from snat.device.own_address import inside_address
 from snat.device.refused import CommandRefused
 from snat.device.serving import serve
 from snat.device.snapshot import Snapshot, account, fill
 from snat.device.translation import Pools, rules_of, timeouts_of
 from snat.nat.entry import (
     COUNTER_BITS,
+    FLAGS,
     INCARNATION_BITS,
     LOCAL_NAT_ID,
     MAPPING,
     NAT_ID,
     Entry,
+    Flag,
     entry_number,
 )
 from snat.nat.pool import member_slots
@@ -65,6 +68,7 @@ class Device(Configured):
         self._counter = 0
         self._ports = ports
         self._pools: Pools = {}
+        self._learnt: dict[str, bytes] = {}
         self._terms = dict(terms)
         self._neighbors_since = self._next_keepalive = now
         self._alarms: dict[Alarm, str] = {}
@@ -80,6 +84,7 @@ class Device(Configured):
             ttl_step=ttl_step,
             now=now,
         )
+        self.translator.own_errors.inside_address = inside_address(configuration)
         self.watch_packets(None)
         groups = [self._group(group, nat_id, neighbors, now) for group in self._configured()]
         run = ports.getrandbits(64)
@@ -97,7 +102,9 @@ class Device(Configured):
         Raises CommandRefused if it manages no group while there are shared entries: those stay.
         """
         self.translator.flows.expire(now)  # so that it dates the quarantine of ports
-        self.table.remove([one for one in self.table.records() if one[NAT_ID] == _LOCAL])
+        self.table.remove(
+            [one for one in self.table.records() if one[NAT_ID] == _LOCAL and not one[FLAGS] & Flag.STATIC]
+        )
         for group in self.groups:
             group.clear()
         kept = sum(state.digest.count for group in self.groups for state in group.feeds.values())
@@ -114,6 +121,9 @@ class Device(Configured):
         found = [record for one in references if (record := self.table.current(one)) is not None]
         if not found:
             raise CommandRefused("No such translation: see show ip nat translations")
+        found = [one for one in found if not one[FLAGS] & Flag.STATIC]
+        if not found:
+            raise CommandRefused("A static translation goes with its line: no ip nat ... source static")
         mine = [one for one in found if one[NAT_ID] == _LOCAL or flows.ages(one)]
         self.table.remove(mine)
         if len(mine) < len(found):
@@ -189,6 +199,7 @@ class Device(Configured):
         """All counters, by subject."""
         return {
             "translate": as_dict(self.translator.counters),
+            "own_errors": as_dict(self.translator.own_errors.counters),
             "feeds": as_dict(self.feed_counters),
             "links": as_dict(self.link_counters),
             "table": {"entries": len(self.table), "collisions": self.table.collisions},
@@ -291,14 +302,16 @@ class Device(Configured):
         if now - self._neighbors_since < self._hold_time:
             return
         present = {alarm: text for group in self.groups for alarm, text in alarms(group, now).items()}
+        present.update(pool_alarms(self.translator.flows.rules.pools, now))
         for alarm, text in present.items():
             if alarm not in self._alarms:
-                self._events.append(_alarm("alarm: {alarm}", text, alarm=True))
+                self._events.append(_noted("alarm: {alarm}", alarm, text, begins=True))
         for alarm, text in self._alarms.items():
             if alarm not in present:
-                self._events.append(_alarm("alarm over: {alarm}", text))
+                self._events.append(_noted("alarm over: {alarm}", alarm, text, begins=False))
         self._alarms = present
 
 
-def _alarm(text: str, what: str, *, alarm: bool = False) -> Noted:
-    return Noted(text, {"alarm": what}, alarm, mnemonic="SNAT-5-ALERT")
+def _noted(text: str, alarm: Alarm, what: str, *, begins: bool) -> Noted:
+    mnemonic = "IPNAT-4-ADDR_ALLOC_FAILURE" if alarm[0] == EXHAUSTION else "SNAT-5-ALERT"
+    return Noted(text, {"alarm": what}, begins, mnemonic=mnemonic)

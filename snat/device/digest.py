@@ -23,7 +23,7 @@ def configuration_digest(configuration: Configuration, mapping_id: int) -> int:
         *(_route_map(configuration, rule.route_map) for rule in dynamic),
         *(_route_map(configuration, rule.route_map) for rule in static),
     ]
-    settings = (nat.timeouts, _set_of(nat.port_timeouts), nat.filtering, nat.flow_entries)
+    settings = (nat.timeouts, _set_of(nat.port_timeouts), nat.filtering, nat.paired, nat.flow_entries)
     protocols = (_set_of(nat.services), _set_of(nat.no_services), _set_of(nat.fullrange))
     return xxh3_64_intdigest(repr((parts, settings, protocols)).encode())
 

@@ -22,7 +22,7 @@ from snat.device.status import (
     Translation,
 )
 from snat.device.usage import rule_of
-from snat.nat.entry import INSIDE_GLOBAL, MAPPING, NEVER, NOWHERE, Entry, Flag, State
+from snat.nat.entry import FLAGS, INSIDE_GLOBAL, NEVER, Entry, Flag, State
 from snat.nat.table import records_in
 from snat.replication.feed import FeedState
 from snat.wire.actions import Standing
@@ -73,13 +73,18 @@ def _endpoint(address: bytes, port: int) -> Endpoint:
 
 
 def _translation(entry: Entry) -> Translation:
-    simple = entry.outside_global + entry.outside_global_port.to_bytes(2, "big") == NOWHERE
+    simple = not entry.flags & Flag.EXTENDED
+    outside = bool(entry.flags & Flag.OUTSIDE)
     return Translation(
         protocol=entry.protocol,
-        inside_global=_endpoint(entry.inside_global, entry.inside_global_port),
-        inside_local=_endpoint(entry.inside_local, entry.inside_local_port),
-        outside_local=None if simple else _endpoint(entry.outside_local, entry.outside_local_port),
-        outside_global=None if simple else _endpoint(entry.outside_global, entry.outside_global_port),
+        inside_global=None if outside else _endpoint(entry.inside_global, entry.inside_global_port),
+        inside_local=None if outside else _endpoint(entry.inside_local, entry.inside_local_port),
+        outside_local=_endpoint(entry.outside_local, entry.outside_local_port)
+        if outside or not simple
+        else None,
+        outside_global=_endpoint(entry.outside_global, entry.outside_global_port)
+        if outside or not simple
+        else None,
         nat_id=entry.nat_id,
         number=entry.number,
         mapping_id=entry.mapping_id,
@@ -90,9 +95,9 @@ def _translation(entry: Entry) -> Translation:
 def _detail(device: Device, record: bytes, now: float) -> Detail:
     flows, entry = device.translator.flows, Entry.unpack(record)
     created, used, idle = device.created(entry), flows.used(record), flows.idle_timeout(record)
-    static, managed = bool(entry.flags & Flag.STATIC), flows.ages(record)
+    managed = flows.ages(record)
     left = flows.remaining(record, now) if managed else NEVER
-    rule = 0 if static else rule_of(flows.rules, record[MAPPING], entry.inside_local, entry.inside_global)
+    rule = rule_of(flows.rules, record)
     return Detail(
         created=None if created is None else round(now - created, 3),
         used=None if used is None else round(now - used, 3),
@@ -100,7 +105,7 @@ def _detail(device: Device, record: bytes, now: float) -> Detail:
         left=None if left == NEVER else left,
         rule=rule,
         flags=tuple(_flags(entry)),
-        uses=0 if entry.flags & Flag.EXTENDED else _others(device, record),
+        uses=0 if entry.flags & Flag.EXTENDED else _uses(device, record),
         paths=0 if used is None else 2,
         manager_nat_id=device.nat_id if managed else device.manager_of(entry.mapping_id),
         managed=managed,
@@ -108,17 +113,25 @@ def _detail(device: Device, record: bytes, now: float) -> Detail:
 
 
 def _flags(entry: Entry) -> Iterator[str]:
-    for flag, name in ((Flag.STATIC, "static"), (Flag.EXTENDED, "extended"), (Flag.OUTSIDE, "outside")):
+    for flag in Flag:
         if entry.flags & flag:
-            yield name
+            yield str(flag.name).lower()
     if entry.state == State.CLOSING:
         yield "timing-out"
 
 
-def _others(device: Device, record: bytes) -> int:
-    """Other entries of an inside-global endpoint."""
+def _uses(device: Device, record: bytes) -> int:
+    """Flows of a simple entry: of its inside-global endpoint, or of the whole address that it gives."""
+    rules = device.translator.flows.rules
+    outside = record[FLAGS] & Flag.OUTSIDE
+    address = record[29:33] if outside else record[23:27]
+    for pool in rules.outside_pools if outside else rules.address_pools:
+        if address in pool:
+            return pool.entries_of(address) - 1
     slot = device.table.outside.get(record[INSIDE_GLOBAL])
-    return 0 if slot is None else sum(1 for _ in records_in(slot)) - 1
+    if slot is None or outside:
+        return 0
+    return sum(1 for one in records_in(slot) if one[FLAGS] & Flag.EXTENDED)
 
 
 def _group(device: Device, group: Group, now: float) -> GroupStatus:

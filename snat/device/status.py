@@ -28,7 +28,7 @@ class Detail(NamedTuple):
     rule: int
     """Place, from 1, of the dynamic rule that would make it now; 0: it is static, or none would."""
     flags: tuple[str, ...]
-    """Of ``static``, ``extended``, ``outside``, ``timing-out``."""
+    """Of ``static``, ``extended``, ``outside``, ``destination``, ``timing-out``."""
     uses: int
     """Extended entries of the same inside endpoint, if it is a simple one."""
     paths: int
@@ -44,10 +44,11 @@ class Translation(NamedTuple):
 
     protocol: int
     """IP protocol number."""
-    inside_global: Endpoint
-    inside_local: Endpoint
+    inside_global: Endpoint | None
+    """None for the simple entry of an outside host."""
+    inside_local: Endpoint | None
     outside_local: Endpoint | None
-    """None for a simple entry, which names no outside host."""
+    """None for any other simple entry, which names no outside host."""
     outside_global: Endpoint | None
     nat_id: int
     """The device that created the entry; 0: local."""

@@ -1,78 +1,169 @@
 """The configuration's rules, pools and time-outs as the translator works with them."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from ipaddress import IPv4Address
+from typing import Final
 
-from snat.config.model import AccessLine, Configuration, ListKind, Ports
-from snat.config.model import AccessList as ListConfiguration
+from snat.config.model import DEFAULT_PORT, Configuration, DynamicRule, PoolType, RuleKind, Side, StaticRule
 from snat.config.model import Pool as PoolConfiguration
 from snat.config.nat import NEVER
-from snat.nat.access_list import AccessList, Line, Narrowing, PortRange
+from snat.device.conditions import Conditions
+from snat.nat.address_pool import AddressPool
+from snat.nat.own_ports import OwnPorts
 from snat.nat.pool import Pool
-from snat.nat.rules import Rule, Rules
-from snat.nat.tracking import Timeouts
+from snat.nat.rotary import RotaryPool
+from snat.nat.rules import AnyPool, Rule, Rules
+from snat.nat.static import Static
+from snat.nat.tracking import TCP, UDP, Timeouts
 
-Pools = dict[PoolConfiguration, Pool]
+Pools = dict[object, AnyPool]
 """Pools that exist, by what they were made from: one that is configured again keeps its quarantine."""
+_PROTOCOLS: Final = {"": 0, "tcp": TCP, "udp": UDP}
+_SERVICES: Final = ((TCP, 22), (UDP, 1985), (UDP, 2029))
+"""Of the router itself, besides its links: SSH and HSRP."""
 
 
 def rules_of(
-    configuration: Configuration, slots: Sequence[int], choice: random.Random, existing: Pools
+    configuration: Configuration,
+    slots: Sequence[int],
+    choice: random.Random,
+    existing: Pools,
+    learnt: Mapping[str, bytes] | None = None,
 ) -> Rules:
-    """The rules in their order. The configuration is verified: every name is there."""
-    for pool in configuration.pools:
-        if pool not in existing:
-            existing[pool] = Pool(
-                pool.name, [(int(one.start), int(one.end)) for one in pool.ranges], slots, choice
+    """The rules in their order. The configuration is verified: every name is there.
+
+    ``learnt``: addresses of interfaces that the configuration does not say, or not rightly.
+    """
+    addresses = addresses_of(configuration) | dict(learnt or {})
+    building = _Building(configuration, slots, choice, existing, addresses)
+    return Rules(
+        building.dynamic(RuleKind.INSIDE_SOURCE),
+        building.pools.values(),
+        statics=building.statics(RuleKind.INSIDE_SOURCE),
+        outside=building.dynamic(RuleKind.OUTSIDE_SOURCE),
+        outside_statics=building.statics(RuleKind.OUTSIDE_SOURCE),
+        destinations=building.dynamic(RuleKind.INSIDE_DESTINATION),
+        own=(addresses[name] for name in _outside(configuration) if name in addresses),
+    )
+
+
+def addresses_of(configuration: Configuration) -> dict[str, bytes]:
+    """The primary address of each interface that is configured with one."""
+    return {one.name: one.addresses[0].address.packed for one in configuration.interfaces if one.addresses}
+
+
+def _outside(configuration: Configuration) -> Iterator[str]:
+    return (one.name for one in configuration.interfaces if one.side is Side.OUTSIDE)
+
+
+class _Building:
+    """What the rules of a configuration are made of."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        slots: Sequence[int],
+        choice: random.Random,
+        existing: Pools,
+        addresses: Mapping[str, bytes],
+    ) -> None:
+        self._configuration = configuration
+        self._addresses = addresses
+        self._slots = slots
+        self._choice = choice
+        self._existing = existing
+        self._conditions = Conditions(configuration)
+        self.pools: dict[str, AnyPool] = {}
+        """By the names of pools, and of interfaces whose address is one."""
+        for pool in configuration.pools:
+            kind = _kind(configuration, pool)
+            self.pools[pool.name] = self._kept(
+                (pool, kind, configuration.nat.paired), partial(self._pool, pool, kind)
             )
-    for known in existing.values():
-        known.deal(slots)
-    pools = {pool.name: existing[pool] for pool in configuration.pools}
-    lists = {one.name: access_list_of(one) for one in configuration.access_lists}
-    rules = tuple(
-        Rule(lists[rule.access_list], pools[rule.pool], rule.mapping_id)
-        for rule in configuration.dynamic_rules
-    )
-    return Rules(rules, tuple(pools.values()))
+        for rule in configuration.dynamic_rules:
+            if rule.interface and rule.interface in addresses:
+                self._interface(rule.interface)
 
+    def dynamic(self, kind: RuleKind) -> list[Rule]:
+        """The dynamic rules of a kind."""
+        return [
+            Rule(
+                self._conditions.of(rule.access_list, rule.route_map),
+                self.pools.get(_pool_name(rule)),
+                rule.mapping_id,
+                number=number,
+                reversible=rule.reversible,
+                simple=not rule.route_map,
+            )
+            for number, rule in enumerate(self._configuration.dynamic_rules, start=1)
+            if rule.kind is kind
+        ]
 
-def access_list_of(configured: ListConfiguration) -> AccessList:
-    """A list as packets are compared with it."""
-    narrow = _narrowing if configured.kind is ListKind.EXTENDED else _nothing_else
-    return AccessList(
-        tuple(
-            Line(line.permit, int(line.address), int(line.wildcard), narrow(line))
-            for line in configured.lines
+    def statics(self, kind: RuleKind) -> list[Static]:
+        """The static rules of a kind."""
+        return [self._static(rule) for rule in self._configuration.static_rules if rule.kind is kind]
+
+    def _static(self, rule: StaticRule) -> Static:
+        named = rule.global_.packed if rule.global_ is not None else None
+        return Static(
+            local=rule.local.packed,
+            global_=self._addresses.get(rule.interface) if rule.interface else named,
+            protocol=_PROTOCOLS[rule.protocol],
+            local_port=rule.local_port,
+            global_port=rule.global_port,
+            prefix_length=rule.prefix_length or 32,
+            mapping_id=rule.mapping_id,
+            condition=self._conditions.route_map(rule.route_map),
+            reversible=rule.reversible,
         )
-    )
+
+    def _pool(self, pool: PoolConfiguration, kind: type[AnyPool]) -> AnyPool:
+        ranges = [(int(one.start), int(one.end)) for one in pool.ranges]
+        match_host = pool.prefix_length if pool.kind is PoolType.MATCH_HOST else 0
+        if kind is RotaryPool:
+            return RotaryPool(pool.name, ranges)
+        if kind is AddressPool:
+            return AddressPool(pool.name, ranges, self._slots, match_host=match_host)
+        paired = self._configuration.nat.paired
+        return Pool(pool.name, ranges, self._slots, self._choice, match_host=match_host, paired=paired)
+
+    def _interface(self, name: str) -> None:
+        address = int(IPv4Address(self._addresses[name]))
+        own = OwnPorts((*_SERVICES, *((TCP, port) for port in _listened(self._configuration))))
+        key = name, address, own
+        self.pools[_INTERFACE + name] = self._kept(
+            key, lambda: Pool(name, [(address, address)], self._slots, self._choice, reserved=own)
+        )
+
+    def _kept(self, key: object, make: Callable[[], AnyPool]) -> AnyPool:
+        pool = self._existing.get(key)
+        if pool is None:
+            pool = self._existing[key] = make()
+        pool.deal(self._slots)
+        return pool
 
 
-def _nothing_else(_line: AccessLine) -> None:
-    return None
+_INTERFACE: Final = "interface "
+"""Before the name of an interface, which no pool is called."""
 
 
-def _narrowing(line: AccessLine) -> Narrowing:
-    return Narrowing(
-        protocol=line.protocol,
-        source_ports=_ports(line.ports),
-        destination=int(line.destination),
-        destination_wildcard=int(line.destination_wildcard),
-        destination_ports=_ports(line.destination_ports),
-        established=line.established,
-        icmp_type=line.icmp_type,
-    )
+def _pool_name(rule: DynamicRule) -> str:
+    return rule.pool or _INTERFACE + rule.interface
 
 
-def _ports(ports: Ports | None) -> PortRange | None:
-    match ports:
-        case None:
-            return None
-        case Ports("lt", port, _):
-            return PortRange(0, port - 1)
-        case Ports("gt", port, _):
-            return PortRange(port + 1, 65535)
-        case Ports(operator, low, high):
-            return PortRange(low, high, inverted=operator == "neq")
+def _listened(configuration: Configuration) -> set[int]:
+    """Ports at which this device hears its neighbors, as far as they are configured alike."""
+    return {DEFAULT_PORT} | {group.port for group in configuration.groups}
+
+
+def _kind(configuration: Configuration, pool: PoolConfiguration) -> type[AnyPool]:
+    """What a pool is used for; its rules agree."""
+    users = [rule for rule in configuration.dynamic_rules if rule.pool == pool.name]
+    if any(rule.kind is RuleKind.INSIDE_DESTINATION for rule in users):
+        return RotaryPool
+    return AddressPool if users and not any(rule.overload for rule in users) else Pool
 
 
 def timeouts_of(configuration: Configuration) -> Timeouts:
@@ -85,6 +176,7 @@ def timeouts_of(configuration: Configuration) -> Timeouts:
         closing=_seconds(wanted.closing),
         finrst=_seconds(wanted.finrst),
         icmp=_seconds(wanted.icmp),
+        other=_seconds(wanted.other),
     )
 
 

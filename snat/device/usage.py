@@ -14,9 +14,8 @@ from snat.device.device import Device
 from snat.device.entries import selected
 from snat.device.selection import EVERYTHING
 from snat.device.status import NatStatus, PoolPorts, PoolStatus, PortUse, RuleStatus
-from snat.nat.entry import Flag
-from snat.nat.pool import Pool
-from snat.nat.rules import Rules
+from snat.nat.entry import FLAGS, MAPPING, STATE, Flag
+from snat.nat.rules import AnyPool, Rules
 from snat.nat.tracking import ICMP, TCP, UDP
 
 _KEYS: Final = 2048
@@ -26,12 +25,26 @@ _LOW_PORTS, _HIGH_PORTS = _LOW - 1, 65536 - _LOW
 """Of an address and protocol; port 0 is never handed out."""
 
 
-def rule_of(rules: Rules, mapping: bytes, source: bytes, inside_global: bytes) -> int:
-    """The place, from 1, of the first rule that would make such an entry now; 0: none would."""
-    mapping_id, address = int.from_bytes(mapping, "big"), int.from_bytes(source, "big")
-    for number, rule in enumerate(rules.rules, start=1):
-        if rule.mapping_id == mapping_id and inside_global in rule.pool and rule.access_list.permits(address):
-            return number
+def rule_of(rules: Rules, record: bytes) -> int:
+    """The place, from 1, of the first rule that would make such an entry now; 0: none would, or a static one.
+
+    Where more than sources is compared, any packet of the host may have been the one.
+    """
+    flags, mapping_id = record[FLAGS], int.from_bytes(record[MAPPING], "big")
+    if flags & Flag.STATIC:
+        return 0
+    listed, address = rules.rules, record[23:27]
+    if flags & Flag.OUTSIDE:
+        listed, address = rules.outside, record[29:33]
+    elif flags & Flag.DESTINATION:
+        listed, address = rules.destinations, record[16:20]
+    source = int.from_bytes(record[16:20], "big")
+    for rule in listed:
+        condition = rule.access_list
+        if rule.mapping_id != mapping_id or rule.pool is None or address not in rule.pool:
+            continue
+        if listed is not rules.rules or not condition.by_source or condition.permits(source):
+            return rule.number
     return 0
 
 
@@ -99,15 +112,31 @@ class _Census:
 
     def take(self, records: list[bytes]) -> None:
         """Count some. Those of one host and address are looked at together."""
-        kinds = Counter(record[12:20] + record[23:27] + record[42:43] for record in records)
-        for kind, count in kinds.items():
-            flags = kind[12]
+        counts: Counter[bytes] = Counter()
+        examples: dict[bytes, bytes] = {}
+        for record in records:
+            flags = record[FLAGS]
+            kind = record[12:20] + record[23:27] + record[FLAGS:STATE]
+            if flags & Flag.OUTSIDE:
+                kind += record[29:33]
+            counts[kind] += 1
+            examples[kind] = record
+        for kind, count in counts.items():
+            record = examples[kind]
+            flags = record[FLAGS]
             self.total += count
             self.static += count if flags & Flag.STATIC else 0
             self.extended += count if flags & Flag.EXTENDED else 0
-            self.addresses.add(kind[8:12])
             if not flags & Flag.STATIC:
-                self.references[rule_of(self._rules, kind[:4], kind[4:8], kind[8:12])] += count
+                self.addresses.add(_address(record))
+                self.references[rule_of(self._rules, record)] += count
+
+
+def _address(record: bytes) -> bytes:
+    """Which address of its pool an entry has."""
+    if record[FLAGS] & Flag.OUTSIDE:
+        return record[29:33]
+    return record[16:20] if record[FLAGS] & Flag.DESTINATION else record[23:27]
 
 
 def _rules(configuration: Configuration, census: _Census) -> tuple[RuleStatus, ...]:
@@ -140,7 +169,7 @@ def _pool(device: Device, configured: PoolConfiguration, census: _Census) -> Poo
     )
 
 
-def _pools(device: Device) -> dict[str, Pool]:
+def _pools(device: Device) -> dict[str, AnyPool]:
     return {pool.name: pool for pool in device.translator.flows.rules.pools}
 
 

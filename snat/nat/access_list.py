@@ -1,11 +1,27 @@
-"""Access lists: which inside hosts, or which packets, a rule is for."""
+"""Access lists and route-maps: which inside hosts, or which packets, a rule is for."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 TCP, ICMP = 6, 1
 RST, ACK = 0x04, 0x10
 NO_PORT = -1
 """Of a packet that has none: a fragment after the first, a protocol without ports."""
+
+
+class Facts(NamedTuple):
+    """What of a packet is compared; addresses are integers."""
+
+    protocol: int
+    source: int
+    source_port: int
+    """:data:`NO_PORT` where the packet has none."""
+    destination: int
+    destination_port: int
+    flags: int
+    """Of TCP: its 14th byte."""
+    icmp_type: int | None = None
+    """None: it is not ICMP."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +68,11 @@ class AccessList:
 
     lines: tuple[Line, ...]
 
+    @property
+    def by_source(self) -> bool:
+        """Whether it compares nothing but sources."""
+        return all(line.narrowing is None for line in self.lines)
+
     def permits(self, address: int) -> bool:
         """Whether an IPv4 address, as an integer, is permitted. Only for lists that compare nothing else."""
         for line in self.lines:
@@ -69,10 +90,7 @@ class AccessList:
         flags: int,
         icmp_type: int | None = None,
     ) -> bool:
-        """Whether a packet is permitted. Addresses are integers; ``flags`` are those of TCP (its 14th byte).
-
-        Ports are :data:`NO_PORT` where the packet has none; the ICMP type is None for what is not ICMP.
-        """
+        """Whether a packet is permitted; its :class:`Facts`."""
         for line in self.lines:
             if (source ^ line.address) & ~line.wildcard & 0xFFFFFFFF:
                 continue
@@ -87,3 +105,51 @@ class AccessList:
             ):
                 return line.permit
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class RouteMapEntry:
+    """``route-map NAME permit|deny N``: it matches what any of its lists permits; without lists, all."""
+
+    permit: bool
+    lists: tuple[AccessList, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RouteMap:
+    """The first entry that matches decides, none means deny. What a list denies, another entry may match."""
+
+    entries: tuple[RouteMapEntry, ...]
+
+    @property
+    def by_source(self) -> bool:
+        """Whether it compares nothing but sources."""
+        return all(one.by_source for entry in self.entries for one in entry.lists)
+
+    def permits(self, address: int) -> bool:
+        """As :meth:`AccessList.permits`."""
+        for entry in self.entries:
+            if not entry.lists or any(one.permits(address) for one in entry.lists):
+                return entry.permit
+        return False
+
+    def matches(
+        self,
+        protocol: int,
+        source: int,
+        source_port: int,
+        destination: int,
+        destination_port: int,
+        flags: int,
+        icmp_type: int | None = None,
+    ) -> bool:
+        """As :meth:`AccessList.matches`."""
+        facts = Facts(protocol, source, source_port, destination, destination_port, flags, icmp_type)
+        for entry in self.entries:
+            if not entry.lists or any(one.matches(*facts) for one in entry.lists):
+                return entry.permit
+        return False
+
+
+Condition = AccessList | RouteMap
+"""For whom, or for what, a rule is."""

@@ -10,6 +10,8 @@ from typing import Final
 GRANULARITY: Final = 1.0
 """Seconds a bucket spans; expiry is at most this late."""
 
+_NEVER: Final = float("inf")
+
 
 class Wheel:
     """Records by the second in which they are to be looked at."""
@@ -23,8 +25,9 @@ class Wheel:
 
     def put(self, record: bytes, deadline: float) -> None:
         """Look at ``record`` once ``deadline`` has passed; an infinite one never comes."""
-        if deadline != float("inf"):
-            self._buckets[max(self._bucket(deadline) + 1, self._reached)].append(record)
+        if deadline != _NEVER:
+            bucket = int(deadline // GRANULARITY) + 1
+            self._buckets[max(self._reached, bucket)].append(record)
 
     def due(self, now: float, most: int) -> list[bytes]:
         """Up to ``most`` records to look at; there may be more if it returns that many."""
@@ -32,6 +35,9 @@ class Wheel:
         until = self._bucket(now)
         while self._reached <= until:
             bucket = self._buckets.get(self._reached)
+            if bucket is None and until - self._reached > len(self._buckets):  # time leapt, as in captures
+                self._reached = min(until + 1, min(self._buckets, default=until + 1))
+                continue
             if bucket:
                 room = most - len(found)
                 found += bucket[-room:]

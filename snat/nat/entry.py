@@ -45,6 +45,8 @@ OUTSIDE_GLOBAL: Final = slice(35, 41)
 REFERENCE: Final = slice(0, 41)
 """What a delete carries: the id, the mapping and both keys."""
 REFERENCE_SIZE: Final = 41
+FLAGS: Final = 42
+"""The lower byte of the flags, which has all that there are."""
 STATE: Final = 43
 TIMEOUT_CLASS: Final = 44
 
@@ -66,7 +68,9 @@ class Flag(IntFlag):
     EXTENDED = 2
     """It names an outside host."""
     OUTSIDE = 4
-    """Made by an outside rule."""
+    """A simple entry of an outside rule: an outside host's two addresses, and no inside ones."""
+    DESTINATION = 8
+    """A flow from outside that a rotary pool gave to one of its hosts."""
 
 
 class State(IntEnum):
@@ -89,6 +93,8 @@ class TimeoutClass(IntEnum):
     ICMP = 2
     STATIC = 3
     """Never."""
+    OTHER = 4
+    """Simple entries, and flows of protocols that have no time-out of their own."""
 
 
 class Entry(NamedTuple):

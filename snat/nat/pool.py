@@ -1,4 +1,4 @@
-"""Address pools and the ports of their addresses.
+"""Pools whose addresses many inside hosts share (``overload``), and the ports of their addresses.
 
 A port is free only if no entry of any owner uses it, which the table's outside index knows. What the pool
 keeps beside it are its own marks, so that a nearly full address is searched fast, and the quarantine.
@@ -16,6 +16,8 @@ from typing import Final
 
 from xxhash import xxh3_64_intdigest
 
+from snat.nat.addresses import Addresses, jump_hash, same_host
+
 SLOTS: Final = 16
 QUARANTINE: Final = 120.0
 """Seconds before a port without connection tracking is used again (RFC 6888 REQ-8)."""
@@ -26,6 +28,8 @@ _LOW_SIZE: Final = _LOW // _GROUPS
 _HIGH_SIZE: Final = (65536 - _LOW) // _GROUPS
 _HOSTS: Final = 65536
 """Inside hosts whose address is remembered; it can be computed again."""
+_NEIGHBORS: Final = 16
+"""Addresses that are tried for a host whose own has no port left, where that is allowed."""
 
 
 def member_slots(nat_id: int, members: Sequence[int]) -> tuple[int, ...]:
@@ -42,87 +46,98 @@ def position(port: int) -> int:
     return _LOW + group * _HIGH_SIZE + index - _LOW_SIZE
 
 
-def port_at(at: int) -> int:
-    """The port at a position of the marks."""
-    if at < _LOW:
-        group, index = divmod(at, _LOW_SIZE)
-    else:
-        group, index = divmod(at - _LOW, _HIGH_SIZE)
-        index += _LOW_SIZE
-    return index << 5 | group
-
-
 class Pool:
     """The addresses of one pool, and this device's share of their ports."""
 
     def __init__(
-        self, name: str, ranges: Sequence[tuple[int, int]], slots: Sequence[int], choice: random.Random
+        self,
+        name: str,
+        ranges: Sequence[tuple[int, int]],
+        slots: Sequence[int],
+        choice: random.Random,
+        *,
+        match_host: int = 0,
+        paired: bool = True,
+        reserved: Container[bytes] = frozenset(),
     ) -> None:
-        """``ranges``: first and last address of each."""
+        """``ranges``: first and last address of each. ``match_host``: prefix length of a pool of that type.
+
+        ``paired``: a host whose address has no port left gets none of another one (RFC 4787 REQ-2, RFC 7857
+        section 4). ``reserved``: protocols with ports, 3 bytes, that are never handed out.
+        """
         self.name = name
         self.misses = 0
         """Requests for a port that found none free."""
-        self._ranges = tuple(ranges)
-        self._slots = tuple(slots)
+        self.missed_at = float("-inf")
+        """When the last one was."""
+        self._addresses = Addresses(ranges)
+        self.ranges = tuple(ranges)
+        self._match_host = match_host
+        self._paired = paired
+        self._reserved = reserved
         self._choice = choice
         self._marks: dict[bytes, bytearray] = {}
-        """By protocol and address."""
-        self._address_of: dict[bytes, bytes] = {}
+        """By protocol and address: ports that are known to be in use, or are not to be used."""
+        self._address_of: dict[bytes, bytes | None] = {}
         self._quarantine: OrderedDict[bytes, float] = OrderedDict()
         """When each freed inside-global endpoint may be used again, soonest first. Apart from the marks,
         because a standby frees ports of addresses that it has no marks for."""
+        self.deal(slots)
 
     def __contains__(self, address: bytes) -> bool:
-        value = int.from_bytes(address, "big")
-        for first, last in self._ranges:  # noqa: SIM110 - a generator takes twice as long, in each new flow
-            if first <= value <= last:
-                return True
-        return False
+        return address in self._addresses
 
     def deal(self, slots: Sequence[int]) -> None:
         """Take another share of the ports; entries keep the ports that they have."""
         self._slots = tuple(slots)
+        self._ours = tuple(slot in self._slots for slot in range(SLOTS))
+
+    def forget(self) -> None:
+        """Know nothing of what is in use: it was not told for a while. What is used, the table knows."""
+        self._marks.clear()
 
     @property
     def quarantined(self) -> int:
         """Freed ports that wait."""
         return len(self._quarantine)
 
-    def address_for(self, host: bytes) -> bytes:
-        """The pool address that an inside host keeps (RFC 4787 REQ-2), the same on every member."""
-        address = self._address_of.get(host)
-        if address is None:
-            if len(self._address_of) >= _HOSTS:
-                self._address_of.clear()
-            candidates = (
-                value.to_bytes(4, "big") for first, last in self._ranges for value in range(first, last + 1)
-            )
-            address = max(candidates, key=lambda one: xxh3_64_intdigest(host + one))
-            self._address_of[host] = address
+    def address_for(self, host: bytes) -> bytes | None:
+        """The pool address that an inside host keeps (RFC 4787 REQ-2), the same on every member.
+
+        None: the pool has no address with the host's part, and its type asks for that.
+        """
+        if host in self._address_of:
+            return self._address_of[host]
+        if len(self._address_of) >= _HOSTS:
+            self._address_of.clear()
+        if self._match_host:
+            same = same_host(self.ranges, self._match_host, host)
+            address = same if same in self._addresses else None
+        else:
+            address = self._addresses.at(self._place(host))
+        self._address_of[host] = address
         return address
 
     def allocate(
         self, protocol: int, host: bytes, port: int, used: Container[bytes], now: float
-    ) -> tuple[bytes, int] | None:
-        """An address and port for an inside endpoint; None when the address has none left.
+    ) -> bytes | None:
+        """The inside-global endpoint for an inside one; None when there is no port left for the host.
 
         ``used`` holds inside-global endpoints. The inside port is kept where it can be; otherwise class and
         parity are, parity last (RFC 4787 REQ-3, REQ-4). Where it changes it is hard to guess (RFC 6056).
         """
-        self._end_quarantines(now)
-        address = self.address_for(host)
-        prefix = bytes((protocol,)) + address
-        marks = self._marks.get(prefix)
-        if marks is None:
-            marks = self._marks[prefix] = bytearray(65536)
-            marks[0] = 1  # port 0 is never handed out
-        for at in self._candidates(marks, port):
-            marks[at] = 1
-            found = port_at(at)
-            endpoint = prefix + found.to_bytes(2, "big")
-            if endpoint not in used and endpoint not in self._quarantine:
-                return address, found
+        if self._quarantine:
+            self._end_quarantines(now)
+        address = self._address_of.get(host) or self.address_for(host)
+        if address is not None:
+            found = self._allocate_at(protocol, address, port, used)
+            if found is None and not self._paired:
+                others = (self._allocate_at(protocol, one, port, used) for one in self._others(host))
+                found = next((one for one in others if one is not None), None)
+            if found is not None:
+                return found
         self.misses += 1
+        self.missed_at = now
         return None
 
     def free(self, endpoint: bytes, now: float, quarantine: bool) -> None:
@@ -134,6 +149,39 @@ class Pool:
         else:
             self._unmark(endpoint)
 
+    # Inside
+
+    def _allocate_at(self, protocol: int, address: bytes, port: int, used: Container[bytes]) -> bytes | None:
+        prefix = bytes((protocol,)) + address
+        if port and self._ours[port >> 1 & 15]:
+            # Not marked: whoever searches finds it in use then, and marks it.
+            wanted = prefix + port.to_bytes(2, "big")
+            if wanted not in used and not self._waits(wanted):
+                return wanted
+        marks = self._marks.get(prefix)
+        if marks is None:
+            marks = self._marks[prefix] = bytearray(65536)
+            marks[0] = 1  # port 0 is never handed out
+        while (found := self._search(marks, port)) >= 0:
+            endpoint = prefix + found.to_bytes(2, "big")
+            if endpoint not in used and not self._waits(endpoint):
+                return endpoint
+        return None
+
+    def _waits(self, endpoint: bytes) -> bool:
+        """Whether a port that no entry uses is not to be used nevertheless."""
+        return endpoint in self._quarantine or (
+            bool(self._reserved) and endpoint[:1] + endpoint[5:] in self._reserved
+        )
+
+    def _place(self, host: bytes) -> int:
+        return jump_hash(xxh3_64_intdigest(host), self._addresses.size)
+
+    def _others(self, host: bytes) -> Iterator[bytes]:
+        first = 0 if self._match_host else self._place(host)
+        for step in range(1, min(self._addresses.size, _NEIGHBORS)):
+            yield self._addresses.at((first + step) % self._addresses.size)
+
     def _end_quarantines(self, now: float) -> None:
         while self._quarantine and next(iter(self._quarantine.values())) <= now:
             self._unmark(self._quarantine.popitem(last=False)[0])
@@ -143,19 +191,23 @@ class Pool:
         if marks is not None:
             marks[position(int.from_bytes(endpoint[5:], "big"))] = 0
 
-    def _candidates(self, marks: bytearray, port: int) -> Iterator[int]:
-        """Unmarked positions, best first. Whoever takes one marks it before asking for the next."""
-        wanted = position(port)
-        if (port >> 1) % SLOTS in self._slots and not marks[wanted]:
-            yield wanted
-        if not self._slots:  # more members than slots: this one allocates nothing
-            return
-        base, size = (0, _LOW_SIZE) if port < _LOW else (_LOW, _HIGH_SIZE)
-        for parity in (port & 1, ~port & 1):
-            first = self._choice.randrange(len(self._slots))
-            for slot in self._slots[first:] + self._slots[:first]:
-                begin = base + (slot << 1 | parity) * size
-                middle = begin + self._choice.randrange(size)
-                for low, high in ((middle, begin + size), (begin, middle)):
-                    while (at := marks.find(0, low, high)) >= 0:
-                        yield at
+    def _search(self, marks: bytearray, port: int) -> int:
+        """The best unmarked port, by chance among those that are as good, and marks it; -1: there is none."""
+        slots = self._slots
+        if not slots:  # more members than slots: this one allocates nothing
+            return -1
+        base, size, skipped = (0, _LOW_SIZE, 0) if port < _LOW else (_LOW, _HIGH_SIZE, _LOW_SIZE)
+        chance = self._choice.getrandbits(32)
+        first, within = chance % len(slots), (chance >> 8) % size
+        for parity in (port & 1, port & 1 ^ 1):
+            for step in range(first, first + len(slots)):
+                group = slots[step % len(slots)] << 1 | parity
+                begin = base + group * size
+                middle = begin + within
+                at = marks.find(0, middle, begin + size)
+                if at < 0:
+                    at = marks.find(0, begin, middle)
+                if at >= 0:
+                    marks[at] = 1
+                    return (at - begin + skipped) << 5 | group
+        return -1

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Protocol
 
 from snat.nat.entry import (
+    FLAGS,
     ID,
     INSIDE_GLOBAL,
     INSIDE_LOCAL,
@@ -28,6 +29,7 @@ from snat.nat.entry import (
     OUTSIDE_LOCAL,
     PLAIN_SIZE,
     REFERENCE,
+    Flag,
 )
 
 COLLIDED: Final = 256
@@ -136,6 +138,18 @@ class NatTable:
             self._tell(_less(replaced, added), _less(added, replaced))
         return replaced
 
+    def insert(self, record: bytes) -> None:
+        """Add one record: as :meth:`add`, faster."""
+        near, far = record[16:23], record[22:29]
+        if near in self.inside or far in self.outside:
+            self.add([record])
+            return
+        self.inside[near] = self.outside[far] = record
+        self._count += 1
+        if self._count > self.peak:
+            self.peak = self._count
+        self._tell([], [record])
+
     def remove(self, references: Iterable[bytes]) -> list[bytes]:
         """Remove what records or references name, where all of it matches; one batch. The removed."""
         removed = []
@@ -216,6 +230,8 @@ class NatTable:
             _leave(self.inside, INSIDE_LOCAL, OUTSIDE_LOCAL, old)
 
     def _collide(self, record: bytes, collides: bool) -> None:
+        if record[FLAGS] & Flag.STATIC:
+            return  # several static rules may have one host
         self.collisions += collides
         if collides and len(self.collided) < COLLIDED:
             self.collided.append(record)

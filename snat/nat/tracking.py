@@ -78,12 +78,21 @@ class Timeouts:
     """Idle seconds by class and state; infinite: never."""
 
     def __init__(
-        self, *, udp: float, tcp: float, syn: float, closing: float, finrst: float, icmp: float
+        self,
+        *,
+        udp: float,
+        tcp: float,
+        syn: float,
+        closing: float,
+        finrst: float,
+        icmp: float,
+        other: float = 86400,
     ) -> None:
         self.finrst = float(finrst)
         self._seconds: dict[tuple[int, int], float] = {
             (TimeoutClass.UDP, State.OPEN): udp,
             (TimeoutClass.ICMP, State.OPEN): icmp,
+            (TimeoutClass.OTHER, State.OPEN): other,
             (TimeoutClass.TCP, State.TRANSITORY): syn,
             (TimeoutClass.TCP, State.ESTABLISHED): tcp,
             (TimeoutClass.TCP, State.CLOSING): closing,

@@ -17,7 +17,7 @@ from snat.net.capture_frame import (
     LinkType,
     found,
 )
-from snat.net.capture_read import Pieces
+from snat.net.capture_pieces import Pieces
 
 MAX_BLOCK: Final = 1 << 24
 """Bytes of a block that are believed: Wireshark's own limit."""
@@ -53,6 +53,7 @@ class PcapNg:
         if not self._block(pieces, CaptureCounters()):
             raise CaptureError(pieces.name, 0, "ends within its section header", "capture again")
         self._section(pieces)
+        pieces.at += self._size
 
     def batch(
         self, pieces: Pieces, counters: CaptureCounters, most: int

@@ -19,9 +19,9 @@ from snat.net.capture_frame import (
     LinkType,
     found,
 )
+from snat.net.capture_ng import PcapNg
+from snat.net.capture_pieces import Pieces
 
-PIECE: Final = 1 << 18
-"""Bytes that are read at once, at most."""
 AT_ONCE: Final = 1024
 """Records in one batch of an iteration."""
 FILE_HEADER: Final = "HHiIII"  # version, time zone, accuracy, snap length, link type
@@ -34,42 +34,13 @@ MAGICS: Final = {
 """The first four bytes of pcap: byte order, and units of time in a second."""
 PCAPNG_MAGIC: Final = b"\x0a\x0d\x0d\x0a"
 _GZIP_MAGIC: Final = b"\x1f\x8b"
-_ETHERNET_IPV4: Final = b"\x08\x00\x45"
-"""Behind the addresses of nearly all frames: IPv4 without options."""
-
-
-class Pieces:
-    """A file, a piece at a time: ``data[at:]`` is what was read and not yet looked at."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.name = str(getattr(file, "name", "capture"))
-        self.data = b""
-        self.at = 0
-        self._file = file
-        self._before = 0
-        """Bytes of the file before ``data``."""
-
-    @property
-    def offset(self) -> int:
-        """Where in the file ``at`` is."""
-        return self._before + self.at
-
-    def more(self, wanted: int) -> bool:
-        """Have ``wanted`` bytes at ``at``, reading on; False: the file has no more. Moves ``at``."""
-        if len(self.data) - self.at >= wanted:
-            return True
-        parts = [self.data[self.at :]]
-        self._before += self.at
-        missing = wanted - len(parts[0])
-        while missing > 0 and (part := self._file.read(max(PIECE, missing))):
-            parts.append(part)
-            missing -= len(part)
-        self.data, self.at = b"".join(parts), 0
-        return missing <= 0
-
-    def damaged(self, what: str) -> CaptureError:
-        """The file is not what it should be at ``at``."""
-        return CaptureError(self.name, self.offset, what, "the file is damaged from here on")
+_PLAIN: Final[dict[LinkType | None, tuple[int, bytes]]] = {
+    LinkType.ETHERNET: (14, b"\x08\x00\x45"),
+    LinkType.LINUX_SLL: (16, b"\x08\x00\x45"),
+    LinkType.RAW: (0, b"\x45"),
+    LinkType.IPV4: (0, b"\x45"),
+}
+"""What nearly all frames are: so many bytes, of which the last say IPv4, and a header without options."""
 
 
 class Format(Protocol):
@@ -115,8 +86,6 @@ class CaptureReader:
 
 
 def _format(pieces: Pieces) -> Format:
-    from snat.net.capture_ng import PcapNg  # it needs Pieces
-
     pieces.more(4)
     magic = pieces.data[:4]
     if magic == PCAPNG_MAGIC:
@@ -158,7 +127,8 @@ class Pcap:
         put, new, unpack = packets.append, tuple.__new__, self._record.unpack_from
         (interface,) = self.interfaces
         per_second, unit = self._per_second, SECOND // self._per_second
-        ethernet = interface.link_type is LinkType.ETHERNET
+        before, plain_header = _PLAIN.get(interface.link_type, (0, b"\0"))  # there: no IPv4 begins so
+        looked_at, least = before - len(plain_header) + 1, before + 20
         data, at, have = pieces.data, pieces.at, len(pieces.data)
         records = plain = 0
         goes_on = True
@@ -183,9 +153,9 @@ class Pcap:
                 counters.malformed += 1  # it would not fit a record when written
                 continue
             time_ns = seconds * SECOND + fraction * unit
-            if ethernet and captured >= 34 and data[frame + 12 : frame + 15] == _ETHERNET_IPV4:
-                start = frame + 14
-                length = data[frame + 16] << 8 | data[frame + 17]
+            start = frame + before
+            if captured >= least and data[frame + looked_at : start + 1] == plain_header:
+                length = data[start + 2] << 8 | data[start + 3]
                 if 20 <= length <= end - start:
                     plain += 1
                     put(new(CapturedPacket, (time_ns, interface, data, frame, start, start + length, length)))

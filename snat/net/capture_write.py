@@ -50,30 +50,31 @@ class CaptureWriter:
             link_header = b""
         elif not link_header:
             raise ValueError(f"a packet without link header, in a capture of type {self._link_type.name}")
+        seconds, rest = divmod(time_ns, SECOND)
         length = len(link_header) + len(packet)
-        self._put(time_ns, link_header, packet, length)
+        record = self._record.pack(seconds, rest // self._unit, length, length)
+        self._parts += (record, link_header, bytes(packet))
+        if len(self._parts) >= PIECE:
+            self._write()
 
     def translated(self, was: CapturedPacket, packet: bytes | bytearray, length: int) -> None:
         """Write what became of a packet that was read: ``length`` bytes long, of which these are there."""
-        header = was.data[was.frame : was.start]
-        self._put(was.time_ns, header, packet, len(header) + length)
+        time_ns, _, data, frame, start, _, _ = was
+        seconds, rest = divmod(time_ns, SECOND)
+        captured, original = start - frame + len(packet), start - frame + length
+        record = self._record.pack(seconds, rest // self._unit, captured, original)
+        self._parts += (record, data[frame:start], packet)
+        if len(self._parts) >= PIECE:
+            self._write()
 
     def flush(self) -> None:
         """Hand what was written to the operating system."""
-        self._file.write(b"".join(self._parts))
-        self._parts = []
+        self._write()
         self._file.flush()
 
-    def _put(
-        self, time_ns: int, header: bytes, packet: bytes | bytearray | memoryview, original: int
-    ) -> None:
-        seconds, rest = divmod(time_ns, SECOND)
-        captured = len(header) + len(packet)
-        record = self._record.pack(seconds, rest // self._unit, captured, original)
-        self._parts += (record, header, bytes(packet))
-        if len(self._parts) >= PIECE:
-            self._file.write(b"".join(self._parts))
-            self._parts = []
+    def _write(self) -> None:
+        self._file.write(b"".join(self._parts))
+        self._parts = []
 
 
 class NgWriter:

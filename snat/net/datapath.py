@@ -1,8 +1,9 @@
 """Where packets come from and go to: the two TUNs and the kernel around them, or a capture in their place."""
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from ipaddress import IPv4Address, IPv4Network, summarize_address_range
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
@@ -12,6 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from snat.config.model import Configuration, Group, Side
+from snat.config.networks import global_networks
 from snat.config.refused import ConfigurationRefused
 from snat.counters import as_dict
 from snat.device.device import Device
@@ -26,7 +28,7 @@ from snat.net.log import MESSAGES
 from snat.net.realms import Realms
 from snat.net.refused import KernelRefused
 from snat.net.replay import CapturePort
-from snat.net.tun import Offload, Tun, open_tun
+from snat.net.tun import Offload, Tun, open_tun, queue_drops
 from snat.translate.translator import Verdict
 
 TUN_TTL_STEP: Final = 1
@@ -61,29 +63,13 @@ class DataPath(Protocol):
         ...
 
 
-def pool_networks(
-    configuration: Configuration, mapping_ids: Container[int] | None = None
-) -> tuple[IPv4Network, ...]:
-    """The addresses of all pools as networks, or of those that the rules of some mappings use."""
-    used = {
-        rule.pool for rule in configuration.dynamic_rules if mapping_ids and rule.mapping_id in mapping_ids
-    }
-    return tuple(
-        network
-        for pool in configuration.pools
-        if mapping_ids is None or pool.name in used
-        for addresses in pool.ranges
-        for network in summarize_address_range(*addresses)
-    )
-
-
 def kernel_plan(configuration: Configuration) -> KernelPlan:
     """What the kernel must look like for a configuration."""
     sides = {side: tuple(one.name for one in configuration.interfaces if one.side is side) for side in Side}
     return KernelPlan(
         inside=sides[Side.INSIDE],
         outside=sides[Side.OUTSIDE],
-        pool_networks=pool_networks(configuration),
+        pool_networks=global_networks(configuration),
         queue=configuration.nat.tun_queue,
     )
 
@@ -94,7 +80,7 @@ def _offload(configuration: Configuration) -> Offload:
 
 def _claimed_pools(configuration: Configuration, managed: Iterable[Group]) -> tuple[IPv4Network, ...]:
     """The pools to answer for: those of local rules and of the groups that this device manages."""
-    return pool_networks(configuration, {0}.union(*(group.mapping_ids for group in managed)))
+    return global_networks(configuration, {0}.union(*(group.mapping_ids for group in managed)))
 
 
 def _needed(configuration: Configuration, managed: tuple[Group, ...]) -> object:
@@ -109,7 +95,7 @@ def _needed(configuration: Configuration, managed: tuple[Group, ...]) -> object:
 
 
 def _host_plan(configuration: Configuration) -> HostPlan:
-    return host_plan(configuration, pool_networks(configuration))
+    return host_plan(configuration, global_networks(configuration))
 
 
 def _virtual_addresses(groups: Iterable[Group]) -> tuple[tuple[IPv4Address, str], ...]:
@@ -205,7 +191,11 @@ class TunPath:
 
     def counters(self) -> dict[str, dict[str, int]]:
         """Those of the TUNs and of gratuitous ARP."""
-        named: dict[str, Any] = {name: tun.counters for name, tun in self._tuns.items()}
+        dropped = queue_drops()
+        named: dict[str, Any] = {
+            name: replace(tun.counters, dropped_queue=dropped.get(name, 0))
+            for name, tun in self._tuns.items()
+        }
         return {name: as_dict(counters) for name, counters in {**named, "arp": self._arp.counters}.items()}
 
     def _follow(self, configuration: Configuration, managed: tuple[Group, ...]) -> None:
@@ -324,9 +314,7 @@ class CapturePath:
 
     def _realms_of(self, configuration: Configuration) -> Realms:
         flows = self._device.translator.flows
-        return Realms(
-            configuration, pool_networks(configuration), lambda host: flows.rules.for_source(host) is not None
-        )
+        return Realms(configuration, lambda: flows.rules)
 
     def _more(self) -> list[bytes]:
         translator = self._device.translator

@@ -16,16 +16,17 @@ from snat.nat.table import NatTable
 from snat.net.capture_frame import SECOND, CaptureCounters, CapturedPacket
 from snat.net.capture_read import CaptureReader
 from snat.net.capture_write import CaptureWriter
-from snat.net.datapath import CAPTURE_TTL_STEP, pool_networks
+from snat.net.datapath import CAPTURE_TTL_STEP
 from snat.net.realms import Realms
 from snat.net.tun import BUFFER, VNET_HEADER
 from snat.translate.flows import TranslateCounters
 from snat.translate.translator import Translator
 
-AT_ONCE: Final = 1024
-"""Records between two looks at the clock, and at what has aged."""
+AT_ONCE: Final = 256
+"""Records between two calls of ``progress``."""
+AGEING: Final = 0.25
+"""Seconds of the capture in which time stands still, between two looks at what has aged."""
 _NAT_ID: Final = 1
-_NO_HEADER: Final = bytes(VNET_HEADER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,15 +78,12 @@ class _Offline:
             ttl_step=CAPTURE_TTL_STEP,
             now=0.0,
         )
-        for mapping_id in {0, *(rule.mapping_id for rule in configuration.dynamic_rules)}:
+        mapping_ids = {rule.mapping_id for rule in configuration.dynamic_rules}
+        for mapping_id in {0, *mapping_ids, *(rule.mapping_id for rule in configuration.static_rules)}:
             self.translator.flows.manage(mapping_id, True, 0.0)
-        self._from_outside = Realms(
-            configuration,
-            pool_networks(configuration),
-            lambda host: self.translator.flows.rules.for_source(host) is not None,
-        ).from_outside
+        self._realms = Realms(configuration, lambda: rules)
         self._buffer = bytearray(BUFFER)
-        self._deadline = 0.0
+        self._due = 0
 
     def translate(
         self,
@@ -94,17 +92,20 @@ class _Offline:
         counters: CaptureCounters,
     ) -> None:
         """Translate packets, and hand those that pass to ``write``."""
-        buffer, from_outside, translate = self._buffer, self._from_outside, self.translator.translate
-        more, now = self.translator.more, self._now
+        buffer, translate = self._buffer, self.translator.translate
+        sides, from_outside = self._realms.known, self._realms.from_outside
+        more, now, due = self.translator.more, self._now, self._due
         for packet in batch:
-            time_ns, _, data, _, start, end, length = packet
-            now = max(now, time_ns / SECOND)
-            if now >= self._deadline:
-                self._age(now)
+            time_ns, interface, data, _, start, end, length = packet
+            if time_ns >= due:
+                now = max(now, time_ns / SECOND)
+                due = self._age(now)
             there = VNET_HEADER + end - start
-            buffer[:VNET_HEADER] = _NO_HEADER
-            buffer[VNET_HEADER:there] = data[start:end]
-            if translate(buffer, VNET_HEADER + length, from_outside(packet), now):
+            buffer[VNET_HEADER:there] = data[start:end]  # behind a virtio header of zeroes
+            outside = None if interface.name else sides.get(data[start + 12 : start + 20])
+            if outside is None:
+                outside = from_outside(packet)
+            if translate(buffer, VNET_HEADER + length, outside, now):
                 after = buffer[12] << 8 | buffer[13]
                 counters.written += 1
                 write(packet, buffer[VNET_HEADER : there + after - length], after)
@@ -115,11 +116,13 @@ class _Offline:
                     counters.written += 1
                     write(packet, bytearray(other[VNET_HEADER:]), len(other) - VNET_HEADER)
                 more.clear()
-        self._now = now
+        self._now, self._due = now, due
 
-    def _age(self, now: float) -> None:
-        self.translator.expire(now)
-        self._deadline = max(now + 1.0, self.translator.next_deadline())
+    def _age(self, now: float) -> int:
+        """Let go what is due; the time, in nanoseconds, at which to look again."""
+        while self.translator.next_deadline() <= now:
+            self.translator.expire(now)
+        return int((now + AGEING) * SECOND)
 
     def _identity(self) -> tuple[int, int]:
         self._number += 1

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Final
 
 from twisted.internet.defer import Deferred
@@ -88,7 +89,10 @@ class CapturePort:
             if ended:
                 self._writer.flush()
         except (CaptureError, OSError):
-            self.finished.errback(Failure())
+            failure = Failure()
+            with suppress(OSError):  # what went wrong first is what is told
+                self._writer.flush()
+            self.finished.errback(failure)
             return
         if ended:
             self.finished.callback(None)

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 
 from snat.config.nat import Nat
 from snat.device.device import Device
-from snat.nat.entry import INSIDE_LOCAL, REFERENCE, Entry
+from snat.nat.entry import FLAGS, INSIDE_LOCAL, REFERENCE, Entry, Flag
 from snat.net.log import MESSAGES, Budget
 
 LINES_A_SECOND: Final = 2000
@@ -59,6 +59,8 @@ class TranslationLog:
             ended, made = self._bindings(ended, made)
         for kind, records in (("DELETED", ended), ("CREATED", made)):
             for record in records:
+                if record[FLAGS] & Flag.STATIC:
+                    continue  # it came and went with its line
                 if self._device.translator.flows.ages(record) and self._budget.take():
                     self._say(kind, record)
 

@@ -15,6 +15,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
 from twisted.internet.error import ConnectionLost
@@ -25,6 +26,7 @@ from zope.interface import implementer
 
 from snat.net.log import MESSAGES
 from snat.net.refused import KernelRefused
+from snat.translate.offload import plain
 
 VNET_HEADER: Final = 10
 """Bytes before each packet."""
@@ -54,6 +56,8 @@ _IFREQ: Final = struct.Struct("16sH22x")
 IFNAMSIZ: Final = 15
 """Longest interface name, in bytes."""
 
+_TRANSMIT_DROPS: Final = 11
+"""The column of ``/proc/net/dev``, counted from 0: eight of receiving, then bytes, packets, errs, drop."""
 _FULL: Final = frozenset((errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM))
 _DOWN: Final = frozenset((errno.EIO, errno.EBADF, errno.EBADFD))
 
@@ -140,6 +144,17 @@ class TunCounters:
     """Not written: the kernel found the packet or its virtio header malformed."""
     dropped_down: int = 0
     """Not written: the interface is down or gone."""
+    dropped_queue: int = 0
+    """Not read: they came faster than we read, and the queue of the TUN was full (:func:`queue_drops`)."""
+    cut: int = 0
+    """Written as plain packets, because the kernel refused their virtio header."""
+
+
+def queue_drops(devices: Path = Path("/proc/thread-self/net/dev")) -> dict[str, int]:
+    """What the kernel dropped on the way out of each interface: of a TUN, what its queue had no room for."""
+    _, _, *lines = devices.read_text().splitlines()
+    parted = (line.partition(":") for line in lines)
+    return {name.strip(): int(numbers.split()[_TRANSMIT_DROPS]) for name, _, numbers in parted}
 
 
 @implementer(IReadDescriptor)
@@ -152,8 +167,8 @@ class Tun:
     drop the device. ``batch_done()`` is called once after each batch. ``lost()`` is called if somebody
     deletes the interface under us, with the descriptor already closed.
 
-    A super-packet the kernel refuses on writing (EINVAL, seen with some kernels and short last segments)
-    is dropped and counted in ``dropped_refused``; the sender's retransmission is smaller.
+    A packet whose virtio header the kernel refuses on writing (EINVAL, seen with some kernels and short last
+    segments) is completed and cut by us, and written as plain packets.
     """
 
     log = Logger(observer=MESSAGES)
@@ -211,9 +226,22 @@ class Tun:
         try:
             counters.bytes_out += os.write(self._fd, view)
         except OSError as error:
-            self._count_drop(error.errno)
+            if error.errno == errno.EINVAL and any(view[:2]):  # flags and gso_type
+                self._write_plain(bytes(view))
+            else:
+                self._count_drop(error.errno)
         else:
             counters.packets_out += 1
+
+    def _write_plain(self, data: bytes) -> None:
+        """Write what the packet stands for without a virtio header; what then fails is counted."""
+        packets = plain(data)
+        if not packets:
+            self.counters.dropped_refused += 1
+            return
+        self.counters.cut += 1
+        for packet in packets:
+            self.write(packet)
 
     def _count_drop(self, number: int | None) -> None:
         if number in _FULL:

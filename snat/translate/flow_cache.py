@@ -5,13 +5,19 @@ addresses and both ports, in a dict per protocol; for ICMP queries the identifie
 path goes when its entry does; a standby has none.
 """
 
+from collections import defaultdict
+from struct import Struct
+from typing import Final
+
 from snat.nat.entry import ID, REFERENCE
-from snat.nat.tracking import ICMP, TCP, UDP, Closing
-from snat.translate.checksum import delta
+from snat.nat.tracking import Closing
 from snat.translate.identification import Renewal
 
 TTL_WORD = 0x0100
 """What one hop is worth in the sum under the header checksum."""
+
+_PORTS: Final = 32
+"""Bits of a 5-tuple behind its addresses."""
 
 
 class Path:
@@ -30,15 +36,24 @@ class Path:
         "tuple",
     )
 
-    def __init__(self, key: bytes, target: bytes, record: bytes, ttl_step: int, now: float) -> None:
+    def __init__(
+        self,
+        key: bytes,
+        target: bytes,
+        address_delta: int,
+        full_delta: int,
+        header_delta: int,
+        record: bytes,
+        now: float,
+    ) -> None:
         self.tuple = key
         """What arrives: addresses and ports."""
         self.target = target
         """What leaves: 12 bytes over bytes 12 to 24 of the packet."""
-        self.address_delta = delta(key[:8], target[:8])
+        self.address_delta = address_delta
         """For a partial checksum, which covers the pseudo header only."""
-        self.full_delta = delta(key, target)
-        self.header_delta = (self.address_delta + ttl_step * TTL_WORD) % 0xFFFF
+        self.full_delta = full_delta
+        self.header_delta = header_delta
         self.record = record
         self.renew: Renewal | None = None
         """What sees to the identification of its datagrams; None: none that could be a fragment has come."""
@@ -48,25 +63,17 @@ class Path:
         self.other = self
 
 
-def outward(record: bytes) -> tuple[bytes, bytes]:
-    """Key and target of the direction from inside: IL to OL becomes IG to OG."""
-    key = record[16:20] + record[29:33] + record[20:22] + record[33:35]
-    return key, record[23:27] + record[35:39] + record[27:29] + record[39:41]
-
-
-def inward(record: bytes) -> tuple[bytes, bytes]:
-    """Key and target of the direction from outside: OG to IG becomes OL to IL."""
-    key = record[35:39] + record[23:27] + record[39:41] + record[27:29]
-    return key, record[29:33] + record[16:20] + record[33:35] + record[20:22]
+_ENDPOINTS: Final = Struct("!16x4s2sx4s2s4s2s4s2s").unpack_from
+"""Of a record: inside-local, inside-global, outside-local, outside-global, each as address and port."""
 
 
 class FlowCache:
     """The paths of both realms; a listener of the table."""
 
     def __init__(self, ttl_step: int) -> None:
-        self.inside: dict[int, dict[bytes, Path]] = {TCP: {}, UDP: {}, ICMP: {}}
+        self.inside: defaultdict[int, dict[bytes, Path]] = defaultdict(dict)
         """Paths of packets from inside, by protocol and 5-tuple."""
-        self.outside: dict[int, dict[bytes, Path]] = {TCP: {}, UDP: {}, ICMP: {}}
+        self.outside: defaultdict[int, dict[bytes, Path]] = defaultdict(dict)
         self._paths: dict[bytes, Path] = {}
         """Outward paths by entry id."""
         self._ttl_step = ttl_step
@@ -76,9 +83,17 @@ class FlowCache:
 
         Where another entry of a chain leads (see :mod:`snat.nat.table`), packets do not find the path.
         """
-        protocol = record[22]
-        out = Path(*outward(record), record, self._ttl_step, now)
-        back = Path(*inward(record), record, self._ttl_step, now)
+        protocol, step = record[22], self._ttl_step * TTL_WORD
+        il, il_port, ig, ig_port, ol, ol_port, og, og_port = _ENDPOINTS(record)
+        # From inside, IL to OL becomes IG to OG; from outside, OG to IG becomes OL to IL. What one of the two
+        # adds to a sum, the other takes from it. The sum of words is the number modulo 65535 (checksum.py).
+        key, target = il + ol + il_port + ol_port, ig + og + ig_port + og_port
+        old, new = int.from_bytes(key, "big"), int.from_bytes(target, "big")
+        addresses, full = ((new >> _PORTS) - (old >> _PORTS)) % 0xFFFF, (new - old) % 0xFFFF
+        out = Path(key, target, addresses, full, (addresses + step) % 0xFFFF, record, now)
+        key, target = og + ig + og_port + ig_port, ol + il + ol_port + il_port
+        header = (step - addresses) % 0xFFFF
+        back = Path(key, target, -addresses % 0xFFFF, -full % 0xFFFF, header, record, now)
         out.other, back.other = back, out
         self._paths[record[ID]] = out
         if leads_out:
@@ -93,7 +108,7 @@ class FlowCache:
 
     def changed(self, removed: list[bytes], added: list[bytes]) -> None:
         """Entries changed (see :class:`snat.nat.table.Listener`): an update keeps its paths."""
-        if not self._paths:
+        if not removed:
             return
         gone: dict[bytes, Path] = {}
         for record in removed:
@@ -110,6 +125,7 @@ class FlowCache:
     def _drop(self, path: Path) -> None:
         del self._paths[path.record[ID]]
         protocol = path.record[22]
-        for paths, one in ((self.inside[protocol], path), (self.outside[protocol], path.other)):
+        for sides, one in ((self.inside, path), (self.outside, path.other)):
+            paths = sides[protocol]
             if paths.get(one.tuple) is one:
                 del paths[one.tuple]

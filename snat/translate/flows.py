@@ -5,95 +5,35 @@ by its flags; what was not used for its time-out goes.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import ceil
 from typing import Final
 
 from snat.nat.ageing import Wheel
 from snat.nat.entry import (
-    INSIDE_GLOBAL,
-    INSIDE_LOCAL,
-    LOCAL_NAT_ID,
+    FLAGS,
     MAPPING,
     NEVER,
-    OUTSIDE_GLOBAL,
-    OUTSIDE_LOCAL,
     STATE,
     TAIL,
     TIMEOUT_CLASS,
-    Entry,
     Flag,
     State,
     with_state,
 )
-from snat.nat.rules import Rule, Rules
-from snat.nat.table import NatTable, records_in
-from snat.nat.tracking import ACK, CLASSES, FIN, ICMP, RST, SYN, TCP, Closing, Timeouts, next_state
+from snat.nat.rules import Rules
+from snat.nat.table import NatTable
+from snat.nat.tracking import FIN, RST, Closing, Timeouts, next_state
+from snat.translate.counters import TranslateCounters as TranslateCounters
 from snat.translate.flow_cache import FlowCache, Path
-from snat.translate.packet import ECHO_REQUEST, TCP_FLAGS, TRANSPORT
+from snat.translate.opening import Opening
+from snat.translate.packet import TCP_FLAGS, TRANSPORT
 
 _MOST_DUE: Final = 2000
 """Entries looked at in one turn: a few milliseconds."""
 _NEVER: Final = float("inf")
 
 
-@dataclass(slots=True)
-class TranslateCounters:
-    """What happened to packets; a name for every reason to drop one."""
-
-    hits: int = 0
-    """Translated on the fast path."""
-    slow: int = 0
-    """Translated on the slow path."""
-    passed: int = 0
-    """Not to be translated: passed on as they came."""
-    created: int = 0
-    expired: int = 0
-    malformed: int = 0
-    not_ipv4: int = 0
-    options: int = 0
-    fragments: int = 0
-    """Later fragments that went the way of the first of their datagram as they came."""
-    fragments_held: int = 0
-    """Fragments that came before the first of their datagram and wait for it."""
-    fragments_released: int = 0
-    """Of those: sent after it."""
-    fragments_timed_out: int = 0
-    """Of those: dropped, since the first did not come."""
-    fragments_abandoned: int = 0
-    """Of those: dropped with their datagram, or for options that the first has not."""
-    fragments_evicted: int = 0
-    """Of those: dropped to have room for newer ones."""
-    fragments_tiny: int = 0
-    """Cut within the transport header (RFC 1858, RFC 3128)."""
-    fragments_overlapping: int = 0
-    """They contradict others of their datagram: its last piece drops the datagram (RFC 5722)."""
-    fragments_duplicate: int = 0
-    """Seen already."""
-    fragments_too_many: int = 0
-    """More than a datagram is cut into on any reasonable way."""
-    fragments_refused: int = 0
-    """Of a datagram whose first was dropped or which contradicts itself."""
-    ttl_exceeded: int = 0
-    unsupported_protocol: int = 0
-    """A protocol or ICMP type that overload cannot translate."""
-    not_managed: int = 0
-    """New flows while another device manages the mapping."""
-    restrained: int = 0
-    """New flows without a SYN, while the table of another device is being merged into ours."""
-    not_syn: int = 0
-    """TCP segments that open nothing and belong to nothing."""
-    not_query: int = 0
-    """ICMP replies from inside to nothing that was asked."""
-    filtered: int = 0
-    """From an outside host that the mapped inside host has not sent to (address-dependent filtering)."""
-    unknown_inbound: int = 0
-    hairpins: int = 0
-    exhausted: int = 0
-    """New flows without a free port."""
-
-
-class Flows:
+class Flows(Opening):
     """The entries of the flows that pass, as far as this device manages them; listens to the table."""
 
     def __init__(
@@ -107,148 +47,12 @@ class Flows:
         identity: Callable[[], tuple[int, int]],
         now: float,
     ) -> None:
-        self.rules = rules
-        self.timeouts = timeouts
-        self._table = table
-        self._cache = cache
-        self._counters = counters
-        self._identity = identity
-        self._wheel = Wheel(now)
-        self._managed: dict[int, float] = {0: now}
-        """Mapping IDs whose entries this device makes, tracks and ages, and since when; 0 are its own."""
-        self._restrained: set[int] = set()
+        super().__init__(table, cache, timeouts, counters, identity, now)
         self._unaged: list[bytes] = []
         """Inside-local endpoints whose entries are yet to be put on the wheel after a takeover."""
-        self._now = now
         table.listen(cache)
         table.listen(self)
-
-    # Entries
-
-    def find(
-        self, key: bytes, protocol: int, buffer: bytearray, from_outside: bool, now: float
-    ) -> Path | None:
-        """The path of a packet that has none yet: by its entry, or by a new one."""
-        self._now = now
-        opens = _opens(protocol, buffer)
-        if from_outside:
-            record = self._entry_from_outside(key, protocol, opens)
-            if record is None:
-                return None
-            leads = self._table.from_inside(record[INSIDE_LOCAL], record[OUTSIDE_LOCAL]) is record
-            return self._cache.put(record, now, leads_out=leads).other
-        record = self._entry_from_inside(key, protocol, opens)
-        if record is None:
-            return None
-        leads = self._table.from_outside(record[INSIDE_GLOBAL], record[OUTSIDE_GLOBAL]) is record
-        return self._cache.put(record, now, leads_in=leads)
-
-    def has_entry(self, key: bytes, protocol: int) -> bool:
-        """Whether a packet from inside belongs to a flow that is being translated."""
-        inside_local = key[:4] + key[8:10] + bytes((protocol,))
-        return self._table.from_inside(inside_local, key[4:8] + key[10:12]) is not None
-
-    def _entry_from_inside(self, key: bytes, protocol: int, opens: bool) -> bytes | None:
-        source, destination, port = key[:4], key[4:8], key[8:10]
-        far = destination + key[10:12]
-        inside_local = source + port + bytes((protocol,))
-        record = self._table.from_inside(inside_local, far)
-        if record is not None:
-            return record
-        if self.rules.pool_of(destination) is not None:
-            self._counters.hairpins += 1
-            return None
-        rule = self.rules.for_source(source)
-        if rule is None or not self._may_create(rule.mapping_id, protocol, opens):
-            return None
-        inside_global = self._mapped(inside_local, rule) or self._allocate(rule, protocol, source, port)
-        if inside_global is None:
-            self._counters.exhausted += 1
-            return None
-        if protocol == ICMP:  # the outside host answers to the identifier that it is sent
-            return self._create(
-                rule.mapping_id, inside_local, inside_global, far, destination + inside_global[5:]
-            )
-        return self._create(rule.mapping_id, inside_local, inside_global, far, far)
-
-    def _entry_from_outside(self, key: bytes, protocol: int, opens: bool) -> bytes | None:
-        source, far = key[:4], key[:4] + key[8:10]
-        inside_global = bytes((protocol,)) + key[4:8] + key[10:12]
-        record = self._table.from_outside(inside_global, far)
-        if record is not None:
-            return record
-        slot = self._table.outside.get(inside_global)
-        if slot is None:
-            self._counters.unknown_inbound += 1
-            return None
-        known = next((one for one in records_in(slot) if one[OUTSIDE_GLOBAL][:4] == source), None)
-        if known is None or protocol == ICMP:
-            self._counters.filtered += 1
-            return None
-        if not self._may_create(int.from_bytes(known[MAPPING], "big"), protocol, opens):
-            return None
-        return self._create(int.from_bytes(known[MAPPING], "big"), known[16:23], inside_global, far, far)
-
-    def _may_create(self, mapping_id: int, protocol: int, opens: bool) -> bool:
-        if not opens and protocol == TCP:
-            self._counters.not_syn += 1
-        elif not opens:
-            self._counters.not_query += 1
-        elif mapping_id not in self._managed:
-            self._counters.not_managed += 1
-        elif protocol != TCP and mapping_id in self._restrained:
-            self._counters.restrained += 1
-        else:
-            return True
-        return False
-
-    def _mapped(self, inside_local: bytes, rule: Rule) -> bytes | None:
-        """The inside-global endpoint that this inside endpoint has already (RFC 4787 REQ-1)."""
-        for record in self._table.at(inside_local):
-            if record[23:27] in rule.pool:
-                return record[INSIDE_GLOBAL]
-        return None
-
-    def _allocate(self, rule: Rule, protocol: int, source: bytes, port: bytes) -> bytes | None:
-        found = rule.pool.allocate(
-            protocol, source, int.from_bytes(port, "big"), self._table.outside, self._now
-        )
-        return None if found is None else bytes((protocol,)) + found[0] + found[1].to_bytes(2, "big")
-
-    def _create(
-        self,
-        mapping_id: int,
-        inside_local: bytes,
-        inside_global: bytes,
-        outside_local: bytes,
-        outside_global: bytes,
-    ) -> bytes:
-        nat_id, number = self._identity()
-        protocol = inside_local[6]
-        state = State.TRANSITORY if protocol == TCP else State.OPEN
-        timeout = self.timeouts.of(CLASSES[protocol], state)
-        record = Entry(
-            nat_id=nat_id if mapping_id else LOCAL_NAT_ID,
-            number=number,
-            mapping_id=mapping_id,
-            inside_local=inside_local[:4],
-            inside_local_port=int.from_bytes(inside_local[4:6], "big"),
-            protocol=protocol,
-            inside_global=inside_global[1:5],
-            inside_global_port=int.from_bytes(inside_global[5:], "big"),
-            outside_local=outside_local[:4],
-            outside_local_port=int.from_bytes(outside_local[4:], "big"),
-            outside_global=outside_global[:4],
-            outside_global_port=int.from_bytes(outside_global[4:], "big"),
-            flags=Flag.EXTENDED,
-            state=state,
-            timeout_class=CLASSES[protocol],
-            remaining=self.timeouts.remaining(CLASSES[protocol], state),
-        ).pack()
-        self._table.add([record])
-        self._wheel.put(record, self._now + timeout)
-        self._counters.created += 1
-        return record
+        self.use(rules)
 
     def track(self, path: Path, buffer: bytearray, total: int, from_outside: bool, now: float) -> None:
         """Follow a TCP connection whose entry this device manages (RFC 7857 section 2).
@@ -295,6 +99,7 @@ class Flows:
         """Take other time-outs, for the entries that exist too: one that never ended may end now."""
         if timeouts != self.timeouts:
             self.timeouts = timeouts
+            self._kinds.clear()
             self._age_anew()
 
     def _age_anew(self) -> None:
@@ -358,18 +163,6 @@ class Flows:
         path = self._cache.of(record)
         return None if path is None else max(path.seen, path.other.seen)
 
-    def changed(self, removed: list[bytes], added: list[bytes]) -> None:  # noqa: ARG002  Listener's shape
-        """Entries went: their ports are free if nothing else has them."""
-        self._free(removed)
-
-    def _free(self, removed: list[bytes], *, quarantine: bool = False) -> None:
-        for record in removed:
-            endpoint = record[INSIDE_GLOBAL]
-            if endpoint not in self._table.outside:
-                pool = self.rules.pool_of(endpoint[1:5])
-                if pool is not None:
-                    pool.free(endpoint, self._now, quarantine=quarantine or record[22] != TCP)
-
     def _put_on_wheel(self) -> None:
         slice_ = self._unaged[-_MOST_DUE:]
         del self._unaged[-_MOST_DUE:]
@@ -397,11 +190,6 @@ class Flows:
         if since is None:
             return _NEVER
         used = self.used(record)
+        if used is None and not record[FLAGS] & Flag.EXTENDED:
+            used = self._needed_since(record)
         return (since if used is None else max(since, used)) + self.idle_timeout(record)
-
-
-def _opens(protocol: int, buffer: bytearray) -> bool:
-    """Whether a packet may begin a flow: of TCP a SYN, of ICMP a query."""
-    if protocol == TCP:
-        return buffer[TCP_FLAGS] & (SYN | RST | ACK) == SYN
-    return protocol != ICMP or buffer[TRANSPORT] == ECHO_REQUEST

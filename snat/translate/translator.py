@@ -15,7 +15,10 @@ from snat.translate.checksum import adjust, header_is_valid
 from snat.translate.flow_cache import TTL_WORD, FlowCache, Path
 from snat.translate.flows import Flows, TranslateCounters
 from snat.translate.fragments import Fragments
+from snat.translate.icmp_error import IcmpErrors, is_error, read_quote
 from snat.translate.identification import Identifications, Renewal
+from snat.translate.options import Options, judge, take_over, without_options
+from snat.translate.own_error import OwnErrors
 from snat.translate.packet import (
     ADDRESSES,
     CHECKSUM,
@@ -38,6 +41,7 @@ from snat.translate.packet import (
 from snat.translate.packet import Verdict as Verdict
 
 _UNPACK: Final = HEADER.unpack_from
+_NO_PORTS: Final = bytes(4)
 
 DROP, TO_OUTSIDE, TO_INSIDE = Verdict
 
@@ -69,10 +73,13 @@ class Translator:
         self._inside, self._outside = self._cache.inside, self._cache.outside
         self._fragments = Fragments(self.counters, ttl_step)
         self._identifications = Identifications()
+        self._errors = IcmpErrors(table, self.counters, self._identifications, ttl_step)
+        self.own_errors = OwnErrors(lambda: self.flows.rules, self.more, now)
+        """Tells senders why their packets are dropped."""
 
     def configure(self, rules: Rules, timeouts: Timeouts) -> None:
         """Take other rules and time-outs; entries and paths that exist stay, and age by the new time-outs."""
-        self.flows.rules = rules
+        self.flows.use(rules)
         self.flows.age_by(timeouts)
 
     def expire(self, now: float) -> None:
@@ -119,18 +126,27 @@ class Translator:
             return DROP
         if fragment & FRAGMENT and not first:
             return self._fragment(buffer, length, from_outside, now)
-        if protocol == ICMP:
-            key = key[:8] + bytes(buffer[TRANSPORT + 4 : TRANSPORT + 6]) * 2
-        if self._is_exempt(key, protocol, from_outside):
-            return self._pass(buffer, ttl, checksum, from_outside)
-        if not self._supported(buffer, head, total, protocol):
-            return DROP
         if not self._lowest <= ttl <= self._highest:
             self.counters.ttl_exceeded += 1
+            if self._ttl_step < 0:  # between the TUNs the kernel has looked at it
+                self.own_errors.time_exceeded(buffer, from_outside, now)
+            return DROP
+        if protocol == ICMP and is_error(buffer, head, total, fragment):
+            return self._error(buffer, head, total, ttl, checksum, key, from_outside)
+        if protocol not in (TCP, UDP) or head != PLAIN:
+            key = key[:8] + _ports(buffer, head, protocol)
+        if self.flows.is_exempt(key, protocol, buffer, from_outside):
+            return self._pass(buffer, ttl, checksum, from_outside)
+        if head != PLAIN:
+            return self._with_options(buffer, total, from_outside, now, first=first)
+        if not self._supported(buffer, total, protocol):
             return DROP
         paths = self._outside if from_outside else self._inside
+        exhausted = self.counters.exhausted
         path = paths[protocol].get(key) or self.flows.find(key, protocol, buffer, from_outside, now)
         if path is None:
+            if self.counters.exhausted != exhausted:
+                self.own_errors.prohibited(buffer, from_outside, now)
             return DROP
         path.seen = now
         if protocol == TCP:
@@ -173,42 +189,69 @@ class Translator:
             return False
         return True
 
-    def _is_exempt(self, key: bytes, protocol: int, from_outside: bool) -> bool:
-        """Whether the packet is routed untranslated, as IOS does without a rule for it.
+    def _error(
+        self,
+        buffer: bytearray,
+        head: int,
+        total: int,
+        ttl: int,
+        checksum: int,
+        key: bytes,
+        from_outside: bool,
+    ) -> Verdict:
+        """An ICMP error: exempt if neither its own addresses nor the flow it is about are translated."""
+        quote = read_quote(buffer, head, total)
+        if self.flows.is_exempt(key[:8] + bytes(4), ICMP, buffer, from_outside) and (
+            quote is None or self.flows.is_exempt(quote.key, quote.protocol, buffer, from_outside)
+        ):
+            return self._pass(buffer, ttl, checksum, from_outside)
+        goes_out = self._errors.translate(buffer, total, quote, self.flows.rules, from_outside)
+        if goes_out is None:
+            return DROP
+        return TO_OUTSIDE if goes_out else TO_INSIDE
 
-        A packet for a pool address never is: written back unmatched it would circulate. Nor is one of a flow
-        that an earlier rule was for: half of a connection would leave under its inside address.
-        """
-        flows = self.flows
-        if flows.rules.pool_of(key[4:8]) is not None:
-            return False
-        return from_outside or (
-            flows.rules.for_source(key[:4]) is None and not flows.has_entry(key, protocol)
-        )
+    def _with_options(
+        self, buffer: bytearray, total: int, from_outside: bool, now: float, *, first: bool
+    ) -> Verdict:
+        """A packet with options is translated as the same packet without them."""
+        verdict = judge(bytes(buffer[TRANSPORT : START + (buffer[START] & 15) * 4]))
+        if verdict is Options.BROKEN:
+            self.counters.malformed += 1
+        elif verdict is Options.ADDRESSES:
+            self.counters.options += 1
+        else:
+            plain = without_options(buffer, total)
+            length = START + total - (buffer[START] & 15) * 4 + 20
+            goes = self._slow(plain, length, from_outside, now, first=first)
+            if goes is not DROP:
+                take_over(buffer, total, plain)
+            return goes
+        return DROP
 
     def _pass(self, buffer: bytearray, ttl: int, checksum: int, from_outside: bool) -> Verdict:
-        if not self._lowest <= ttl <= self._highest:
-            self.counters.ttl_exceeded += 1
-            return DROP
         buffer[TTL] = ttl + self._ttl_step
         difference = self._ttl_step * TTL_WORD % 0xFFFF
         buffer[CHECKSUM : CHECKSUM + 2] = adjust(checksum, difference).to_bytes(2, "big")
         self.counters.passed += 1
         return TO_INSIDE if from_outside else TO_OUTSIDE
 
-    def _supported(self, buffer: bytearray, head: int, total: int, protocol: int) -> bool:
+    def _supported(self, buffer: bytearray, total: int, protocol: int) -> bool:
         counters = self.counters
-        if head != PLAIN:
-            counters.options += 1
-        elif protocol not in MINIMUM:
-            counters.unsupported_protocol += 1
-        elif total < 20 + MINIMUM[protocol]:
+        if total < 20 + MINIMUM.get(protocol, 0):
             counters.malformed += 1
         elif protocol == ICMP and buffer[TRANSPORT] not in (ECHO_REQUEST, ECHO_REPLY):
             counters.unsupported_protocol += 1
         else:
             return True
         return False
+
+
+def _ports(buffer: bytearray, head: int, protocol: int) -> bytes:
+    """The ports of a packet, behind its options; of an ICMP query its identifier for both; or zeros."""
+    if protocol not in MINIMUM:
+        return _NO_PORTS
+    at = START + (head & 15) * 4
+    return bytes(buffer[at + 4 : at + 6]) * 2 if protocol == ICMP else bytes(buffer[at : at + 4])
 
 
 def _rewrite(buffer: bytearray, path: Path, ttl: int, protocol: int, checksum: int) -> None:
@@ -218,6 +261,9 @@ def _rewrite(buffer: bytearray, path: Path, ttl: int, protocol: int, checksum: i
     buffer[CHECKSUM : CHECKSUM + 2] = (((total & 0xFFFF) + (total >> 16)) ^ 0xFFFF).to_bytes(2, "big")
     if protocol == ICMP:
         _rewrite_query(buffer, path)
+        return
+    if protocol not in MINIMUM:
+        buffer[ADDRESSES : ADDRESSES + 8] = path.target[:8]
         return
     buffer[ADDRESSES : ADDRESSES + 12] = path.target
     at = TRANSPORT + CHECKSUM_AT[protocol]
@@ -238,7 +284,8 @@ def _rewrite_query(buffer: bytearray, path: Path) -> None:
     buffer[ADDRESSES : ADDRESSES + 8] = path.target[:8]
     at = TRANSPORT + CHECKSUM_AT[ICMP]
     old, new = path.tuple[8:10], path.target[8:10]
-    difference = (int.from_bytes(new, "big") - int.from_bytes(old, "big")) % 0xFFFF
-    field = adjust(int.from_bytes(buffer[at : at + 2], "big"), difference)
-    buffer[at : at + 2] = field.to_bytes(2, "big")
+    if not buffer[0] & NEEDS_CHECKSUM:  # else the identifier is among what will be summed
+        difference = (int.from_bytes(new, "big") - int.from_bytes(old, "big")) % 0xFFFF
+        field = adjust(int.from_bytes(buffer[at : at + 2], "big"), difference)
+        buffer[at : at + 2] = field.to_bytes(2, "big")
     buffer[TRANSPORT + 4 : TRANSPORT + 6] = new

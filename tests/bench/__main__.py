@@ -13,8 +13,9 @@ from tests.bench.codec import codec
 from tests.bench.replicate import replicate
 from tests.bench.shell import shell
 from tests.bench.translate import translate
+from tests.bench.tun import tun
 
-ROWS = {"codec": codec, "replicate": replicate, "shell": shell, "translate": translate}
+ROWS = {"codec": codec, "replicate": replicate, "shell": shell, "translate": translate, "tun": tun}
 
 
 def main(names: list[str]) -> int:

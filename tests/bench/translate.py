@@ -1,23 +1,40 @@
-"""The row ``translate``: packets in memory, without TUN."""
+"""The row ``translate``: packets in memory, without TUN, and captures."""
 
 import random
 from ipaddress import IPv4Address
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from scapy.layers.inet import ICMP, IP
+from scapy.utils import RawPcapReader, RawPcapWriter
+
+from cli.configuration_file import read_configuration
 from snat.nat.access_list import AccessList, Line
 from snat.nat.pool import SLOTS, Pool
 from snat.nat.rules import Rule, Rules
 from snat.nat.table import NatTable
 from snat.nat.tracking import Timeouts
+from snat.net import offline
+from snat.net.capture_write import CaptureWriter
 from snat.translate.translator import Translator
-from tests.bench.clock import best
+from tests.bench.clock import best, best_of_each
 from tests.packets import buffer, udp
 
 FLOWS = 20_000
 HITS = 200_000
+ERRORS = 2_000
+CAPTURED = 200_000
+CONFIGURATION, _ = read_configuration(
+    """ip nat pool P 203.0.113.10 203.0.113.13 prefix-length 24
+ip nat inside source list 1 pool P overload
+access-list 1 permit 10.0.0.0 0.255.255.255
+""",
+    "bench",
+)
 
 
 def translate() -> dict[str, float]:
-    """us a packet through the translator: of a known flow (10 000 hot flows), and of a new one."""
+    """us a packet through the translator: of a known flow (10 000 hot flows), of a new one, an ICMP error."""
     packets = [
         bytes(udp(f"10.0.{n >> 12}.{n >> 4 & 255}", 2000 + n % 16, "198.51.100.7", 53)) for n in range(FLOWS)
     ]
@@ -51,7 +68,53 @@ def translate() -> dict[str, float]:
     loop = best(copy, HITS)
     figures = {"hit_us": best(hit, HITS) - loop, "new_flow_us": best(new, FLOWS) - loop}
     assert warm.counters.hits >= HITS
-    return figures
+    return figures | {"icmp_error_us": _errors(warm, hot[:ERRORS]) - loop} | _captures(hot)
+
+
+def _captures(packets: list[bytes]) -> dict[str, float]:
+    """us a packet of ``snat pcap`` from file to file, and of scapy's raw reader and writer that copy it."""
+    with TemporaryDirectory() as directory:
+        source, target = Path(directory) / "in.pcap", Path(directory) / "out.pcap"
+        with source.open("wb") as file:
+            writer = CaptureWriter(file)
+            for number in range(CAPTURED):
+                writer.write(number * 1000, packets[number % len(packets)])
+            writer.flush()
+
+        def ours() -> None:
+            with source.open("rb") as read, target.open("wb") as written:
+                done = offline.translate(CONFIGURATION, read, written)
+            assert done.capture.written == CAPTURED
+
+        def theirs() -> None:
+            with RawPcapReader(str(source)) as read, RawPcapWriter(str(target), linktype=101) as written:
+                for packet, meta in read:
+                    written.write_packet(packet, sec=meta.sec, usec=meta.usec)
+
+        least = best_of_each({"pcap_us": ours, "scapy_copy_us": theirs}, CAPTURED, 3)
+    return least | {"pcap_packets_per_s": 1e6 / least["pcap_us"]}
+
+
+def _errors(warm: Translator, packets: list[bytes]) -> float:
+    """us an error from a router outside about each of some packets, of flows that are known."""
+    room, _ = buffer(b"")
+    errors = []
+    for packet in packets:
+        room[10 : 10 + len(packet)] = packet
+        warm.translate(room, 10 + len(packet), False, 0.0)
+        quoted = IP(bytes(room[10 : 10 + len(packet)]))
+        errors.append(bytes(IP(src="192.0.2.1", dst=quoted.src) / ICMP(type=11) / quoted))
+    end = 10 + len(errors[0])
+
+    def translate_errors() -> None:
+        for error in errors:
+            room[10:end] = error
+            warm.translate(room, end, True, 1.0)
+
+    figure = best(translate_errors, len(errors))
+    assert warm.counters.icmp_errors % len(errors) == 0
+    assert warm.counters.icmp_errors > 0
+    return figure
 
 
 def _translator() -> Translator:

@@ -104,6 +104,7 @@ SETTINGS = [
     ("ip nat filtering endpoint-independent", "ip nat f e"),
     ("ip nat filtering address-port-dependent", "ip nat fi address-p"),
     ("no ip nat create flow-entries", "no ip nat c f"),
+    ("no ip nat settings pap", "no ip nat set p"),
     ("no ip nat switchover replication http", "no ip nat sw r h"),
     ("ip nat switchover replication http port 8080", "ip nat sw r h p 8080"),
     ("ip nat service sip udp port 5070", "ip nat serv s u p 5070"),
@@ -243,7 +244,7 @@ def test_invalid_with_the_column_of_the_bad_word(line: str, bad: str) -> None:
         ("ip nat service skinny tcp port 2000", "skinny"),
         ("ip nat service list 10 ESP spi-match", "ESP"),
         ("ip nat service list 10 IKE preserve-port", "IKE"),
-        ("ip nat settings mode cgn", "settings"),
+        ("ip nat settings mode cgn", "mode"),
     ],
 )
 def test_what_is_not_supported_is_said(line: str, word: str) -> None:

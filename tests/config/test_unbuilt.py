@@ -1,11 +1,8 @@
 """Every line of ip nat that this version does not carry out is refused, and none that it does."""
 
-from dataclasses import replace
-
 import pytest
 
 from cli.configuration_file import read_configuration
-from snat.config.model import AccessList, ListKind
 from snat.config.problem import Problem
 from snat.config.unbuilt import unbuilt_lists, unbuilt_translation
 from snat.config.verify import verify
@@ -20,22 +17,14 @@ def refused(text: str) -> list[Problem]:
 
 # the line, and the beginning of the line that the problem tells
 UNBUILT = [
-    ("ip nat inside source list 1 pool P", "ip nat inside source list 1 pool P"),
     ("ip nat inside source list 1 pool P reversible overload", "ip nat inside source list 1"),
     ("ip nat inside source list 1 pool P overload extended", "ip nat inside source list 1"),
     ("ip nat inside source list 1 pool P redundancy H mapping-id 1 overload", "ip nat inside source list 1"),
-    ("ip nat inside source list 1 interface out0 overload", "ip nat inside source list 1"),
-    ("ip nat inside source route-map R pool P overload", "ip nat inside source route-map R"),
-    ("ip nat inside destination list 1 pool P", "ip nat inside destination"),
-    ("ip nat outside source list 1 pool P", "ip nat outside source list"),
-    (f"{STATIC} 10.0.0.9 203.0.113.20", f"{STATIC} 10.0.0.9"),
-    (f"{STATIC} tcp 10.0.0.9 80 203.0.113.20 80", f"{STATIC} tcp"),
-    (f"{STATIC} network 10.0.0.0 203.0.113.0 /24", f"{STATIC} network"),
-    ("ip nat outside source static 198.51.100.9 10.9.9.9", "ip nat outside source static"),
+    ("ip nat inside source list 1 interface out0", "ip nat inside source list 1"),
+    ("ip nat outside source list 1 pool P add-route", "ip nat outside source list"),
+    (f"{STATIC} 10.0.0.9 203.0.113.20 redundancy H", f"{STATIC} 10.0.0.9"),
+    ("ip nat outside source static 198.51.100.9 10.9.9.9 add-route", "ip nat outside source static"),
     ("ip nat pool P 203.0.113.1 203.0.113.9 prefix-length 24 add-route", "ip nat pool P"),
-    ("ip nat pool P 203.0.113.1 203.0.113.9 prefix-length 24 type rotary", "ip nat pool P"),
-    ("ip nat pool P 203.0.113.1 203.0.113.9 prefix-length 24 type match-host", "ip nat pool P"),
-    ("ip nat translation timeout 60", "ip nat translation timeout"),
     ("ip nat translation dns-timeout 30", "ip nat translation dns-timeout"),
     ("ip nat translation pptp-timeout never", "ip nat translation pptp-timeout"),
     ("ip nat translation routemap-entry-timeout 30", "ip nat translation routemap-entry-timeout"),
@@ -70,6 +59,20 @@ def test_it_is_refused(line: str, where: str) -> None:
         RULE,
         "ip nat inside source list 1 pool P mapping-id 10 overload",
         "ip nat pool P 203.0.113.1 203.0.113.9 prefix-length 24",
+        "ip nat inside source list 1 pool P",
+        "ip nat inside source route-map R pool P reversible",
+        "ip nat inside source list 1 interface out0 overload",
+        "ip nat inside destination list 1 pool P",
+        "ip nat outside source list 1 pool P",
+        f"{STATIC} 10.0.0.9 203.0.113.20 mapping-id 10 extendable no-alias no-payload",
+        f"{STATIC} tcp 10.0.0.9 80 203.0.113.20 8080",
+        f"{STATIC} tcp 10.0.0.9 80 interface out0 8080",
+        f"{STATIC} 10.0.0.9 203.0.113.20 route-map R reversible",
+        f"{STATIC} network 10.0.0.0 203.0.113.0 /24",
+        "ip nat outside source static 198.51.100.9 10.9.9.9",
+        "ip nat pool P 203.0.113.1 203.0.113.9 prefix-length 24 type rotary",
+        "ip nat pool P 203.0.113.1 203.0.113.9 prefix-length 24 type match-host",
+        "ip nat translation timeout 60",
         "ip nat pool P netmask 255.255.255.0",
         *(
             f"ip nat translation {word}-timeout 77"
@@ -78,6 +81,7 @@ def test_it_is_refused(line: str, where: str) -> None:
         "ip nat translation udp-timeout never",
         "ip nat translation dns-timeout 60",
         "ip nat filtering address-dependent",
+        "no ip nat settings pap",
         "no ip nat service ftp",
         "no ip nat tun offload",
         "ip nat tun queue-length 500",
@@ -87,18 +91,48 @@ def test_what_is_carried_out_is_not(line: str) -> None:
     assert refused(line) == []
 
 
-def test_an_extended_list_is_more_than_the_translator_looks_at() -> None:
-    configuration = read_configuration(f"{RULE}\n", "test")[0]
-    standard = replace(configuration, access_lists=(AccessList(name="1"),))
-    assert list(unbuilt_lists(standard)) == []
-    extended = replace(configuration, access_lists=(AccessList(name="1", kind=ListKind.EXTENDED),))
-    (problem,) = unbuilt_lists(extended)
-    assert "extended lists" in problem.what
-    assert problem.where == RULE
+LISTS = """\
+access-list 1 permit 10.0.0.0 0.0.0.255
+access-list 2 permit 10.0.0.0 0.0.0.255 log
+access-list 100 permit tcp any any eq 80
+interface out0
+ ip nat outside
+"""
+OTHER = "interface out1\n ip nat outside\n"
+MAP = "route-map R permit 10\n match "
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "what"),
+    [
+        ("ip nat inside source list 2 pool P overload", "ip nat inside source list 2", "log"),
+        (f"{MAP}ip address 1 2\nip nat inside source route-map R pool P overload", "route-map R", "log"),
+        (
+            f"{OTHER}{MAP}interface out0\n{STATIC} 10.0.0.9 203.0.113.20 route-map R",
+            "route-map R permit 10",
+            "several outside interfaces",
+        ),
+    ],
+)
+def test_what_of_lists_and_route_maps_is_refused(text: str, where: str, what: str) -> None:
+    configuration = read_configuration(f"{LISTS}{text}\n", "test")[0]
+    (problem,) = unbuilt_lists(configuration)
+    assert problem.where.startswith(where)
+    assert what in problem.what
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ip nat inside source list 100 pool P overload",
+        f"{MAP}interface out0\nip nat inside source route-map R pool P overload",
+        f"{MAP}ip address 2",
+    ],
+)
+def test_what_of_them_is_not(text: str) -> None:
+    assert list(unbuilt_lists(read_configuration(f"{LISTS}{text}\n", "test")[0])) == []
 
 
 def test_it_is_part_of_verifying() -> None:
-    configuration = read_configuration(f"{STATIC} 10.0.0.9 203.0.113.20\n", "test")[0]
-    assert [one.what for one in verify(configuration)] == [
-        "this version does not translate by static rules yet"
-    ]
+    configuration = read_configuration(f"{STATIC} 10.0.0.9 203.0.113.20 redundancy H\n", "test")[0]
+    assert [one.what for one in verify(configuration)] == ["this version does not follow an HSRP group yet"]

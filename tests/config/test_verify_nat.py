@@ -12,6 +12,7 @@ BASE = """\
 interface out0
  ip nat outside
 ip nat pool P 203.0.113.10 203.0.113.20 prefix-length 24
+ip nat pool TURNS 10.0.9.1 10.0.9.3 prefix-length 24 type rotary
 access-list 1 permit 10.0.0.0 0.255.255.255
 """
 RULE = "ip nat inside source list 1 pool P overload"
@@ -35,7 +36,7 @@ NAMES = [
     ("ip nat inside source list 1 pool Q overload", "there is no pool Q"),
     ("ip nat inside source list 1 interface out1 overload", "interface out1 is not an outside interface"),
     ("ip nat inside source route-map R pool P overload", "there is no route-map R"),
-    ("ip nat inside destination list 3 pool P", "there is no access list 3"),
+    ("ip nat inside destination list 3 pool TURNS", "there is no access list 3"),
     ("ip nat outside source list 3 pool P", "there is no access list 3"),
     (
         "ip nat inside source list 1 pool P mapping-id 10 overload",
@@ -50,6 +51,8 @@ NAMES = [
 ]
 CONTRADICTIONS = [
     ("ip nat inside source list 1 pool P extended", "there is no overload"),
+    ("ip nat inside destination list 1 pool P", "pools of type rotary, and P is none"),
+    (RULE.replace("pool P", "pool TURNS"), "TURNS is of type rotary"),
     (f"{STATIC} 10.0.0.9 203.0.113.30 reversible", "reversible belongs to a route-map"),
     (f"{STATIC} network 10.0.0.5 203.0.113.64 /28", "10.0.0.5 is no network of this length: 10.0.0.0/28 is"),
     (f"{STATIC} network 10.0.0.0 203.0.113.65 /28", "203.0.113.65 is no network of this length"),
@@ -147,3 +150,12 @@ def test_an_address_of_its_own_is_told_by_its_span() -> None:
     (problem,) = problems(*both)
     assert "overlaps with the static rule of 10.1.0.0 (203.0.113.32 to 203.0.113.47)" in problem.what
     assert problem.where == both[0]
+
+
+@pytest.mark.parametrize(
+    "other", ["ip nat inside source list 2 pool P", "ip nat outside source list 2 pool P"]
+)
+def test_a_pool_is_for_one_thing(other: str) -> None:
+    (problem,) = problems(RULE, "access-list 2 permit any", other)
+    assert problem.what == "pool P is for inside hosts that share addresses already, in the rule of list 1"
+    assert problem.where == other

@@ -48,6 +48,7 @@ def test_an_icmp_query_shows_both_identifiers() -> None:
     (row,) = report.translations(network.routers[1].device)
     assert row is not None
     assert row.inside_local == Endpoint("10.0.0.5", 77)
+    assert row.inside_global is not None
     assert row.inside_global.port == sent["ICMP"].id
     assert (row.outside_local, row.outside_global) == (
         Endpoint(SERVER, 77),

@@ -54,7 +54,9 @@ def test_entries_are_counted_by_rule_and_pool(network: Network) -> None:
     assert (rule.number, rule.kind, rule.access_list, rule.pool, rule.mapping_id, rule.references) == (
         *(1, "inside source", "1", pool.name, 10, 4),
     )
-    used = {row.inside_global.address for row in report.translations(router.device) if row is not None}
+    used = {
+        row.inside_global.address for row in report.translations(router.device) if row and row.inside_global
+    }
     assert (pool.addresses, pool.allocated, pool.misses) == (4, len(used), 0)
     assert pool.ranges == (("203.0.113.10", "203.0.113.13"),)
 

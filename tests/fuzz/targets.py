@@ -19,6 +19,7 @@ from snat.wire.actions import Action, Applied, Error
 from snat.wire.errors import ErrorCode, WireError
 from snat.wire.framing import Framing
 from snat.wire.header import MAXIMUM_MESSAGE, SIZE, HeaderFlag, Message, encode
+from tests.fuzz.frames import arbitrary, real_packets, translator
 from tests.fuzz.lies import device, lies_of_vectors
 from tests.fuzz.script import Script, Speaker
 from tests.session.ends import HOLD_TIME, greeting
@@ -285,4 +286,5 @@ TARGETS: Final = {
     "device": Target(
         run=device, corpus=lies_of_vectors, generate=lambda dice: dice.randbytes(dice.choice((30, 100, 300)))
     ),
+    "translator": Target(run=translator, corpus=real_packets, generate=arbitrary),
 }

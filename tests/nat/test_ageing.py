@@ -88,3 +88,14 @@ def test_a_deadline_that_has_passed_is_due_within_the_granularity(late: float) -
     assert wheel.due(110.0, 10) == []
     wheel.put(b"old", 110.0 - late)
     assert wheel.due(111.0, 10) == [b"old"]
+
+
+def test_a_leap_of_many_years_takes_no_longer() -> None:
+    """A capture begins decades after zero; a loop over its seconds would not end in this test's time."""
+    wheel = Wheel(0.0)
+    wheel.put(b"early", 5.0)
+    wheel.put(b"late", 1.8e12 + 7.0)
+    assert wheel.due(1.8e12, 10) == [b"early"]
+    assert wheel.due(1.8e12 + 6.0, 10) == []
+    assert wheel.due(1.8e12 + 9.0, 10) == [b"late"]
+    assert wheel.next_deadline() == float("inf")

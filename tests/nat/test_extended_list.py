@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from snat.config.model import AccessLine, AccessList, ListKind, Ports
-from snat.device.translation import access_list_of
+from snat.device.conditions import access_list_of
 from snat.nat.access_list import NO_PORT, PortRange
 from tests.cli.places import made
 from tests.cli.strategies import BITS, lines

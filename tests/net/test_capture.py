@@ -12,24 +12,24 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scapy.layers.inet import IP, UDP
+from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import ARP, CookedLinux, Dot1Q, Ether
 from scapy.packet import Raw
 from scapy.utils import PcapWriter, RawPcapReader
-from snat.net.pcap import (
-    READY_INTERVAL,
+from twisted.internet.task import Clock
+
+from snat.net.capture_frame import (
     SNAP_LENGTH_LIMIT,
     CaptureCounters,
     CapturedPacket,
     CaptureError,
-    CapturePort,
-    CaptureReader,
-    CaptureWriter,
     LinkType,
 )
-from twisted.internet.task import Clock
-
+from snat.net.capture_pieces import PIECE
+from snat.net.capture_read import CaptureReader
+from snat.net.capture_write import CaptureWriter
+from snat.net.replay import READY_INTERVAL, CapturePort
 from snat.net.tun import READS_PER_TURN as BATCH
 
 MAGICS = {(">", 1000): 0xA1B2C3D4, ("<", 1000): 0xA1B2C3D4, (">", 1): 0xA1B23C4D, ("<", 1): 0xA1B23C4D}
@@ -71,12 +71,14 @@ def test_both_byte_orders_and_both_units_of_time(order: str, unit: int) -> None:
         (LinkType.ETHERNET, ETHERNET[:12] + bytes.fromhex("88a8 0064 8100 0065 0800")),
         (LinkType.LINUX_SLL, bytes.fromhex("0000 0001 0006 0200000000010000 0800")),
         (LinkType.LINUX_SLL, bytes.fromhex("0000 0001 0006 0200000000010000 8100 0064 0800")),
+        (LinkType.LINUX_SLL2, bytes.fromhex("0800 0000 00000003 0001 00 06 0200000000010000")),
+        (LinkType.LINUX_SLL2, bytes.fromhex("8100 0000 00000003 0001 00 06 0200000000010000 0064 0800")),
     ],
 )
 def test_the_packet_is_found_behind_each_link_header(link_type: LinkType, header: bytes) -> None:
-    ((_, frame, start, end),), counters = read(capture([header + UDP_PACKET + b"padding"], link_type))
-    assert frame[:start] == header
-    assert frame[start:end] == UDP_PACKET
+    (packet,), counters = read(capture([header + UDP_PACKET + b"padding"], link_type))
+    assert packet.link_header == header
+    assert packet.packet == UDP_PACKET
     assert counters == CaptureCounters(records=1, packets=1)
 
 
@@ -117,13 +119,42 @@ def test_an_impossible_fraction_of_a_second_is_malformed() -> None:
     assert read(bytes(data)) == ([], CaptureCounters(records=1, malformed=1))
 
 
-@pytest.mark.parametrize("length", [0, 13, 14, 20, 34, len(ETHERNET + UDP_PACKET) - 1])
-def test_a_snapped_packet_is_passed_over(length: int) -> None:
+@pytest.mark.parametrize("length", [0, 13, 14, 20, 34, 41])
+def test_a_packet_without_whole_headers_is_passed_over(length: int) -> None:
     frame = (ETHERNET + UDP_PACKET)[:length]
     assert read(capture([frame], LinkType.ETHERNET, snapped=9)) == (
         [],
-        CaptureCounters(records=1, snapped=1),
+        CaptureCounters(records=1, snapped_headers=1),
     )
+
+
+@pytest.mark.parametrize("length", [42, len(ETHERNET + UDP_PACKET) - 1])
+def test_a_snapped_packet_with_whole_headers_is_there(length: int) -> None:
+    frame = (ETHERNET + UDP_PACKET)[:length]
+    (packet,), counters = read(capture([frame], LinkType.ETHERNET, snapped=9))
+    assert packet.packet == UDP_PACKET[: length - 14]
+    assert packet.length == len(UDP_PACKET)
+    assert counters == CaptureCounters(records=1, packets=1, snapped=1)
+
+
+SNAPPED = {
+    "a segment without all of its header": (bytes(IP(dst="192.0.2.1") / TCP() / Raw(b"x" * 9))[:39], 0),
+    "a segment": (bytes(IP(dst="192.0.2.1") / TCP() / Raw(b"x" * 9))[:40], 1),
+    "a query": (bytes(IP(dst="192.0.2.1") / ICMP() / Raw(b"x" * 9))[:28], 1),
+    "an ICMP error, of which all is rewritten": (
+        bytes(IP(dst="192.0.2.1") / ICMP(type=3) / IP() / UDP())[:50],
+        0,
+    ),
+    "a later fragment": (bytes(IP(dst="192.0.2.1", proto=6, frag=9) / Raw(b"x" * 9))[:20], 1),
+    "another protocol": (bytes(IP(dst="192.0.2.1", proto=47) / Raw(b"x" * 9))[:20], 1),
+}
+
+
+@pytest.mark.parametrize(("packet", "there"), SNAPPED.values(), ids=SNAPPED)
+def test_what_must_be_there_of_a_snapped_packet(packet: bytes, there: int) -> None:
+    packets, counters = read(capture([packet], snapped=9))
+    assert len(packets) == there
+    assert (counters.snapped, counters.snapped_headers) == (there, 1 - there)
 
 
 def test_a_frame_snapped_in_its_padding_is_whole() -> None:
@@ -149,9 +180,10 @@ def test_a_file_without_records() -> None:
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        (b"", "capture, byte 0: is not a pcap file; give one that tcpdump -w wrote"),
-        (b"#!/bin/sh", "byte 0: is not a pcap file"),
-        (bytes.fromhex("0a0d0d0a") + bytes(20), "byte 0: is a pcapng file; convert it: editcap -F pcap"),
+        (b"", "capture, byte 0: is no pcap or pcapng file; give one that tcpdump -w or Wireshark wrote"),
+        (b"#!/bin/sh", "byte 0: is no pcap or pcapng file"),
+        (b"\x1f\x8b\x08\x00", "byte 0: is compressed; unpack it: zcat"),
+        (bytes.fromhex("0a0d0d0a") + bytes(24), "byte 0: a section of no byte order; the file is damaged"),
         (capture([])[:23], "byte 4: ends within the file header"),
         (capture([])[:4] + b"\x01" + capture([])[5:], r"byte 4: has format version 1\.4"),
         (capture([], 127), r"byte 20: has link type 127; capture with one of: ethernet \(1\), raw \(101\)"),
@@ -174,7 +206,7 @@ class Untouchable(io.BytesIO):
 
     def read(self, size: int | None = -1, /) -> bytes:
         assert size is not None
-        assert 0 <= size <= SNAP_LENGTH_LIMIT
+        assert 0 <= size <= SNAP_LENGTH_LIMIT + PIECE
         return super().read(size)
 
 
@@ -191,7 +223,7 @@ def test_a_length_is_not_believed_before_it_is_checked(length: int) -> None:
 
 def test_the_longest_frame_is_read() -> None:
     packets, _ = read(capture([UDP_PACKET + bytes(SNAP_LENGTH_LIMIT - len(UDP_PACKET))]))
-    assert packets[0].end == len(UDP_PACKET)
+    assert packets[0].packet == UDP_PACKET
 
 
 def test_bits_about_the_frame_check_sequence_are_no_link_type() -> None:
@@ -202,9 +234,9 @@ def test_bits_about_the_frame_check_sequence_are_no_link_type() -> None:
 @given(st.binary(max_size=300), st.sampled_from(LinkType))
 def test_any_frame_is_counted_once_and_raises_nothing(frame: bytes, link_type: LinkType) -> None:
     packets, counters = read(capture([frame], link_type))
-    told = counters.packets + counters.other_protocols + counters.snapped + counters.malformed
+    told = counters.packets + counters.other_protocols + counters.snapped_headers + counters.malformed
     assert (counters.records, told) == (1, 1)
-    assert all(start + 20 <= end <= len(frame) for _, frame, start, end in packets)
+    assert all(len(one.packet) >= 20 and one.end <= len(one.data) for one in packets)
 
 
 @given(st.binary(max_size=200))
@@ -218,7 +250,7 @@ def test_any_bytes_after_the_header_end_or_are_damage(data: bytes) -> None:
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     path = tmp_path / "long.pcap"
-    path.write_bytes(capture([]) + capture([UDP_PACKET + bytes(1000)])[24:] * 4000)
+    path.write_bytes(capture([]) + capture([UDP_PACKET + bytes(1000)])[24:] * 8000)
     with path.open("rb") as file:
         reader = CaptureReader(file)
         tracemalloc.start()
@@ -227,9 +259,9 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
-    assert number == 4000
-    assert path.stat().st_size > 4_000_000
-    assert peak < 100_000
+    assert number == 8000
+    assert path.stat().st_size > 8_000_000
+    assert peak < 8 * PIECE
 
 
 # Writing
@@ -239,16 +271,19 @@ def test_what_is_written_is_read_again() -> None:
     file = io.BytesIO()
     writer = CaptureWriter(file, LinkType.ETHERNET, nanoseconds=True)
     writer.write(1_700_000_000_123_456_789, memoryview(UDP_PACKET), ETHERNET)
-    ((time_ns, frame, start, end),), _ = read(file.getvalue())
-    assert time_ns == 1_700_000_000_123_456_789
-    assert (frame[:start], frame[start:end]) == (ETHERNET, UDP_PACKET)
+    writer.flush()
+    (packet,), _ = read(file.getvalue())
+    assert packet.time_ns == 1_700_000_000_123_456_789
+    assert (packet.link_header, packet.packet) == (ETHERNET, UDP_PACKET)
 
 
 def test_a_raw_capture_drops_link_headers() -> None:
     file = io.BytesIO()
-    CaptureWriter(file).write(1999, UDP_PACKET, ETHERNET)
-    ((time_ns, frame, start, _),), _ = read(file.getvalue())
-    assert (time_ns, frame, start) == (1000, UDP_PACKET, 0)
+    writer = CaptureWriter(file)
+    writer.write(1999, UDP_PACKET, ETHERNET)
+    writer.flush()
+    (packet,), _ = read(file.getvalue())
+    assert (packet.time_ns, packet.packet, packet.link_header) == (1000, UDP_PACKET, b"")
 
 
 def test_an_ethernet_capture_wants_link_headers() -> None:
@@ -258,13 +293,14 @@ def test_an_ethernet_capture_wants_link_headers() -> None:
 
 
 @pytest.mark.parametrize("link_type", LinkType)
-@pytest.mark.parametrize("unit", [1, 1000])
-def test_a_writer_like_its_reader(link_type: LinkType, unit: int) -> None:
-    reader = CaptureReader(io.BytesIO(capture([], link_type, unit=unit)))
+@pytest.mark.parametrize(("order", "unit"), MAGICS)
+def test_a_writer_like_its_reader(link_type: LinkType, order: str, unit: int) -> None:
+    reader = CaptureReader(io.BytesIO(capture([], link_type, order, unit)))
     file = io.BytesIO()
     CaptureWriter.like(file, reader).flush()
     again = CaptureReader(io.BytesIO(file.getvalue()))
-    assert (again.link_type, again.nanoseconds) == (link_type, unit == 1)
+    assert again.format.interfaces == reader.format.interfaces
+    assert again.format.order == order
 
 
 # scapy as the oracle
@@ -293,12 +329,10 @@ def test_what_scapy_writes_is_read_as_scapy_reads_it(
     with PcapWriter(str(path), linktype=int(link_type), endianness=endianness, nano=nano) as writer:
         for frame in frames:
             writer.write(frame)
-    expected = [
-        (int(frame.time * 4) * 250_000_000, bytes(frame), bytes(frame[IP])) for frame in frames if IP in frame
-    ]
+    expected = [(int(frame.time * 4) * 250_000_000, bytes(frame[IP])) for frame in frames if IP in frame]
     with path.open("rb") as file:
         packets = list(CaptureReader(file))
-    assert [(time_ns, frame, frame[start:end]) for time_ns, frame, start, end in packets] == expected
+    assert [(one.time_ns, one.packet) for one in packets] == expected
 
 
 @pytest.mark.parametrize("link_type", SCAPY_FRAMES)
@@ -308,14 +342,15 @@ def test_scapy_reads_what_is_written(tmp_path: Path, link_type: LinkType, nanose
     packets, _ = read(capture([bytes(frame) for frame in SCAPY_FRAMES[link_type]], link_type))
     with path.open("wb") as file:
         writer = CaptureWriter(file, link_type, nanoseconds=nanoseconds)
-        for time_ns, frame, start, end in packets:
-            writer.write(time_ns, frame[start:end], frame[:start])
+        for packet in packets:
+            writer.write(packet.time_ns, packet.packet, packet.link_header)
+        writer.flush()
     with RawPcapReader(str(path)) as reader:
         assert (reader.linktype, reader.nano) == (link_type, nanoseconds)
         read_again = [(data, meta.sec, meta.usec) for data, meta in reader]
     fraction = 500_000 if nanoseconds else 500
     assert read_again == [
-        (packet.frame[: packet.end], packet.time_ns // 10**9, fraction) for packet in packets
+        (packet.data[packet.frame : packet.end], packet.time_ns // 10**9, fraction) for packet in packets
     ]
 
 
@@ -325,7 +360,9 @@ def test_scapy_reads_what_is_written(tmp_path: Path, link_type: LinkType, nanose
 class Replay:
     """A capture port on a virtual clock, and a translator that records and rewrites."""
 
-    def __init__(self, frames: list[bytes], link_type: LinkType = LinkType.RAW) -> None:
+    def __init__(
+        self, frames: list[bytes], link_type: LinkType = LinkType.RAW, *, realtime: bool = False
+    ) -> None:
         self.clock = Clock()
         self.ready = True
         self.passes: Callable[[bytes], bool] = lambda packet: True
@@ -340,7 +377,8 @@ class Replay:
             self.received,
             lambda: self.batches.append(len(self.seen)),
             lambda: self.ready,
-            from_outside=lambda destination: destination == bytes([203, 0, 113, 1]),
+            from_outside=lambda packet: packet.packet[16:20] == bytes([203, 0, 113, 1]),
+            realtime=realtime,
         )
         self.results: list[Any] = []
         self.port.finished.addBoth(self.results.append)
@@ -361,7 +399,8 @@ class Replay:
                 call.func(*call.args, **call.kw)
 
     def written(self) -> Iterator[bytes]:
-        return (frame for _, frame, _, _ in CaptureReader(io.BytesIO(self.output.getvalue())))
+        reader = CaptureReader(io.BytesIO(self.output.getvalue()))
+        return (one.data[one.frame : one.end] for one in reader)
 
 
 INBOUND = bytes(IP(src="192.0.2.1", dst="203.0.113.1") / UDP(sport=53, dport=5000))
@@ -455,9 +494,9 @@ def test_a_damaged_capture_fails_the_replay_after_what_was_whole() -> None:
     data = capture([UDP_PACKET]) + b"\xff" * 16
     replay.port._reader = CaptureReader(io.BytesIO(data))
     replay.port.start()
-    replay.run()
+    replay.run(2)
     assert replay.results[0].check(CaptureError)
-    assert replay.batches == [1]
+    assert replay.batches == [1, 1]
     assert len(list(replay.written())) == 1
     assert replay.clock.getDelayedCalls() == []
 
@@ -495,3 +534,29 @@ def test_a_finished_replay_does_not_start_again() -> None:
     replay.port.stop()
     replay.port.start()
     assert replay.clock.getDelayedCalls() == []
+
+
+def test_a_replay_in_real_time_keeps_the_distances() -> None:
+    """The frames are a second apart."""
+    replay = Replay([UDP_PACKET] * 3, realtime=True)
+    replay.port.start()
+    replay.run()
+    assert len(replay.seen) == 1
+    assert len(list(replay.written())) == 1  # whoever looks meanwhile sees it
+    replay.clock.advance(0.9)
+    assert len(replay.seen) == 1
+    replay.clock.advance(0.1)
+    assert len(replay.seen) == 2
+    replay.clock.advance(1.0)
+    assert replay.results == [None]
+    assert len(replay.seen) == 3
+
+
+def test_a_snapped_packet_is_written_as_short_as_it_came() -> None:
+    replay = Replay([])
+    reader = CaptureReader(io.BytesIO(capture([UDP_PACKET[:30]], snapped=6)))
+    replay.port._reader, replay.port._writer = reader, CaptureWriter.like(replay.output, reader)
+    replay.port.start()
+    replay.run()
+    assert [len(frame) for frame in replay.written()] == [30]
+    assert struct.unpack("<II", replay.output.getvalue()[32:40]) == (30, len(UDP_PACKET))

@@ -25,10 +25,11 @@ from snat.config.model import (
     Stateful,
     VirtualAddress,
 )
+from snat.config.networks import global_networks
 from snat.config.refused import ConfigurationRefused
 from snat.device.device import Device
 from snat.net import datapath
-from snat.net.datapath import CAPTURE_TTL_STEP, CapturePath, TunPath, kernel_plan, pool_networks
+from snat.net.datapath import CAPTURE_TTL_STEP, CapturePath, TunPath, kernel_plan
 from snat.net.gratuitous_arp import GratuitousArpCounters
 from snat.net.host_plan import HostPlan
 from snat.net.kernel_plan import INSIDE_TUN, OUTSIDE_TUN, KernelPlan
@@ -42,7 +43,7 @@ from tests.net.memory import Log, Reactor
 from tests.simulation.network import MAPPING, POOL, configuration
 
 GATEWAY = (IPv4Address("10.0.0.1"), "in0")
-SHARED = pool_networks(configuration(1, ConfiguredRole.PRIMARY, ()))
+SHARED = global_networks(configuration(1, ConfiguredRole.PRIMARY, ()))
 LOCAL = (IPv4Network("198.51.100.8/32"),)
 INTERFACES = (Interface(name="in0", side=Side.INSIDE), Interface(name="out0", side=Side.OUTSIDE))
 
@@ -479,7 +480,7 @@ def test_what_is_no_capture_is_reported_and_the_target_is_not_touched(
     replay.manage()
     replay.path.start()
     (line,) = log.lines("replay of")
-    assert "is not a pcap file" in line
+    assert "is no pcap or pcapng file" in line
     assert replay.target.read_bytes() == b"precious"
     replay.path.stop()
     assert reactor.waiting == []
@@ -523,22 +524,12 @@ def test_fragments_that_waited_are_in_the_capture_after_the_first(replay: Replay
     replay.path.stop()
 
 
-def test_other_pools_count_after_a_configuration(replay: Replay) -> None:
-    assert not replay.path._from_outside(IPv4Address("192.0.2.1").packed)
-    pool = Pool(
-        name="P", ranges=(AddressRange(IPv4Address("192.0.2.1"), IPv4Address("192.0.2.1")),), prefix_length=24
-    )
-    replay.path.configure(replace(replay.device.configuration, pools=(pool,)), ())
-    assert replay.path._from_outside(IPv4Address("192.0.2.1").packed)
-    assert not replay.path._from_outside(IPv4Address(POOL[0]).packed)
-
-
 def test_pools_are_those_of_the_mappings_asked_for() -> None:
     made = routed()
-    assert pool_networks(made) == (*SHARED, *LOCAL)
-    assert pool_networks(made, {MAPPING}) == SHARED
-    assert pool_networks(made, {0}) == LOCAL
-    assert pool_networks(made, set()) == ()
+    assert global_networks(made) == (*SHARED, *LOCAL)
+    assert global_networks(made, {MAPPING}) == SHARED
+    assert global_networks(made, {0}) == LOCAL
+    assert global_networks(made, set()) == ()
 
 
 def test_a_verdict_that_drops_is_false() -> None:

@@ -12,7 +12,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel
 
 from snat.config.access import AccessLine, AccessList, Ports
-from snat.config.model import Configuration, ConfiguredRole, DynamicRule, Nat
+from snat.config.model import Configuration, ConfiguredRole, DynamicRule, Nat, StaticRule
 from snat.device.device import Device
 from snat.device.listed import permits
 from snat.net.debugging import LINES_A_SECOND, Debugging
@@ -288,6 +288,19 @@ def test_entries_are_told_when_they_are_made_and_when_they_end(log: Log) -> None
     scene.entries.configure(Nat())
     scene.send(echo(INSIDE, OUTSIDE, 9))
     assert len(told(log)) == 2
+
+
+def test_entries_of_static_rules_are_not_told(log: Log) -> None:
+    scene = Scene()
+    scene.entries.configure(Nat(log_translations=True))
+    static = StaticRule(local=IPv4Address(INSIDE), global_=IPv4Address("192.0.2.77"))
+    changed = replace(scene.configuration, static_rules=(static,))
+    for configured in (changed, scene.configuration):
+        scene.device.configure(configured, 1.0)
+    assert told(log) == []
+    scene.device.configure(changed, 1.0)
+    scene.send(udp(INSIDE, 40000, OUTSIDE, 53))
+    assert [line.split()[2] for _, line in told(log)] == ["192.0.2.77:40000"]
 
 
 def test_bind_only_tells_of_the_first_flow_of_an_endpoint_and_of_the_last(log: Log) -> None:

@@ -25,7 +25,7 @@ def ready(reactor: Reactor, tmp_path: Path, authority: Path) -> tuple[Member, Me
 def one_flow(member: Member) -> Selection:
     row = next(row for row in member.service.nat.translations() if row is not None)
     local, global_ = (
-        Place(IPv4Address(one.address), one.port) for one in (row.inside_local, row.inside_global)
+        Place(IPv4Address(one.address), one.port) for one in (row.inside_local, row.inside_global) if one
     )
     return Selection(protocol=row.protocol, inside_local=local, inside_global=global_)
 

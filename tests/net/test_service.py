@@ -847,6 +847,7 @@ def test_statistics_name_every_subject(ready: tuple[Member, Member]) -> None:
     subjects = ready[0].service.statistics().counters
     assert {
         "translate",
+        "own_errors",
         "feeds",
         "links",
         "table",

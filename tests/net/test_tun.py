@@ -26,8 +26,11 @@ from snat.net.tun import (
     Offload,
     Tun,
     open_tun,
+    queue_drops,
     set_offload,
 )
+from snat.translate.offload import GSO_TCPV4, VIRTIO
+from tests.packets import tcp
 
 HEADER = bytes(VNET_HEADER)
 
@@ -167,6 +170,68 @@ def test_every_failed_write_has_its_counter(
     device.tun.write(HEADER)
     monkeypatch.undo()
     assert {name: value for name, value in asdict(device.tun.counters).items() if value} == {counter: 1}
+
+
+SUPER_PACKET = VIRTIO.pack(1, GSO_TCPV4, 0, 100, 20, 16) + bytes(
+    tcp("10.0.0.1", 5, "10.0.0.2", 80, "PA", bytes(250))
+)
+
+
+def refusing(answers: dict[bool, int]) -> Callable[[int, bytes], int]:
+    """A kernel that refuses packets with a virtio header, or without, by these errors."""
+
+    def write(_fd: int, data: bytes) -> int:
+        if number := answers.get(any(data[:VNET_HEADER])):
+            raise OSError(number, os.strerror(number))
+        return len(data)
+
+    return write
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_a_super_packet_the_kernel_refuses_is_cut(
+    device: Device, monkeypatch: pytest.MonkeyPatch, kind: Callable[[bytes], bytes]
+) -> None:
+    monkeypatch.setattr(os, "write", refusing({True: errno.EINVAL}))
+    device.tun.write(kind(SUPER_PACKET))
+    monkeypatch.undo()
+    counters = {name: value for name, value in asdict(device.tun.counters).items() if value}
+    assert counters == {"packets_out": 3, "bytes_out": 3 * 50 + 250, "cut": 1}
+
+
+@pytest.mark.parametrize(
+    ("data", "answers", "counted"),
+    [
+        (SUPER_PACKET[:100], {True: errno.EINVAL}, {"dropped_refused": 1}),
+        (SUPER_PACKET, {True: errno.EINVAL, False: errno.EINVAL}, {"cut": 1, "dropped_refused": 3}),
+        (SUPER_PACKET, {True: errno.EINVAL, False: errno.EAGAIN}, {"cut": 1, "dropped_full": 3}),
+        (SUPER_PACKET, {True: errno.EAGAIN}, {"dropped_full": 1}),
+    ],
+    ids=["it is malformed", "segments are refused too", "no room for segments", "no room for it"],
+)
+def test_what_cannot_be_written_even_in_pieces_is_counted(
+    device: Device,
+    monkeypatch: pytest.MonkeyPatch,
+    data: bytes,
+    answers: dict[bool, int],
+    counted: dict[str, int],
+) -> None:
+    monkeypatch.setattr(os, "write", refusing(answers))
+    device.tun.write(data)
+    monkeypatch.undo()
+    assert {name: value for name, value in asdict(device.tun.counters).items() if value} == counted
+
+
+def test_what_the_queue_had_no_room_for_is_read_from_the_kernels_own_count(tmp_path: Path) -> None:
+    told = tmp_path / "dev"
+    told.write_text(
+        "Inter-|   Receive                                                |  Transmit\n"
+        " face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo\n"
+        "    lo:       1  2    0    3    0     0   0  0  5   6    7  8    9     0  0  0\n"
+        "snat-i:123456789  2    0    3    0     0   0  0  5   6    7  4000    9     0  0  0\n"
+    )
+    assert queue_drops(told) == {"lo": 8, "snat-i": 4000}
+    assert "lo" in queue_drops()
 
 
 def test_reads_only_between_start_and_stop(device: Device) -> None:

@@ -147,7 +147,10 @@ def test_deletes_that_are_not_sent_are_found(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_ports_that_are_given_twice_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Pool, "allocate", lambda self, _protocol, host, *_: (self.address_for(host), 5000))
+    def always_the_same(pool: Pool, protocol: int, host: bytes, *_: object) -> bytes:
+        return bytes((protocol,)) + (pool.address_for(host) or b"") + (5000).to_bytes(2, "big")
+
+    monkeypatch.setattr(Pool, "allocate", always_the_same)
     assert "have the same outside keys" in broken(range(10))
 
 

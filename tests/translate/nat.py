@@ -32,8 +32,8 @@ OTHERS = {
 }
 """What becomes of entries, and of packets that came earlier."""
 OUTCOMES = [one.name for one in fields(TranslateCounters) if one.name not in OTHERS]
-"""What can become of a packet; all but four are reasons to drop it, now or until more is known."""
-TRANSLATED = ("hits", "slow", "passed", "fragments")
+"""What can become of a packet; all but those are reasons to drop it, now or until more is known."""
+TRANSLATED = ("hits", "slow", "passed", "fragments", "icmp_errors", "icmp_bad_quote")
 
 
 def permit(network: str, decision: bool = True) -> Line:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption_RR
+from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption, IPOption_RR
 from scapy.layers.inet6 import IPv6
 from scapy.packet import Packet, Raw
 
@@ -11,6 +11,8 @@ from snat.translate.fragments import MOST_FRAGMENTS
 from snat.translate.packet import START
 from snat.translate.translator import Verdict
 from tests.packets import buffer, echo, parse, tcp, udp
+from tests.translate.configured import nat_by
+from tests.translate.errors import error
 from tests.translate.nat import INSIDE, MAPPING, OUTCOMES, TRANSLATED, A, Nat, P, S, endpoint, permit, rules
 
 
@@ -30,6 +32,21 @@ def restrained() -> Nat:
 
 def exhausted() -> Nat:
     return Nat(rules(slots=[]))
+
+
+def without_address() -> Nat:
+    rule = "ip nat inside source list 1 interface out0 overload"
+    return nat_by("interface out0", " no ip address", rule)
+
+
+def renamed() -> Nat:
+    return nat_by(f"ip nat outside source static tcp {S} 80 10.9.9.9 80")
+
+
+def crossed() -> Nat:
+    nat = nat_by(*(f"ip nat inside source static {A} 203.0.113.{last} extendable" for last in (20, 21)))
+    nat.back(udp(S, 4000, "203.0.113.20", 53))
+    return nat
 
 
 def mapped() -> Nat:
@@ -104,7 +121,16 @@ REASONS: list[tuple[str, Callable[[], Nat], Packet | bytes, bool]] = [
     ("fragments_too_many", crumbled, piece(800, b"x"), False),
     ("fragments_refused", refused, piece(2, b"x"), False),
     ("unsupported_protocol", Nat, IP(src=A, dst=S, proto=47) / Raw(bytes(20)), False),
-    ("unsupported_protocol", Nat, IP(src=S, dst=P) / ICMP(type=3, code=4) / bytes(question()), True),
+    ("unsupported_protocol", Nat, IP(src=S, dst=P) / ICMP(type=40) / bytes(question()), True),
+    ("malformed", Nat, IP(src=A, dst=S, options=[IPOption(b"\x94\x09\0\0")]) / UDP(), False),
+    ("icmp_unknown", Nat, error(S, P, udp(P, 5000, S, 53)), True),
+    ("icmp_truncated", mapped, error(S, P, udp(P, 5000, S, 53), most=27), True),
+    ("icmp_checksum", mapped, IP(src=S, dst=P) / ICMP(type=3, code=4, chksum=1) / bytes(question()), True),
+    ("icmp_fragment", mapped, error(S, P, udp(P, 5000, S, 53, frag=1)), True),
+    ("icmp_about_error", mapped, error(S, P, error(P, S, udp(S, 53, P, 5000))), True),
+    ("icmp_misdirected", mapped, error(S, P, question()), True),
+    ("icmp_redirect", mapped, error(S, P, udp(P, 5000, S, 53), 5), True),
+    ("icmp_source_quench", mapped, error(S, P, udp(P, 5000, S, 53), 4), True),
     ("ttl_exceeded", Nat, question(ttl=1), False),
     ("ttl_exceeded", Nat, question(ttl=0), False),
     ("not_managed", unmanaged, question(), False),
@@ -115,6 +141,9 @@ REASONS: list[tuple[str, Callable[[], Nat], Packet | bytes, bool]] = [
     ("unknown_inbound", Nat, udp(S, 53, P, 5000), True),
     ("hairpins", Nat, udp(A, 5000, P, 5000), False),
     ("exhausted", exhausted, question(), False),
+    ("no_address", without_address, question(), False),
+    ("unknown_outbound", renamed, udp(A, 5000, "10.9.9.9", 53), False),
+    ("ambiguous", crossed, udp(S, 4000, "203.0.113.21", 53), True),
     ("not_query", Nat, echo(A, S, 7, reply=True), False),
 ]
 

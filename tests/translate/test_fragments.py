@@ -11,7 +11,7 @@ from random import Random
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scapy.layers.inet import IP, IPOption_NOP, IPOption_RR, defragment, fragment
+from scapy.layers.inet import ICMP, IP, IPOption_NOP, IPOption_RR, defragment, fragment
 from scapy.packet import Packet, Raw
 
 from snat.translate.flows import TranslateCounters
@@ -61,6 +61,11 @@ def cut(packet: Packet, size: int = SIZE) -> list[Packet]:
     return list(fragment(packet, size))
 
 
+def released(nat: Nat) -> list[tuple[Verdict, bytes]]:
+    """What leaves beside a packet that was dropped, but for what its sender is told of that."""
+    return [(where, more) for where, more in nat.translator.more if ICMP not in IP(more[START:])]
+
+
 def through(nat: Nat, packets: Sequence[Packet | bytes], *, from_outside: bool = False) -> list[Packet]:
     """All that leaves, as it is written: a packet, then what was released by it."""
     left = []
@@ -70,7 +75,8 @@ def through(nat: Nat, packets: Sequence[Packet | bytes], *, from_outside: bool =
         if verdict != Verdict.DROP:
             assert verdict == (Verdict.TO_INSIDE if from_outside else Verdict.TO_OUTSIDE)
             left.append(parse(filled, end))
-        for where, more in nat.translator.more:
+        told = nat.translator.more if verdict != Verdict.DROP else released(nat)
+        for where, more in told:
             assert (where, more[:START]) == (verdict, bytes(START))
             left.append(IP(more[START:]))
         nat.translator.more.clear()

@@ -1,0 +1,83 @@
+"""What is counted of packets."""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class TranslateCounters:
+    """What happened to packets; a name for every reason to drop one."""
+
+    hits: int = 0
+    """Translated on the fast path."""
+    slow: int = 0
+    """Translated on the slow path."""
+    passed: int = 0
+    """Not to be translated: passed on as they came."""
+    created: int = 0
+    expired: int = 0
+    malformed: int = 0
+    not_ipv4: int = 0
+    options: int = 0
+    """Options that carry addresses."""
+    fragments: int = 0
+    """Later fragments that went the way of the first of their datagram as they came."""
+    fragments_held: int = 0
+    """Fragments that came before the first of their datagram and wait for it."""
+    fragments_released: int = 0
+    """Of those: sent after it."""
+    fragments_timed_out: int = 0
+    """Of those: dropped, since the first did not come."""
+    fragments_abandoned: int = 0
+    """Of those: dropped with their datagram, or for options that the first has not."""
+    fragments_evicted: int = 0
+    """Of those: dropped to have room for newer ones."""
+    fragments_tiny: int = 0
+    """Cut within the transport header (RFC 1858, RFC 3128)."""
+    fragments_overlapping: int = 0
+    """They contradict others of their datagram: its last piece drops the datagram (RFC 5722)."""
+    fragments_duplicate: int = 0
+    """Seen already."""
+    fragments_too_many: int = 0
+    """More than a datagram is cut into on any reasonable way."""
+    fragments_refused: int = 0
+    """Of a datagram whose first was dropped or which contradicts itself."""
+    ttl_exceeded: int = 0
+    unsupported_protocol: int = 0
+    """A protocol or ICMP type that overload cannot translate."""
+    not_managed: int = 0
+    """New flows while another device manages the mapping."""
+    restrained: int = 0
+    """New flows without a SYN, while the table of another device is being merged into ours."""
+    not_syn: int = 0
+    """TCP segments that open nothing and belong to nothing."""
+    not_query: int = 0
+    """ICMP replies from inside to nothing that was asked."""
+    filtered: int = 0
+    """From an outside host that the mapped inside host has not sent to (address-dependent filtering)."""
+    unknown_inbound: int = 0
+    unknown_outbound: int = 0
+    """To an address that stands for outside hosts, but for none now."""
+    hairpins: int = 0
+    exhausted: int = 0
+    """New flows without a free port or address."""
+    no_address: int = 0
+    """New flows by rules of an interface that has no address."""
+    ambiguous: int = 0
+    """New flows whose packets could not be told from those of another flow."""
+    icmp_errors: int = 0
+    """ICMP errors translated."""
+    icmp_bad_quote: int = 0
+    """The same, though the header they quote had a wrong checksum."""
+    icmp_unknown: int = 0
+    """ICMP errors about a flow that is not there."""
+    icmp_checksum: int = 0
+    """ICMP errors with a wrong checksum."""
+    icmp_truncated: int = 0
+    """ICMP errors that quote too little to tell the flow."""
+    icmp_fragment: int = 0
+    """ICMP errors about a fragment without ports."""
+    icmp_about_error: int = 0
+    icmp_misdirected: int = 0
+    """ICMP errors to somebody else than the sender of what they quote."""
+    icmp_redirect: int = 0
+    icmp_source_quench: int = 0

@@ -1,0 +1,118 @@
+"""Flows that an inside host begins: static rule, the mapping that it has, or a dynamic rule and its pool."""
+
+from snat.nat.address_pool import AddressPool
+from snat.nat.entry import (
+    FLAGS,
+    INSIDE_GLOBAL,
+    NOWHERE,
+)
+from snat.nat.pool import Pool
+from snat.nat.rules import Rule
+from snat.nat.static import Static
+from snat.nat.table import records_in
+from snat.nat.tracking import CLASSES, ICMP
+from snat.translate.entries import EXTENDED, OCTETS, WHOLE, facts, opens
+from snat.translate.outside_hosts import OutsideHosts
+
+
+class Outward(OutsideHosts):
+    """Makes the entry of a packet from inside."""
+
+    def _open_outward(self, key: bytes, protocol: int, buffer: bytearray) -> bytes | None:
+        rules = self.rules
+        outside_local = outside_global = key[4:8] + key[10:12]
+        if rules.owns(outside_local[:4]):
+            self._counters.hairpins += 1
+            return None
+        mapping_id = 0
+        if rules.twice:
+            known = self._outside_global(outside_local, protocol)
+            if known is None:
+                self._counters.unknown_outbound += 1
+                return None
+            mapping_id, outside_global = known
+        static = self._static_of(key, protocol, buffer) if rules.statics else None
+        rule = None if static is not None else self._rule_of(key, protocol, buffer)
+        chosen = static or rule
+        if chosen is not None:
+            mapping_id = chosen.mapping_id
+        if not self._may_create(mapping_id, protocol, opens(protocol, buffer)):
+            return None
+        inside_local = key[:4] + key[8:10] + OCTETS[protocol]
+        if rule is not None:
+            inside_global = self._allocated(rule, inside_local)
+        else:
+            inside_global = self._stated(static, inside_local, outside_global)
+        if inside_global is None:
+            return None
+        if protocol == ICMP:  # the outside host answers to the identifier that it is sent
+            outside_global = outside_global[:4] + inside_global[5:]
+        return self._create(mapping_id, inside_local, inside_global, outside_local, outside_global)
+
+    def _static_of(self, key: bytes, protocol: int, buffer: bytearray) -> Static | None:
+        for rule in self.rules.statics.of_local(key[:4] + key[8:10], protocol):
+            if rule.condition is None or rule.condition.matches(*facts(key, protocol, buffer)):
+                return rule
+        return None
+
+    def _rule_of(self, key: bytes, protocol: int, buffer: bytearray) -> Rule | None:
+        rules = self.rules
+        if rules.by_source:
+            return rules.for_source(key[:4])
+        if key is not self._asked:
+            self._asked, self._answer = key, rules.for_packet(facts(key, protocol, buffer))
+        return self._answer
+
+    def _stated(self, static: Static | None, inside_local: bytes, outside_global: bytes) -> bytes | None:
+        """The inside-global endpoint that a static rule says, or of a host that keeps its address."""
+        inside_global = inside_local[6:] + inside_local[:6]
+        if static is not None:
+            if static.global_ is None:
+                self._counters.no_address += 1
+                return None
+            inside_global = inside_local[6:] + static.to_global(inside_local[:6])
+        if self._table.from_outside(inside_global, outside_global) is not None:
+            self._counters.ambiguous += 1
+            return None
+        return inside_global
+
+    def _allocated(self, rule: Rule, inside_local: bytes) -> bytes | None:
+        """The inside-global endpoint by a dynamic rule: the one that it has already, or a new one."""
+        pool, protocol = rule.pool, inside_local[6]
+        if isinstance(pool, AddressPool):
+            return self._given(rule, pool, inside_local)
+        if not isinstance(pool, Pool):
+            self._counters.no_address += 1
+            return None
+        slot = self._table.inside.get(inside_local)
+        if slot is not None:  # RFC 4787 REQ-1
+            for record in records_in(slot):
+                if record[23:27] in pool and self._is_dynamic(record):
+                    return record[INSIDE_GLOBAL]
+        if protocol not in CLASSES:
+            self._counters.unsupported_protocol += 1
+            return None
+        port = inside_local[4] << 8 | inside_local[5]
+        found = pool.allocate(protocol, inside_local[:4], port, self._table.outside, self._now)
+        if found is None:
+            self._counters.exhausted += 1
+        return found
+
+    def _is_dynamic(self, record: bytes) -> bool:
+        """Whether it is a flow whose inside-global endpoint a dynamic rule chose, not a static one."""
+        if not record[FLAGS] & EXTENDED:
+            return False
+        statics = self.rules.statics
+        return not statics or next(statics.of_global(record[23:29], record[22]), None) is None
+
+    def _given(self, rule: Rule, pool: AddressPool, inside_local: bytes) -> bytes | None:
+        """An address as a whole, with an entry that says so."""
+        host = inside_local[:4]
+        address = pool.assign(host, self._now)
+        if address is None:
+            self._counters.exhausted += 1
+            return None
+        if rule.simple and self._table.from_inside(host + WHOLE, NOWHERE) is None:
+            ends = host + WHOLE, b"\0" + address + b"\0\0", NOWHERE, NOWHERE
+            self._create(rule.mapping_id, *ends, flags=0)
+        return inside_local[6:] + address + inside_local[4:6]

@@ -1,0 +1,43 @@
+"""Which addresses lead to inside hosts, and who answers for them."""
+
+import pytest
+
+from cli.configuration_file import read_configuration
+from snat.config.networks import global_networks
+
+TEXT = """\
+ip nat pool P 203.0.113.1 203.0.113.2 prefix-length 24
+ip nat pool Q 203.0.113.8 203.0.113.15 prefix-length 24
+ip nat pool OUT 10.9.9.1 10.9.9.1 prefix-length 24
+ip nat pool TURNS 10.0.9.1 10.0.9.1 prefix-length 24 type rotary
+ip nat inside source list 1 pool P mapping-id 10 overload
+ip nat inside source list 2 pool Q
+ip nat outside source list 3 pool OUT
+ip nat inside destination list 4 pool TURNS
+ip nat inside source static 10.0.0.9 203.0.113.20 mapping-id 10
+ip nat inside source static tcp 10.0.0.8 80 203.0.113.21 80
+ip nat inside source static tcp 10.0.0.8 81 203.0.113.21 81
+ip nat inside source static tcp 10.0.0.8 82 203.0.113.1 82
+ip nat inside source static 10.0.0.7 203.0.113.22 no-alias
+ip nat inside source static tcp 10.0.0.8 83 interface out0 83
+ip nat inside source static network 10.0.1.0 198.18.0.0 /24
+ip nat outside source static 198.51.100.9 10.9.9.9
+ip nat inside source static tcp 10.0.0.8 84 203.0.113.100 84
+interface out0
+ ip address 203.0.113.100 255.255.255.0
+"""
+P = ["203.0.113.1/32", "203.0.113.2/32"]
+
+
+@pytest.mark.parametrize(
+    ("mapping_ids", "networks"),
+    [
+        (None, [*P, "203.0.113.8/29", "198.18.0.0/24", "203.0.113.20/31", "203.0.113.22/32"]),
+        ({10}, [*P, "203.0.113.20/32"]),
+        ({0}, ["203.0.113.8/29", "198.18.0.0/24", "203.0.113.1/32", "203.0.113.21/32"]),
+        ({7}, []),
+    ],
+)
+def test_of_pools_and_static_rules(mapping_ids: set[int] | None, networks: list[str]) -> None:
+    configuration = read_configuration(TEXT, "test")[0]
+    assert [str(one) for one in global_networks(configuration, mapping_ids)] == networks
