@@ -25,12 +25,7 @@ class Follower(VirtualRouter):
         now: float,
     ) -> None:
         super().__init__(configuration, attachment, counters, events, now)
-        self._next_hello = inf
-
-    @property
-    def next_hello(self) -> float | None:
-        """When the next hello is due; None: it sends none."""
-        return self._next_hello if self._next_hello < inf else None
+        self._leader = State.INITIAL
 
     @property
     def hold(self) -> float:
@@ -49,7 +44,7 @@ class Follower(VirtualRouter):
 
     def follow(self, leader: State | None, now: float) -> None:
         """Be what the group is that is followed; None: there is no such group."""
-        state = leader or State.INITIAL
+        self._leader = state = leader or State.INITIAL
         if not self.configuration.enabled or not self.attachment.usable or now < self.attachment.ready_at:
             state = State.INITIAL
         elif self.address is None and state is not State.INITIAL:
@@ -78,10 +73,7 @@ class Follower(VirtualRouter):
         if message.state is not State.ACTIVE or self.state in (State.INITIAL, State.ACTIVE):
             return
         hold = max(message.hold, self.hold) if message.believable else self.hold
-        identifier = message.identifier if message.version == 2 else b""
-        self.active = Heard(
-            address=source, priority=message.priority, identifier=identifier, expires=now + hold
-        )
+        self.active = Heard(address=source, message=message, expires=now + hold)
         if self.configuration.address is None and message.address != self.attachment.address:
             self.learned = message.address
 
@@ -96,6 +88,7 @@ class Follower(VirtualRouter):
     def next_deadline(self) -> float | None:
         """When :meth:`tick` is due; None: not before the followed group changes."""
         first = min([self._next_hello, *self._arp_due])
-        if self.state is State.INITIAL and self.configuration.enabled and self.attachment.usable:
+        waits = self.state is State.INITIAL and self._leader is not State.INITIAL
+        if waits and self.configuration.enabled and self.attachment.usable:
             first = min(first, self.attachment.ready_at)
         return first if first < inf else None

@@ -43,7 +43,6 @@ class Group(VirtualRouter):
         """Hello and hold time that the active router taught."""
         self._active_expires = inf
         self._standby_expires = inf
-        self._next_hello = inf
         self._last_hello = -inf
         self._preempt_since: float | None = None
         """Since when a router of lower priority is active."""
@@ -55,7 +54,8 @@ class Group(VirtualRouter):
         """What tracked objects leave of the configured one; 0 while not synchronised."""
         if not self.synchronised:
             return 0
-        lost = sum(one.decrement for one in self.configuration.tracks if not one.shutdown and self._down(one[0]))
+        tracks = self.configuration.tracks
+        lost = sum(one.decrement for one in tracks if not one.shutdown and self._down(one.target))
         return max(self.configuration.priority - lost, 0)
 
     @property
@@ -74,11 +74,6 @@ class Group(VirtualRouter):
         if any(one.shutdown and self._down(one.target) for one in self.configuration.tracks):
             return "tracking shutdown"
         return super().why_initial
-
-    @property
-    def next_hello(self) -> float | None:
-        """When the next hello is due; None: it sends none."""
-        return self._next_hello if self.state in SPEAKING else None
 
     def tracks_up(self, target: str) -> bool | None:
         """Whether what is tracked is up; None: nobody has said so yet."""
@@ -203,7 +198,7 @@ class Group(VirtualRouter):
             happened = Input.STANDBY_BETTER if outranked else Input.STANDBY_WORSE
             if self.state is State.ACTIVE and not self.synchronised:
                 happened = Input.YIELD
-            self._happen(happened, now, self._heard(message, source, now), message)
+            self._happen(happened, now, self._heard(message, source, now))
         elif message.state is State.SPEAK and outranked:
             self._happen(Input.SPEAKER_BETTER, now)
 
@@ -216,23 +211,19 @@ class Group(VirtualRouter):
             happened = Input.PREEMPT
         else:
             happened = Input.ACTIVE_BETTER if self._outranked(message, source) else Input.ACTIVE_WORSE
-        self._happen(happened, now, self._heard(message, source, now), message)
+        self._happen(happened, now, self._heard(message, source, now))
 
     def _heard(self, message: HsrpMessage, source: IPv4Address, now: float) -> Heard:
-        return Heard(
-            address=source,
-            priority=message.priority,
-            identifier=message.identifier if message.version == 2 else b"",
-            expires=now + self._hold_of(message),
-        )
+        return Heard(address=source, message=message, expires=now + self._hold_of(message))
 
     def _hold_of(self, message: HsrpMessage) -> float:
         """How long a hello is good: as it says, but exactly as we have it where version 1 rounded that."""
         if not message.believable:
             self.counters.bad_times += 1
             return self.hold
-        said = (message.hello, message.hold)
-        return self.hold if message.version == 1 and said == whole_seconds(self.hello, self.hold) else message.hold
+        ours = whole_seconds(self.hello, self.hold)
+        rounded = message.version == 1 and (message.hello, message.hold) == ours
+        return self.hold if rounded else message.hold
 
     def _may_preempt(self, priority: int, now: float) -> bool:
         """Whether to take over from an active router of that priority, now. An equal one is left in peace."""
@@ -258,17 +249,15 @@ class Group(VirtualRouter):
 
     # Steps
 
-    def _happen(
-        self, happened: Input, now: float, heard: Heard | None = None, message: HsrpMessage | None = None
-    ) -> None:
-        """Do what the table says."""
+    def _happen(self, happened: Input, now: float, heard: Heard | None = None) -> None:
+        """Do what the table says; ``heard`` is the hello that made it happen."""
         before = self.state
         follows = step(before, happened, synchronised=self.synchronised)
         if follows is None:
             return
         for action in follows.actions:
             if action in _TIMERS:
-                _TIMERS[action](self, now, heard if message else None, message)
+                _TIMERS[action](self, now, heard)
         if Action.COUP in follows.actions:
             self._say(Opcode.COUP, before)
         self._enter(follows.state, now)
@@ -289,33 +278,30 @@ class Group(VirtualRouter):
     def _forget(self) -> None:
         self.active = self.standby = self.learned = self._times = self._preempt_since = None
 
-    def _start_active(self, now: float, heard: Heard | None, message: HsrpMessage | None) -> None:
-        told = heard if message is not None and message.state is State.ACTIVE else None
-        self.active = told
-        self._active_expires = told.expires if told else now + self.hold
-        if told and self.standby and self.standby.address == told.address:
+    def _start_active(self, now: float, heard: Heard | None) -> None:
+        self.active = heard if heard and heard.message.state is State.ACTIVE else None
+        self._active_expires = self.active.expires if self.active else now + self.hold
+        if self.active and self.standby and self.standby.address == self.active.address:
             self.standby = None
 
-    def _start_standby(self, now: float, heard: Heard | None, message: HsrpMessage | None) -> None:
-        told = heard if message is not None and message.state is State.STANDBY else None
-        self.standby = told
-        self._standby_expires = told.expires if told else now + self.hold
-        if told and self.active and self.active.address == told.address:
+    def _start_standby(self, now: float, heard: Heard | None) -> None:
+        self.standby = heard if heard and heard.message.state is State.STANDBY else None
+        self._standby_expires = self.standby.expires if self.standby else now + self.hold
+        if self.standby and self.active and self.active.address == self.standby.address:
             self.active = None
 
-    def _stop_active(self, _now: float, _heard: Heard | None, _message: HsrpMessage | None) -> None:
+    def _stop_active(self, _now: float, _heard: Heard | None) -> None:
         self.active = None
         self._active_expires = inf
 
-    def _stop_standby(self, _now: float, _heard: Heard | None, _message: HsrpMessage | None) -> None:
+    def _stop_standby(self, _now: float, _heard: Heard | None) -> None:
         self.standby = None
         self._standby_expires = inf
 
-    def _learn(self, _now: float, _heard: Heard | None, message: HsrpMessage | None) -> None:
+    def _learn(self, _now: float, heard: Heard | None) -> None:
         """What is not configured: address and times, both times or none (RFC 2281 section 5.1)."""
-        if message is None:
-            return
-        configuration = self.configuration
+        assert heard is not None  # the table learns from hellos only
+        configuration, message = self.configuration, heard.message
         if configuration.address is None and self._learnable(message.address):
             self.learned = message.address
         times = (configuration.hello, configuration.hold)
@@ -329,7 +315,7 @@ class Group(VirtualRouter):
         return not (address.is_multicast or address.is_loopback or address.is_reserved)
 
 
-_TIMERS: Final[Mapping[Action, Callable[[Group, float, Heard | None, HsrpMessage | None], None]]] = {
+_TIMERS: Final[Mapping[Action, Callable[[Group, float, Heard | None], None]]] = {
     Action.START_ACTIVE: Group._start_active,
     Action.START_STANDBY: Group._start_standby,
     Action.STOP_ACTIVE: Group._stop_active,

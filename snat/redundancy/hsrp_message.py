@@ -9,7 +9,7 @@ Version 2, to 224.0.0.102, is TLVs, each a byte of type, a byte of length, and t
 40 bytes; times are milliseconds, an IPv4 address is followed by zeros::
 
      0         1        2       3            4       6            12         16      20     24
-     | version | opcode | state | IP version | group | identifier | priority | hello | hold | virtual address |
+     | version | opcode | state | IP version | group | identifier | priority | hello | hold | address |
 
 States have other numbers in version 2: 1 to 6 (Wireshark's dissector, and captures of deployed routers).
 """
@@ -94,7 +94,7 @@ class Tlv(IntEnum):
 
 
 class Refusal(Enum):
-    """Why a message is not used: the names of counters (:class:`snat.redundancy.hsrp_events.HsrpCounters`)."""
+    """Why a message is not used: the names of counters (snat/redundancy/hsrp_events.py)."""
 
     LENGTH = "bad_length"
     """A length that lies, or more or fewer bytes than a message has."""

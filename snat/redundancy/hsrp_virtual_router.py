@@ -6,7 +6,7 @@ from math import inf
 from typing import Final
 
 from snat.config.interface import StandbyGroup
-from snat.redundancy.hsrp import virtual_mac
+from snat.redundancy.hsrp import SPEAKING, virtual_mac
 from snat.redundancy.hsrp_events import (
     ARP_TIMES,
     AddressLeft,
@@ -50,8 +50,7 @@ class Heard:
     """Another router, as its last hello showed it."""
 
     address: IPv4Address
-    priority: int
-    identifier: bytes
+    message: HsrpMessage
     expires: float
 
 
@@ -79,6 +78,7 @@ class VirtualRouter:
         self._events = events
         self._taken: tuple[tuple[IPv4Address, ...], bytes] | None = None
         self._arp_due: list[float] = []
+        self._next_hello = inf
         self._old_key = b""
         self._old_key_until = -inf
 
@@ -116,6 +116,11 @@ class VirtualRouter:
         return self.configuration.hold
 
     @property
+    def next_hello(self) -> float | None:
+        """When the next hello is due; None: it sends none."""
+        return self._next_hello if self.state in SPEAKING and self._next_hello < inf else None
+
+    @property
     def why_initial(self) -> str:
         """What keeps it in Init; empty: nothing but the delay after a start."""
         return "" if self.attachment.usable else "interface down"
@@ -123,7 +128,7 @@ class VirtualRouter:
     # Changes of configuration
 
     def adopt(self, configuration: StandbyGroup, now: float) -> None:
-        """Take another configuration of the same group. An MD5 key goes on being accepted for its time-out."""
+        """Take another configuration of the same group. The MD5 key before is accepted for the time-out."""
         old, new = secret(self.configuration.authentication), secret(configuration.authentication)
         if old and configuration.authentication and old != new:
             self._old_key = old
