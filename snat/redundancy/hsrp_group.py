@@ -113,7 +113,9 @@ class Group(VirtualRouter):
             self._synchronised_since = now
         self._notice_pause(now)
         self.synchronised = synchronised
-        if not synchronised:
+        if synchronised:
+            self._wait_no_longer(now)
+        else:
             self._preempt_since = None
             self._happen(Input.UNSYNCHRONISED, now)
         self.tick(now)
@@ -267,8 +269,14 @@ class Group(VirtualRouter):
             self._say_hello(now)
         if Action.ARP in follows.actions:
             self._announce(now)
+        self._wait_no_longer(now)
         if self.state is State.INITIAL:
             self._forget()
+
+    def _wait_no_longer(self, now: float) -> None:
+        """A timer that expired where nothing waited for it is due now, not then: no pause of ours."""
+        self._active_expires = max(self._active_expires, now)
+        self._standby_expires = max(self._standby_expires, now)
 
     def _say_hello(self, now: float) -> None:
         self._say(Opcode.HELLO, self.state)

@@ -22,10 +22,19 @@ k       -          B          B/3        B/3        B
 l       -          B/4        D/5        -          B
 """
 """Rows are events, * is h of a router that may preempt; letters are actions, digits are next states."""
-LETTERS = dict(
-    b=Input.DISABLED, c=Input.ACTIVE_LOST, d=Input.STANDBY_LOST, e=Input.HELLO_DUE, f=Input.SPEAKER_BETTER,
-    g=Input.ACTIVE_BETTER, h=Input.ACTIVE_WORSE, j=Input.COUP, k=Input.STANDBY_BETTER, l=Input.STANDBY_WORSE,
-) | {"*": Input.PREEMPT}  # fmt: skip
+LETTERS = {
+    "b": Input.DISABLED,
+    "c": Input.ACTIVE_LOST,
+    "d": Input.STANDBY_LOST,
+    "e": Input.HELLO_DUE,
+    "f": Input.SPEAKER_BETTER,
+    "g": Input.ACTIVE_BETTER,
+    "h": Input.ACTIVE_WORSE,
+    "*": Input.PREEMPT,
+    "j": Input.COUP,
+    "k": Input.STANDBY_BETTER,
+    "l": Input.STANDBY_WORSE,
+}
 OURS = {Input.CONFIGURED, Input.LEARNING, Input.UNSYNCHRONISED, Input.YIELD, Input.STALLED}
 """What the RFC has not, or in one row (a)."""
 STATES = list(State)
