@@ -4,8 +4,9 @@ The table is the RFC's; its letters stand beside each name. What is ours:
 
 - A *resign* is no input: the active router is lost at once, without the wait.
 - Who begins to speak says so at once (HELLO), so that the others know a hello interval earlier.
-- Whoever is active teaches its times, not only one of higher priority; and who goes on being active after it
-  met another says its MAC address again, because hosts and switches may have heard the other last.
+- Whoever is active teaches its times, not only one of higher priority.
+- Of two active routers that meet, the one that stays says its MAC address again, because hosts and switches
+  may have heard the other last. So that it learns of the other, that one says a last hello (FAREWELL).
 - A router that is **not synchronised** goes to LISTEN wherever the table says SPEAK or STANDBY, and lost
   routers are nothing to it (:func:`heeds`): it never takes the role. An active one holds it, with priority
   zero, until another has preempted or speaks as standby (YIELD).
@@ -70,6 +71,8 @@ class Action(Enum):
     COUP = "G"
     RESIGN = "H"
     ARP = "I"
+    FAREWELL = "J"
+    """A last hello as active: who stays active answers it, and says its MAC address again."""
 
 
 class Step(NamedTuple):
@@ -122,7 +125,7 @@ TRANSITIONS: Final[Mapping[tuple[State, Input], Step]] = {
     (State.STANDBY, Input.STALLED): _step("A", State.STANDBY),
     (State.ACTIVE, Input.DISABLED): _step("CDH", State.INITIAL),
     (State.ACTIVE, Input.HELLO_DUE): _step("F", State.ACTIVE),
-    (State.ACTIVE, Input.ACTIVE_BETTER): _step("ABF", State.SPEAK),
+    (State.ACTIVE, Input.ACTIVE_BETTER): _step("ABJF", State.SPEAK),
     (State.ACTIVE, Input.ACTIVE_WORSE): _step("GI", State.ACTIVE),
     (State.ACTIVE, Input.COUP): _step("ABHF", State.SPEAK),
     (State.ACTIVE, Input.STANDBY_BETTER): _step("B", State.ACTIVE),

@@ -265,6 +265,8 @@ class Group(VirtualRouter):
         self._enter(follows.state, now)
         if Action.RESIGN in follows.actions:
             self._say(Opcode.RESIGN, before)
+        if Action.FAREWELL in follows.actions:
+            self._say(Opcode.HELLO, before)
         if Action.HELLO in follows.actions and self.state in SPEAKING:
             self._say_hello(now)
         if Action.ARP in follows.actions:
