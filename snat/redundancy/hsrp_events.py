@@ -63,6 +63,18 @@ class GratuitousArpDue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PreemptionDue:
+    """Claim what the role manages, then let the group preempt (:meth:`HsrpRouter.released`).
+
+    Comes only for groups that claim first, and again after each hold time.
+    """
+
+    group: GroupId
+    active: IPv4Address
+    """Who has the role."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MessageRefused:
     """A message was not used; told at most once a minute for each reason and interface."""
 
@@ -72,7 +84,7 @@ class MessageRefused:
     reason: str
 
 
-Event = Send | StateChanged | AddressTaken | AddressLeft | GratuitousArpDue | MessageRefused
+Event = Send | StateChanged | AddressTaken | AddressLeft | GratuitousArpDue | PreemptionDue | MessageRefused
 
 ARP_TIMES = (0.0, 1.0, 3.0)
 """Seconds after a group became active at which gratuitous ARP is due: one may be lost."""

@@ -8,7 +8,7 @@ from typing import Final
 
 from snat.config.interface import StandbyGroup
 from snat.redundancy.hsrp import SPEAKING, Action, Input, heeds, step
-from snat.redundancy.hsrp_events import Event, HsrpCounters
+from snat.redundancy.hsrp_events import Event, HsrpCounters, PreemptionDue
 from snat.redundancy.hsrp_message import HsrpMessage, Opcode, State, whole_seconds
 from snat.redundancy.hsrp_virtual_router import Attachment, Heard, VirtualRouter
 
@@ -31,10 +31,9 @@ class Group(VirtualRouter):
         started: float,
         tracked: Mapping[str, bool],
         dice: random.Random,
-        synchronised: bool,
     ) -> None:
         super().__init__(configuration, attachment, counters, events, now)
-        self.synchronised = synchronised
+        self.synchronised = True
         self._synchronised_since = now
         self._started = started
         self._tracked = tracked
@@ -44,8 +43,11 @@ class Group(VirtualRouter):
         self._active_expires = inf
         self._standby_expires = inf
         self._last_hello = -inf
+        self.claims_first = False
+        """Whether preemption waits for :meth:`released`."""
         self._preempt_since: float | None = None
         """Since when a router of lower priority is active."""
+        self._claimed_at = -inf
 
     # What it is
 
@@ -118,6 +120,13 @@ class Group(VirtualRouter):
         else:
             self._preempt_since = None
             self._happen(Input.UNSYNCHRONISED, now)
+        self.tick(now)
+
+    def released(self, now: float) -> None:
+        """What the role manages was handed over to us: preempt, if that is still to be done."""
+        self._notice_pause(now)
+        if self.active is not None and self._may_preempt(self.active.message.priority, now):
+            self._happen(Input.PREEMPT, now)
         self.tick(now)
 
     def stop(self, now: float) -> None:
@@ -209,10 +218,13 @@ class Group(VirtualRouter):
             self.counters.different_address += 1
         if self.state is State.LEARN and not self._learnable(message.address):
             return
+        happened = Input.ACTIVE_BETTER if self._outranked(message, source) else Input.ACTIVE_WORSE
         if self._may_preempt(message.priority, now):
-            happened = Input.PREEMPT
-        else:
-            happened = Input.ACTIVE_BETTER if self._outranked(message, source) else Input.ACTIVE_WORSE
+            if not self.claims_first:
+                happened = Input.PREEMPT
+            elif now - self._claimed_at >= self.hold:
+                self._claimed_at = now
+                self._events.append(PreemptionDue(group=self.id, active=source))
         self._happen(happened, now, self._heard(message, source, now))
 
     def _heard(self, message: HsrpMessage, source: IPv4Address, now: float) -> Heard:
@@ -233,6 +245,7 @@ class Group(VirtualRouter):
         configuration = self.configuration
         if not (waiting and configuration.preempt and self.synchronised and self.priority > priority):
             self._preempt_since = None
+            self._claimed_at = -inf
             return False
         if self._preempt_since is None:
             self._preempt_since = now

@@ -32,8 +32,10 @@ DESTINATIONS: Final = {1: IPv4Address("224.0.0.2"), 2: IPv4Address("224.0.0.102"
 HIGHEST_GROUP: Final = {1: 255, 2: 4095}
 """By version."""
 HIGHEST_PRIORITY: Final = 255
+SHORTEST_HELLO: Final = 0.015
+SHORTEST_HOLD: Final = 0.05
 LONGEST_HOLD: Final = 255.0
-"""Seconds; a longer time is not believed."""
+"""Seconds, as ``standby timers`` has them; times beyond are not believed."""
 MAXIMUM_MESSAGE: Final = 256
 """Bytes. All TLVs that there are take 88."""
 
@@ -143,7 +145,8 @@ class HsrpMessage:
     @property
     def believable(self) -> bool:
         """Whether its times can be used. Some routers say zero for times below a second in version 1."""
-        return 0 < self.hello < self.hold <= LONGEST_HOLD
+        within = self.hello >= SHORTEST_HELLO and SHORTEST_HOLD <= self.hold <= LONGEST_HOLD
+        return within and self.hello < self.hold
 
 
 class Md5Tlv(NamedTuple):

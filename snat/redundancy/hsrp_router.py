@@ -6,14 +6,23 @@ and calls :meth:`HsrpRouter.tick` at :meth:`HsrpRouter.next_deadline`.
 """
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from ipaddress import IPv4Address
+from typing import NamedTuple
 
 from snat.config.interface import Interface
 from snat.redundancy.hsrp_events import Event, HsrpCounters
 from snat.redundancy.hsrp_follower import Follower
 from snat.redundancy.hsrp_group import Group
 from snat.redundancy.hsrp_speaker import Speaker
+
+
+class _InterfaceState(NamedTuple):
+    """Up, primary address, own MAC address."""
+
+    up: bool
+    address: IPv4Address | None
+    mac_address: bytes
 
 
 class HsrpRouter:
@@ -25,7 +34,9 @@ class HsrpRouter:
         self._events: list[Event] = []
         self._tracked: dict[str, bool] = {}
         self._synchronised: dict[str, bool] = {}
+        self._claiming: frozenset[str] = frozenset()
         self._speakers: dict[str, Speaker] = {}
+        self._interfaces: dict[str, _InterfaceState] = {}
 
     # What goes in
 
@@ -36,17 +47,22 @@ class HsrpRouter:
             if name not in configured:
                 self._speakers.pop(name).stop(now)
         for name, standby in configured.items():
-            if name not in self._speakers:
+            new = name not in self._speakers
+            if new:
                 self._speakers[name] = Speaker(name, self._events, self._tracked, self._dice, self._started)
-            self._speakers[name].configure(standby, self._synchronised, now)
-        self._follow(now)
+            self._speakers[name].configure(standby, now)
+            if new and name in self._interfaces:
+                self._attach(name, now)
+        self._apply_names(now)
+        self.tick(now)
 
     def interface(
         self, name: str, *, up: bool, address: IPv4Address | None, mac_address: bytes, now: float
     ) -> None:
-        """The state of an interface, its primary address and its own MAC address; others are ignored."""
+        """The state of an interface, with groups or without, its primary address and its own MAC address."""
+        self._interfaces[name] = _InterfaceState(up, address, mac_address)
         if name in self._speakers:
-            self._speakers[name].attach(up=up, address=address, mac_address=mac_address, now=now)
+            self._attach(name, now)
             self._follow(now)
 
     def synchronise(self, name: str, now: float, *, synchronised: bool) -> None:
@@ -56,9 +72,19 @@ class HsrpRouter:
         before it is configured.
         """
         self._synchronised[name] = synchronised
+        self._apply_names(now)
+        self._follow(now)
+
+    def claim_first(self, names: Collection[str]) -> None:
+        """The groups of these names preempt only after :class:`PreemptionDue` was answered by a release."""
+        self._claiming = frozenset(names)
+        self._apply_names(None)
+
+    def released(self, name: str, now: float) -> None:
+        """What the role of this group manages was handed over, or waiting for that is over."""
         for group in self._electing():
             if group.configuration.name == name:
-                group.synchronise(synchronised, now)
+                group.released(now)
         self._follow(now)
 
     def track(self, target: str, now: float, *, up: bool) -> None:
@@ -102,6 +128,19 @@ class HsrpRouter:
     def counters(self) -> dict[str, HsrpCounters]:
         """By interface."""
         return {name: speaker.counters for name, speaker in self._speakers.items()}
+
+    def _attach(self, name: str, now: float) -> None:
+        up, address, mac_address = self._interfaces[name]
+        self._speakers[name].attach(up=up, address=address, mac_address=mac_address, now=now)
+
+    def _apply_names(self, now: float | None) -> None:
+        """Tell the groups what was said of their names. Without ``now``: only what changes no state."""
+        for group in self._electing():
+            name = group.configuration.name
+            group.claims_first = name in self._claiming
+            synchronised = self._synchronised.get(name, True)
+            if now is not None and synchronised is not group.synchronised:
+                group.synchronise(synchronised, now)
 
     # Groups that follow
 

@@ -35,8 +35,8 @@ class Speaker:
         self._was_up = False
         self._told: dict[Refusal, float] = {}
 
-    def configure(self, standby: Standby, synchronised: Mapping[str, bool], now: float) -> None:
-        """Take other ``standby`` lines. A group that stays goes on in its state."""
+    def configure(self, standby: Standby, now: float) -> None:
+        """Take other ``standby`` lines. A group that stays goes on; a new one begins with a tick."""
         if standby.version != self._standby.version:
             self.stop(now)
             self.groups.clear()
@@ -52,13 +52,10 @@ class Speaker:
             if number in self.groups:
                 self.groups[number].adopt(configuration, now)
             else:
-                self.groups[number] = self._made(configuration, synchronised, now)
-        for group in self.groups.values():
-            group.attach(self.attachment, now)
+                self.groups[number] = self._made(configuration, now)
+            self.groups[number].attachment = self.attachment
 
-    def _made(
-        self, configuration: StandbyGroup, synchronised: Mapping[str, bool], now: float
-    ) -> Group | Follower:
+    def _made(self, configuration: StandbyGroup, now: float) -> Group | Follower:
         if configuration.follow:
             return Follower(configuration, self.attachment, self.counters, self._events, now)
         return Group(
@@ -70,7 +67,6 @@ class Speaker:
             started=self._started,
             tracked=self._tracked,
             dice=self._dice,
-            synchronised=synchronised.get(configuration.name, True),
         )
 
     def attach(self, *, up: bool, address: IPv4Address | None, mac_address: bytes, now: float) -> None:

@@ -138,11 +138,23 @@ class Schedule:
 
     def _quiet(self) -> None:
         self.lan.loss = 0.0
+        whole = self.dice.random() < 0.7
         for host in self.lan.hosts.values():
             if host.paused:
                 self.lan.resume(host)
+            if whole:
+                self._repair(host)
         self.told.append(f"{self.lan.now:.3f} quiet, parts {self.lan.parts} {self.lan.states()}")
         self.lan.run(BOUND)
+
+    def _repair(self, host: Host) -> None:
+        """Nearly all is well again."""
+        if not host.up:
+            self.lan.link(host, up=True)
+        if host.router is None:
+            self._start(host)
+        if self.dice.random() < 0.8:
+            self.lan.synchronise(host, synchronised=True)
 
     # After quiet
 

@@ -169,7 +169,7 @@ def test_advertisements_are_passed_over() -> None:
 def messages(draw: st.DrawFn) -> HsrpMessage:
     version = draw(st.sampled_from([1, 2]))
     hello = draw(st.integers(1, 254) if version == 1 else st.integers(15, 254_000))
-    hold = draw(st.integers(hello + 1, 255 if version == 1 else 255_000))
+    hold = draw(st.integers(hello + 1, 255) if version == 1 else st.integers(max(hello + 1, 50), 255_000))
     scale = 1 if version == 1 else 1000
     return HsrpMessage(
         version=version,
@@ -235,7 +235,16 @@ def test_version_1_says_whole_seconds_and_hold_above_hello(
 
 @pytest.mark.parametrize(
     ("hello", "hold", "believable"),
-    [(0, 10, False), (3, 3, False), (10, 3, False), (3, 256, False), (0.015, 0.05, True), (254, 255, True)],
+    [
+        (0, 10, False),
+        (3, 3, False),
+        (10, 3, False),
+        (3, 256, False),
+        (0.014, 1, False),
+        (0.015, 0.049, False),
+        (0.015, 0.05, True),
+        (254, 255, True),
+    ],
 )
 def test_times_are_believed_within_bounds(hello: float, hold: float, believable: bool) -> None:
     assert replace(V2, hello=hello, hold=hold).believable is believable
