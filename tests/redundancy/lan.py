@@ -15,6 +15,7 @@ from snat.redundancy.hsrp_events import (
     GratuitousArpDue,
     GroupId,
     MessageRefused,
+    PreemptionDue,
     Send,
     StateChanged,
 )
@@ -219,7 +220,7 @@ class Lan:
         elif isinstance(event, StateChanged):
             assert event.before is not event.after
         else:
-            assert isinstance(event, MessageRefused)
+            assert isinstance(event, MessageRefused | PreemptionDue)
 
     def _broadcast(self, host: Host, data: bytes) -> None:
         if not host.up:

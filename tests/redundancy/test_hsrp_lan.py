@@ -6,9 +6,9 @@ from ipaddress import IPv4Address
 import pytest
 
 from snat.config.interface import Authentication, AuthenticationKind, Standby, StandbyGroup, Track
-from snat.redundancy.hsrp_events import GratuitousArpDue, Send, StateChanged
+from snat.redundancy.hsrp_events import GratuitousArpDue, PreemptionDue, Send, StateChanged
 from snat.redundancy.hsrp_message import Opcode, State, decode
-from tests.redundancy.lan import ETH, QUICK, VIRTUAL, Host, Lan, standby
+from tests.redundancy.lan import ETH, NAME, QUICK, VIRTUAL, Host, Lan, standby
 
 SLOW = replace(QUICK, groups=(replace(QUICK.groups[0], hello=3.0, hold=10.0),))
 HOLD = 0.7
@@ -593,3 +593,82 @@ def test_two_groups_with_opposite_active_routers() -> None:
     lan.kill(other)
     lan.run(1)
     assert len(first.taken) == 2
+
+
+# Handover before preemption
+
+
+def due(host: Host) -> list[PreemptionDue]:
+    return [event for event in host.events if isinstance(event, PreemptionDue)]
+
+
+def claiming() -> Lan:
+    """A better router came back, and claims first."""
+    lan = settled(NORMAL, BETTER)
+    returned(lan, lan.hosts[2])
+    router = lan.hosts[2].router
+    assert router is not None
+    router.claim_first([NAME])
+    lan.hosts[2].events.clear()
+    return lan
+
+
+def test_a_group_that_claims_first_preempts_when_the_role_is_released() -> None:
+    lan = claiming()
+    lan.run_until(lambda: bool(due(lan.hosts[2])), 1)
+    assert lan.active() == [1]
+    assert due(lan.hosts[2])[0].active == lan.hosts[1].address
+    router = lan.hosts[2].router
+    assert router is not None
+    router.released(NAME, lan.now)
+    lan.settle(lan.hosts[2])
+    assert lan.run_until(lambda: lan.active() == [2], 1) < 0.02
+
+
+def test_it_is_asked_again_after_each_hold_time_and_is_standby_meanwhile() -> None:
+    lan = claiming()
+    lan.run(10)
+    assert states(lan) == [State.ACTIVE, State.STANDBY]
+    assert 10 <= len(due(lan.hosts[2])) <= 15
+
+
+def test_a_role_that_is_lost_meanwhile_is_taken_without_a_release() -> None:
+    lan = claiming()
+    lan.run(5)
+    lan.kill(lan.hosts[1])
+    assert lan.run_until(lambda: lan.active() == [2], 2) <= HOLD + 0.02
+
+
+def test_a_release_that_comes_too_late_changes_nothing() -> None:
+    lan = claiming()
+    lan.run(5)
+    lan.configure(lan.hosts[1], standby(NORMAL, priority=200))
+    lan.run(1)
+    router = lan.hosts[2].router
+    assert router is not None
+    router.released(NAME, lan.now)
+    lan.settle(lan.hosts[2])
+    lan.run(1)
+    assert lan.active() == [1]
+
+
+# Names and interfaces may change
+
+
+def test_a_group_that_gets_a_name_is_as_synchronised_as_was_said_of_it() -> None:
+    lan = settled(standby(name=""), standby(name="", priority=110, preempt=True))
+    lan.synchronise(lan.hosts[2], synchronised=False)
+    assert states(lan) == [State.STANDBY, State.ACTIVE]
+    lan.configure(lan.hosts[2], BETTER)
+    lan.run(1)
+    assert states(lan) == [State.ACTIVE, State.LISTEN]
+
+
+def test_a_group_on_an_interface_that_was_up_already_begins() -> None:
+    lan = settled(QUICK)
+    lan.configure(lan.hosts[1], Standby(version=2))
+    lan.run(1)
+    assert lan.active() == []
+    lan.configure(lan.hosts[1], QUICK)
+    lan.run(3)
+    assert lan.active() == [1]
