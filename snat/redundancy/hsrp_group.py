@@ -10,6 +10,7 @@ from snat.config.interface import StandbyGroup
 from snat.redundancy.hsrp import SPEAKING, Action, Input, heeds, step
 from snat.redundancy.hsrp_events import Event, HsrpCounters, PreemptionDue
 from snat.redundancy.hsrp_message import HsrpMessage, Opcode, State, whole_seconds
+from snat.redundancy.hsrp_preemption import Preemption
 from snat.redundancy.hsrp_virtual_router import Attachment, Heard, VirtualRouter
 
 _DEFAULT: Final = StandbyGroup(number=0)
@@ -34,8 +35,7 @@ class Group(VirtualRouter):
     ) -> None:
         super().__init__(configuration, attachment, counters, events, now)
         self.synchronised = True
-        self._synchronised_since = now
-        self._started = started
+        self.preemption = Preemption(started, now)
         self._tracked = tracked
         self._dice = dice
         self._times: tuple[float, float] | None = None
@@ -43,11 +43,6 @@ class Group(VirtualRouter):
         self._active_expires = inf
         self._standby_expires = inf
         self._last_hello = -inf
-        self.claims_first = False
-        """Whether preemption waits for :meth:`released`."""
-        self._preempt_since: float | None = None
-        """Since when a router of lower priority is active."""
-        self._claimed_at = -inf
 
     # What it is
 
@@ -112,13 +107,13 @@ class Group(VirtualRouter):
     def synchronise(self, synchronised: bool, now: float) -> None:
         """Whether the role may be taken."""
         if synchronised and not self.synchronised:
-            self._synchronised_since = now
+            self.preemption.synchronised(now)
         self._notice_pause(now)
         self.synchronised = synchronised
         if synchronised:
             self._wait_no_longer(now)
         else:
-            self._preempt_since = None
+            self.preemption.forget()
             self._happen(Input.UNSYNCHRONISED, now)
         self.tick(now)
 
@@ -220,10 +215,9 @@ class Group(VirtualRouter):
             return
         happened = Input.ACTIVE_BETTER if self._outranked(message, source) else Input.ACTIVE_WORSE
         if self._may_preempt(message.priority, now):
-            if not self.claims_first:
+            if not self.preemption.claims_first:
                 happened = Input.PREEMPT
-            elif now - self._claimed_at >= self.hold:
-                self._claimed_at = now
+            elif self.preemption.claim(self.hold, now):
                 self._events.append(PreemptionDue(group=self.id, active=source))
         self._happen(happened, now, self._heard(message, source, now))
 
@@ -242,18 +236,11 @@ class Group(VirtualRouter):
     def _may_preempt(self, priority: int, now: float) -> bool:
         """Whether to take over from an active router of that priority, now. An equal one is left in peace."""
         waiting = self.state in (State.LISTEN, State.SPEAK, State.STANDBY)
-        configuration = self.configuration
-        if not (waiting and configuration.preempt and self.synchronised and self.priority > priority):
-            self._preempt_since = None
-            self._claimed_at = -inf
+        wanted = self.configuration.preempt and self.synchronised and self.priority > priority
+        if not (waiting and wanted):
+            self.preemption.forget()
             return False
-        if self._preempt_since is None:
-            self._preempt_since = now
-        return now >= max(
-            self._preempt_since + configuration.preempt_minimum,
-            self._started + configuration.preempt_reload,
-            self._synchronised_since + configuration.preempt_sync,
-        )
+        return self.preemption.ready(self.configuration, now)
 
     def _resigned(self, source: IPv4Address, now: float) -> None:
         if self.active is None or self.active.address != source:
@@ -299,7 +286,8 @@ class Group(VirtualRouter):
         self._next_hello = now + self.hello * self._dice.uniform(_SHORTEST_JITTER, 1)
 
     def _forget(self) -> None:
-        self.active = self.standby = self.learned = self._times = self._preempt_since = None
+        self.active = self.standby = self.learned = self._times = None
+        self.preemption.forget()
 
     def _start_active(self, now: float, heard: Heard | None) -> None:
         self.active = heard if heard and heard.message.state is State.ACTIVE else None

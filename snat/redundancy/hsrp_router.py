@@ -137,7 +137,7 @@ class HsrpRouter:
         """Tell the groups what was said of their names. Without ``now``: only what changes no state."""
         for group in self._electing():
             name = group.configuration.name
-            group.claims_first = name in self._claiming
+            group.preemption.claims_first = name in self._claiming
             synchronised = self._synchronised.get(name, True)
             if now is not None and synchronised is not group.synchronised:
                 group.synchronise(synchronised, now)
