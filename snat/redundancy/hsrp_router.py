@@ -105,9 +105,10 @@ class HsrpRouter:
         self._follow(now)
 
     def stop(self, now: float) -> None:
-        """Leave every group in good order: the standby routers take over at once."""
+        """Leave every group in good order: the standby routers take over at once. There are none then."""
         for speaker in self._speakers.values():
             speaker.stop(now)
+        self._speakers.clear()
 
     # What comes out
 

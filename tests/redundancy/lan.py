@@ -20,7 +20,7 @@ from snat.redundancy.hsrp_events import (
     StateChanged,
 )
 from snat.redundancy.hsrp_group import Group
-from snat.redundancy.hsrp_message import DESTINATIONS, State, decode
+from snat.redundancy.hsrp_message import DESTINATIONS, Opcode, State, decode
 from snat.redundancy.hsrp_router import HsrpRouter
 
 VIRTUAL = IPv4Address("10.0.0.1")
@@ -38,6 +38,13 @@ def standby(template: Standby = QUICK, **changes: object) -> Standby:
     """The template with its first group changed."""
     first, *rest = template.groups
     return replace(template, groups=(replace(first, **changes), *rest))  # type: ignore[arg-type]
+
+
+SLOW = replace(QUICK, groups=(replace(QUICK.groups[0], hello=3.0, hold=10.0),))
+HOLD = 0.7
+BETTER = standby(priority=110, preempt=True)
+MIDDLE = standby(priority=105, preempt=True)
+NORMAL = standby(preempt=True)
 
 
 @dataclass
@@ -72,7 +79,8 @@ class Host:
 
     @property
     def state(self) -> State:
-        return self.group().state if self.router else State.INITIAL
+        groups = self.router.groups() if self.router else iter(())
+        return next((one.state for one in groups), State.INITIAL)
 
     @property
     def alive(self) -> bool:
@@ -275,3 +283,31 @@ class Lan:
     def active(self) -> list[int]:
         """Who answers for the first group's address."""
         return [number for number, host in self.hosts.items() if host.taken]
+
+
+def settled(*hosts: Standby, seed: int = 1, seconds: float = 5.0) -> Lan:
+    """A LAN whose roles are found."""
+    lan = Lan(seed, hosts)
+    lan.run(seconds)
+    return lan
+
+
+def returned(lan: Lan, host: Host) -> None:
+    """It was killed, and is there again."""
+    lan.kill(host)
+    lan.run(3)
+    lan.start(host)
+
+
+def states(lan: Lan) -> list[State]:
+    return [host.state for host in lan.hosts.values()]
+
+
+def opcodes(host: Host) -> list[Opcode]:
+    """What it sent."""
+    sent = [event for event in host.events if isinstance(event, Send)]
+    return [decode(event.data, host.standby.version).message.opcode for event in sent]
+
+
+def walk(host: Host) -> list[State]:
+    return [event.after for event in host.events if isinstance(event, StateChanged)]

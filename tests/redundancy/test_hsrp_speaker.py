@@ -124,11 +124,20 @@ def test_what_is_sent_is_counted() -> None:
     while (due := one.next_deadline()) is not None and due < 10:
         now = due
         one.tick(now)
+    counted = counters(one)
     one.stop(now)
     sent = [event for event in one.events() if isinstance(event, Send)]
-    counted = counters(one)
     assert counted.hellos_out + counted.coups_out + counted.resigns_out == len(sent)
     assert counted.resigns_out == 1
+
+
+def test_a_router_that_stopped_does_nothing_more() -> None:
+    one = router()
+    one.stop(0.1)
+    one.events()
+    one.tick(5.0)
+    one.receive("eth0", encode(HELLO, None, OTHER), OTHER, 5.0)
+    assert (one.next_deadline(), one.events(), list(one.groups())) == (None, [], [])
 
 
 # Anything at all
