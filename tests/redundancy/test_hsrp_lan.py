@@ -172,6 +172,22 @@ def test_an_active_router_that_was_paused_confirms_its_role_first() -> None:
     assert states(lan) == [State.ACTIVE, State.STANDBY]
 
 
+def test_an_active_router_that_was_paused_and_is_not_synchronised_speaks_again_once_it_is() -> None:
+    """It listened for ever without a timer for the standby router: seed 103384."""
+    lan = settled(standby(), standby(priority=110))
+    lan.synchronise(lan.hosts[1], synchronised=False)
+    lan.synchronise(lan.hosts[2], synchronised=False)
+    lan.pause(lan.hosts[2])
+    lan.run(3)
+    lan.synchronise(lan.hosts[1], synchronised=True)
+    lan.run(3)
+    lan.resume(lan.hosts[2])
+    assert states(lan) == [State.ACTIVE, State.LISTEN]
+    lan.synchronise(lan.hosts[2], synchronised=True)
+    lan.run(3)
+    assert states(lan) == [State.ACTIVE, State.STANDBY]
+
+
 def test_a_lone_router_that_was_paused_is_active_again_after_a_hold_time() -> None:
     lan = settled(QUICK)
     lan.pause(lan.hosts[1])

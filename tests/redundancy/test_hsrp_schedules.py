@@ -21,6 +21,11 @@ def test_random_schedules_keep_all_invariants(first: int) -> None:
             pytest.fail(told, pytrace=False)
 
 
+@pytest.mark.parametrize("seed", [103384])
+def test_seeds_that_once_failed(seed: int) -> None:
+    assert failure(seed) == ""
+
+
 def test_a_seed_replays() -> None:
     one, other = Schedule(FIRST + 5), Schedule(FIRST + 5)
     one.live()

@@ -131,6 +131,16 @@ def test_timers_run_wherever_something_waits_for_them() -> None:
             assert {Action.STOP_ACTIVE, Action.STOP_STANDBY} <= did, happened
 
 
+@pytest.mark.parametrize(("before", "happened"), [pair for pair in TRANSITIONS if pair[0] in SPEAKING])
+def test_who_is_not_synchronised_listens_with_the_timer_by_which_it_will_speak(
+    before: State, happened: Input
+) -> None:
+    follows = step(before, happened, synchronised=False)
+    if follows is not None and follows.state is State.LISTEN:
+        assert Action.START_STANDBY in follows.actions
+        assert Action.STOP_STANDBY not in follows.actions
+
+
 def test_gratuitous_arp_goes_with_every_way_to_active() -> None:
     ways = [
         follows for (before, _), follows in TRANSITIONS.items() if follows.state is State.ACTIVE is not before
