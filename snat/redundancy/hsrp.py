@@ -138,8 +138,8 @@ TRANSITIONS: Final[Mapping[tuple[State, Input], Step]] = {
 SPEAKING: Final = frozenset({State.SPEAK, State.STANDBY, State.ACTIVE})
 """States that send hellos."""
 _CANDIDATES: Final = frozenset({State.SPEAK, State.STANDBY})
-_IN_LISTEN: Final = {Action.STOP_STANDBY: Action.START_STANDBY}
-"""Who listens instead of being standby needs the timer by which it will speak, once it is synchronised."""
+_STANDBY_TIMER: Final = frozenset({Action.START_STANDBY, Action.STOP_STANDBY})
+"""Who listens instead of being standby needs it: by it, it will speak once it is synchronised."""
 
 
 def step(state: State, happened: Input, *, synchronised: bool = True) -> Step | None:
@@ -148,7 +148,8 @@ def step(state: State, happened: Input, *, synchronised: bool = True) -> Step | 
     if follows is None or not heeds(state, happened, synchronised=synchronised):
         return None
     if not synchronised and follows.state in _CANDIDATES:
-        return Step(tuple(_IN_LISTEN.get(one, one) for one in follows.actions), State.LISTEN)
+        kept = (one for one in follows.actions if one not in _STANDBY_TIMER)
+        return Step((*kept, Action.START_STANDBY), State.LISTEN)
     return follows
 
 

@@ -181,6 +181,7 @@ def test_an_active_router_that_was_paused_and_is_not_synchronised_speaks_again_o
     lan.run(3)
     lan.synchronise(lan.hosts[1], synchronised=True)
     lan.run(3)
+    lan.hosts[2].waiting.clear()
     lan.resume(lan.hosts[2])
     assert states(lan) == [State.ACTIVE, State.LISTEN]
     lan.synchronise(lan.hosts[2], synchronised=True)
