@@ -183,6 +183,7 @@ def test_an_active_router_that_was_paused_and_is_not_synchronised_speaks_again_o
     lan.run(3)
     lan.hosts[2].waiting.clear()
     lan.resume(lan.hosts[2])
+    lan.run(0.01)
     assert states(lan) == [State.ACTIVE, State.LISTEN]
     lan.synchronise(lan.hosts[2], synchronised=True)
     lan.run(3)
