@@ -23,6 +23,12 @@ def standing(router: Router) -> Standing:
     return found
 
 
+def ready(router: Router) -> bool:
+    """Whether the module may make it active."""
+    said: bool = router.device.groups[0].ready
+    return said
+
+
 @pytest.fixture
 def network() -> Network:
     """Two members that start; their modules have not spoken."""
@@ -33,7 +39,7 @@ def network() -> Network:
 def pair(network: Network) -> tuple[Router, Router]:
     """R1 is active and manages, R2 is synchronised; there are flows."""
     first, second = network.routers[1], network.routers[2]
-    network.run_until(lambda: any(router.device.groups[0].ready for router in (first, second)))
+    network.run_until(lambda: any(ready(router) for router in (first, second)))
     tell(first, True)
     network.run_until(network.quiet)
     for host in range(1, 6):
@@ -46,9 +52,9 @@ def test_a_member_is_ready_when_it_has_found_nobody_and_manages_when_the_module_
     network: Network,
 ) -> None:
     first, second = network.routers[1], network.routers[2]
-    assert not first.device.groups[0].ready
+    assert not ready(first)
     network.run(10.0)
-    assert first.device.groups[0].ready
+    assert ready(first)
     assert (standing(first), standing(second)) in (
         (Standing.LISTEN, Standing.START),
         (Standing.LISTEN, Standing.LISTEN),
@@ -126,10 +132,10 @@ def test_who_comes_back_is_not_ready_before_it_has_the_table(pair: tuple[Router,
     tell(second, True)
     second.network.run_until(lambda: standing(second) is Standing.MANAGE)
     first.start()
-    assert not first.device.groups[0].ready
+    assert not ready(first)
     tell(first, True)  # a module that does not care
     assert standing(first) is Standing.START
-    first.network.run_until(lambda: first.device.groups[0].ready)
+    first.network.run_until(lambda: ready(first))
     assert len(first.device.table) == 5
 
 
@@ -139,4 +145,4 @@ def test_a_module_that_is_deaf_on_the_best_member_does_not_keep_the_others_from_
     """The best stands by first; its interface is down, so its module never speaks."""
     network.run(3 * HOLD)
     for router in network.routers.values():
-        assert router.device.groups[0].ready
+        assert ready(router)
