@@ -1,7 +1,7 @@
 """VRRP by keepalived: its notify FIFO says who is master, our track file says whether we may be.
 
-keepalived.conf(5): with ``vrrp_notify_fifo PATH`` it writes ``INSTANCE "NAME" STATE PRIORITY`` for each change
-of an instance, in order, into a pipe; unlike notify scripts, which race each other. A ``vrrp_track_file`` is
+keepalived.conf(5): with ``vrrp_notify_fifo PATH`` it writes ``INSTANCE "NAME" STATE PRIORITY`` for each
+change of an instance, in order, into a pipe; unlike notify scripts, which race each other. A ``vrrp_track_file`` is
 read again whenever it changes: at -254 or below the instance is in FAULT, and never master. So an
 unsynchronised router does not become one, and one that stops says so before it ends.
 """
@@ -31,7 +31,8 @@ FAULT: Final = b"-254\n"
 MAX_LINE: Final = 1024
 """Bytes; keepalived's names are shorter."""
 _READ: Final = 4096
-_LINE: Final = re.compile(rb'INSTANCE "([^"]*)" ([A-Z_]+)(?: |$)')
+_LINE: Final = re.compile(rb'INSTANCE "([^"]*)" (MASTER|BACKUP|FAULT|STOP|DELETED)(?: |$)')
+"""Other words, such as MASTER_RX_LOWER_PRI, are no states."""
 _MASTER: Final = b"MASTER"
 
 
@@ -58,11 +59,8 @@ class KeepalivedInstance:
             if not self._fifo.exists():
                 os.mkfifo(self._fifo, 0o600)
             if not stat.S_ISFIFO(self._fifo.stat().st_mode):
-                raise KernelRefused(
-                    "this is no FIFO",
-                    where=str(self._fifo),
-                    remedy="remove it, or name another as vrrp_notify_fifo",
-                )
+                remedy = "remove it, or name another path, here and as vrrp_notify_fifo"
+                raise KernelRefused("this is no FIFO", where=str(self._fifo), remedy=remedy)
             # For writing too, so that no end of file comes whenever keepalived restarts.
             self._fd = os.open(self._fifo, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
