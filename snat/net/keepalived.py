@@ -1,9 +1,9 @@
 """VRRP by keepalived: its notify FIFO says who is master, our track file says whether we may be.
 
 keepalived.conf(5): with ``vrrp_notify_fifo PATH`` it writes ``INSTANCE "NAME" STATE PRIORITY`` for each
-change of an instance, in order, into a pipe; unlike notify scripts, which race each other. A ``vrrp_track_file`` is
-read again whenever it changes: at -254 or below the instance is in FAULT, and never master. So an
-unsynchronised router does not become one, and one that stops says so before it ends.
+change of an instance, in order, into a pipe; unlike notify scripts, which race each other. A
+``vrrp_track_file`` is read again whenever it changes: at -254 or below the instance is in FAULT, never
+master. So an unsynchronised router does not become one, and one that stops says so before it ends.
 """
 
 import errno
