@@ -1,15 +1,15 @@
 """Lines of ``redundancy`` and ``peers`` blocks, and ``defer``: packets that come before their entry."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from cli.commands.snat import in_group, port
 from cli.grammar import Pattern, Tail, Values
-from cli.tokens import HostAddress, Keyword, Number
+from cli.tokens import FilePath, HostAddress, Keyword, Number, Word
 from cli.tree import Command, Configures
 from snat.config.model import DEFAULT_PORT, Group
-from snat.config.stateful import ANY_ADDRESS, DEFAULT_RETAIN
+from snat.config.stateful import ANY_ADDRESS, DEFAULT_RETAIN, Keepalived
 
 
 def _local(group: Group) -> Iterator[Values]:
@@ -42,6 +42,19 @@ def _flag(pattern: Pattern, attribute: str, *, said: bool) -> Configures:
         lambda group, _values: change(group, said),
         lambda group, _values: change(group, not said),
     )
+
+
+def _keepalived(group: Group) -> Iterator[Values]:
+    if group.keepalived is not None:
+        yield asdict(group.keepalived)
+
+
+def _set_keepalived(group: Group, values: Values) -> Group:
+    return replace(group, keepalived=Keepalived(**values))
+
+
+def _unset_keepalived(group: Group, _values: Values) -> Group:
+    return replace(group, keepalived=None)
 
 
 def _retain(group: Group) -> Iterator[Values]:
@@ -79,6 +92,21 @@ IN_NAMED: tuple[Command, ...] = (
 )
 
 IN_REDUNDANCY: tuple[Command, ...] = (
+    in_group(
+        (
+            Keyword(text="keepalived", help="Follow a VRRP instance of keepalived, not an HSRP group"),
+            Tail(
+                Word(key="instance", help="Name of the instance"),
+                Keyword(text="fifo", help="Where keepalived writes changes"),
+                FilePath(key="fifo", help="Absolute path, its vrrp_notify_fifo"),
+                Keyword(text="track-file", help="What keepalived reads"),
+                FilePath(key="track_file", help="Absolute path, the file of its vrrp_track_file"),
+            ),
+        ),
+        _keepalived,
+        _set_keepalived,
+        _unset_keepalived,
+    ),
     _flag(
         (
             Keyword(text="protocol", padding="  ", help="Transport to the neighbors"),

@@ -51,6 +51,17 @@ class VirtualAddress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Keepalived:
+    """``keepalived NAME fifo PATH track-file PATH``: the VRRP instance whose role a group follows."""
+
+    instance: str
+    fifo: str
+    """Absolute path, also ``vrrp_notify_fifo`` in keepalived.conf."""
+    track_file: str
+    """Absolute path, also ``file`` in its ``vrrp_track_file``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
     """A ``primary`` or ``backup`` block: the members that share one role (Fig. 2A)."""
 
@@ -83,6 +94,8 @@ class Group:
     """Packets from outside wait a moment for the entry that another member is making."""
     udp: bool = False
     """``protocol udp``."""
+    keepalived: Keepalived | None = None
+    """Of a ``redundancy`` block: whose role this is, if no HSRP group's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -116,6 +116,7 @@ class Exchange:
             case RoleChange():
                 link.neighbor.says(said)
                 group.heard_term(said.feed, said.term)
+                group.insists(link.neighbor, said)
                 self._consider(group, link, said.feed, now)
             case Claim():
                 group.claimed(link.neighbor, said.feed, now)

@@ -14,7 +14,7 @@ from snat.device.links import Neighbor
 from snat.device.merging import Merged, Merging, Restrain
 from snat.device.succession import goes_first, is_best, manager_of, told_by
 from snat.nat.table import NatTable
-from snat.redundancy.roles import ALONE_EXTRA, CLAIM_TIME, Input, preferred, step
+from snat.redundancy.roles import ALONE_EXTRA, CLAIM_TIME, Input, leads, preferred, step
 from snat.replication.feed import FeedCounters, FeedState
 from snat.wire.actions import (
     Claim,
@@ -27,11 +27,16 @@ from snat.wire.actions import (
 from snat.wire.header import NO_TERM, Feed, Term, encode
 from snat.wire.items import control
 
-ROLES = {ConfiguredRole.PRIMARY: Role.PRIMARY, ConfiguredRole.BACKUP: Role.BACKUP}
+ROLES = {
+    ConfiguredRole.PRIMARY: Role.PRIMARY,
+    ConfiguredRole.BACKUP: Role.BACKUP,
+    ConfiguredRole.REDUNDANCY: Role.STANDBY,
+}
+"""The role at the start; that of a group with a module follows its word."""
 
 
 class Group(GroupFeeds):
-    """A primary/backup group as this device lives it."""
+    """A group as this device lives it: primary/backup, or one that follows an IP redundancy module."""
 
     def __init__(
         self,
@@ -62,6 +67,10 @@ class Group(GroupFeeds):
         self._claimed_of: Neighbor | None = None
         """Who was asked to release the role."""
         self._released: set[Feed] = set()
+        self._refused = False
+        """Who was asked to release the role is active too."""
+        self._claims_from = now
+        """Since when, or from when on, an active member may claim the role from another active one."""
         self.merging = Merging(self.feeds, self.neighbors, table, counters, merged, restrain)
         self._tell_convergence()
 
@@ -80,6 +89,24 @@ class Group(GroupFeeds):
             RoleChange(feed, self.role, self.standing, state.position.term)
             for feed, state in self.feeds.items()
         ]
+
+    @property
+    def follows_module(self) -> bool:
+        """Whether an IP redundancy module says who is to manage."""
+        return self.configuration.role is ConfiguredRole.REDUNDANCY
+
+    @property
+    def ready(self) -> bool:
+        """Whether the module may make this device active: its table is what it is to be."""
+        return self.standing is not Standing.START
+
+    def told(self, active: bool, now: float) -> None:
+        """The module's word. A member that it takes the word from manages until another can."""
+        role = Role.ACTIVE if active else Role.STANDBY
+        if self.follows_module and role is not self.role:
+            self.role = role
+            self._claims_from = now
+            self.announce()
 
     # Steps
 
@@ -108,7 +135,10 @@ class Group(GroupFeeds):
     def claimed(self, neighbor: Neighbor, feed: Feed, now: float) -> None:
         """A synchronised member asks for the role: stop, say the last word of every feed, listen."""
         role, out = neighbor.role(feed), neighbor.outgoing
-        if not self.manages or out is None or role is None or not preferred(role, self.role):
+        if not self.manages or out is None or role is None:
+            return
+        if not preferred(role, self.role):
+            out.put(encode(b"".join(map(control, self.roles()))))  # we manage, and are to: this refuses
             return
         self.compile()
         for sender in self.senders.values():
@@ -124,6 +154,11 @@ class Group(GroupFeeds):
             self._released.add(released.feed)
         else:
             receiver.synchronised = False
+
+    def insists(self, neighbor: Neighbor, said: RoleChange) -> None:
+        """A neighbor tells its standing: who is asked to release the role, and is to manage, keeps it."""
+        if self.standing is Standing.CLAIM and neighbor is self._claimed_of:
+            self._refused |= said.standing == Standing.MANAGE and leads(neighbor.role(said.feed))
 
     def unavailable(self, neighbor: Neighbor, said: Unavailable) -> None:
         """A neighbor leaves. Who followed it and is not where it stopped, does not go first."""
@@ -167,7 +202,8 @@ class Group(GroupFeeds):
         members of a group follow who manages it.
         """
         self.configuration = configuration
-        self.role = ROLES[configuration.role]
+        if not (self.follows_module and self.role in (Role.ACTIVE, Role.STANDBY)):
+            self.role = ROLES[configuration.role]
         self.neighbors = tuple(neighbors)
         self.merging.follow(self.neighbors, now)
         for state in added:
@@ -195,9 +231,11 @@ class Group(GroupFeeds):
             case Standing.START:
                 if self._manager is not None:
                     return Input.SYNCHRONISED if self.synchronised else None
+                if self.follows_module:
+                    return Input.STANDS_BY if self._may_stand_by(now) else None
                 return Input.ALONE if self._alone(now) else None
             case Standing.LISTEN:
-                return self._next_listening(now)
+                return self._next_following(now) if self.follows_module else self._next_listening(now)
             case Standing.CLAIM:
                 return self._next_claiming(now)
             case Standing.MANAGE:
@@ -214,9 +252,22 @@ class Group(GroupFeeds):
         role = self._manager.role(told_by(self._manager, self.feeds))
         return Input.MAY_CLAIM if role is not None and preferred(self.role, role) else None
 
+    def _next_following(self, now: float) -> Input | None:
+        active = self.role is Role.ACTIVE
+        if self._manager is None:  # what others have of it and we have not, is pulled when we manage
+            return Input.MANAGER_LOST if active else None
+        if not self.synchronised:
+            return Input.UNSYNCHRONISED
+        # Whose last word is that it is active may be dead: the module knows first, and a live one refuses.
+        theirs = self._manager.role(told_by(self._manager, self.feeds))
+        may = active and (not leads(theirs) or now >= self._claims_from)
+        return Input.MAY_CLAIM if may else None
+
     def _next_claiming(self, now: float) -> Input | None:
         if self._released >= self.feeds.keys():
             return Input.RELEASED
+        if self._refused or not leads(self.role):
+            return Input.REFUSED
         if self._manager is None:
             if self._hands_over(self._claimed_of, now) and now - self.since < CLAIM_TIME:
                 return None  # its last changes and its release come on the other link
@@ -270,11 +321,21 @@ class Group(GroupFeeds):
 
     def _alone(self, now: float) -> bool:
         """Whether a starting member may take the role with what it has."""
-        hold_time = self.configuration.hold_time
-        waited = now - max(self.since, self._unmanaged_since) >= hold_time + ALONE_EXTRA
+        hold_time, waited = self.configuration.hold_time, self._waited(now)
         return is_best(
             self.feeds, self.vouched, self.role, self._nat_id, self.neighbors, now, hold_time, waited=waited
         )
+
+    def _may_stand_by(self, now: float) -> bool:
+        """Whether the module may make a starting member active: none that listens was, for long enough."""
+        return self._alone(now) or (self._waited(now) and not any(map(self._leads, self.neighbors)))
+
+    def _leads(self, neighbor: Neighbor) -> bool:
+        return leads(neighbor.role(told_by(neighbor, self.feeds)))
+
+    def _waited(self, now: float) -> bool:
+        """Nobody managed for so long that nobody will."""
+        return now - max(self.since, self._unmanaged_since) >= self.configuration.hold_time + ALONE_EXTRA
 
     # What a step does
 
@@ -283,6 +344,8 @@ class Group(GroupFeeds):
         self.standing = standing = step(before, happened)
         self.since = now
         self._released = set()
+        if happened is Input.REFUSED:
+            self._claims_from = now + self.configuration.hold_time
         self.events.append(
             Noted(
                 "group {group}: {before} -> {standing} ({happened})",
@@ -302,9 +365,8 @@ class Group(GroupFeeds):
             self._leave(synchronised=happened is Input.CLAIMED, now=now)
         self.why = _WHY[standing]
         if standing is Standing.MANAGE:
-            self.unverified = happened is Input.ALONE and any(
-                feed.highest != NO_TERM for feed in self.feeds.values()
-            )
+            alone = happened is Input.ALONE or (self.follows_module and not self.synchronised)
+            self.unverified = alone and any(feed.highest != NO_TERM for feed in self.feeds.values())
             self._take(now)
         self.announce()
         if standing is Standing.CLAIM:
@@ -356,7 +418,7 @@ class Group(GroupFeeds):
         self.events.append(RoleLeft(self.configuration))
 
     def _claim(self) -> None:
-        self._claimed_of = self._manager
+        self._claimed_of, self._refused = self._manager, False
         out = self._manager.outgoing if self._manager is not None else None
         if out is not None:
             for feed, receiver in self.receivers.items():
@@ -374,7 +436,7 @@ class Group(GroupFeeds):
 
 _WHY = {
     Standing.START: "not synchronised: waits for the manager's table, or for another member to appear",
-    Standing.LISTEN: "another member manages",
+    Standing.LISTEN: "another member manages, or is to",
     Standing.CLAIM: "waits for the manager to release the role",
     Standing.MANAGE: "",
 }

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from snat.device.links import Neighbor
+from snat.redundancy.roles import leads
 from snat.wire.actions import Role, Standing
 from snat.wire.header import Feed, Position
 
@@ -40,11 +41,11 @@ def goes_first(
     now: float,
     hold_time: float,
 ) -> bool:
-    """Whether we follow the manager, of those that listen: the primary does, then the lowest NAT ID."""
-    ours = (role is Role.PRIMARY, -nat_id)
+    """Whether we follow the manager, of those that listen: who leads does, then the lowest NAT ID."""
+    ours = (leads(role), -nat_id)
     return not any(
         one.standing(feed) is Standing.CLAIM
-        or (one.standing(feed) is Standing.LISTEN and (one.role(feed) is Role.PRIMARY, -one.nat_id) > ours)
+        or (one.standing(feed) is Standing.LISTEN and (leads(one.role(feed)), -one.nat_id) > ours)
         for one, feed in ((one, told_by(one, feeds)) for one in neighbors)
         if not one.silent(now, hold_time)
     )
@@ -63,8 +64,8 @@ def is_best(
 ) -> bool:
     """Whether a starting member may take the role with what it has.
 
-    The others must all be starting too, and behind it: by position (``vouched`` tells our own), then the
-    primary, then the lower NAT ID. Until it has ``waited`` they must all be there.
+    The others must all be starting too, and behind it: by position (``vouched`` tells our own), then who
+    leads, then the lower NAT ID. Until it has ``waited`` they must all be there.
     """
     there = [(one, told_by(one, feeds)) for one in neighbors if not one.silent(now, hold_time)]
     present = [(one, feed) for one, feed in there if feed in one.standings]
@@ -73,7 +74,7 @@ def is_best(
     return all(
         one.standing(feed) is Standing.START
         and feed in one.units
-        and (one.units[feed].applied, one.role(feed) is Role.PRIMARY, -one.nat_id)
-        < (vouched(feed), role is Role.PRIMARY, -nat_id)
+        and (one.units[feed].applied, leads(one.role(feed)), -one.nat_id)
+        < (vouched(feed), leads(role), -nat_id)
         for one, feed in present
     )

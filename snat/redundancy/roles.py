@@ -1,8 +1,12 @@
-"""Who manages and who listens in a primary/backup group (Fig. 2A, 8A), as a table.
+"""Who manages and who listens in a group (Fig. 2A and 8A, 2B and 8B), as a table.
 
 A member starts unsynchronised, in START, and vouches for nothing. It leaves for LISTEN when its table is
 proved equal to the manager's, or for MANAGE when it has waited long enough and found nobody. A synchronised
 primary that finds another managing asks for the role (CLAIM) and takes it when the manager has released it.
+
+In a group that follows an IP redundancy module (HSRP, VRRP) the module's active is what the primary is
+elsewhere, but nobody else ever takes the role: one that starts and finds nobody stands by for the module's
+word. A manager that is active too refuses a claim: the module is of two minds, and two would take turns.
 """
 
 from collections.abc import Mapping
@@ -26,11 +30,15 @@ class Input(Enum):
     """A feed has a gap or differs."""
     ALONE = "alone"
     """Waited; no synchronised member is to be had."""
+    STANDS_BY = "stands by"
+    """The same, where an IP redundancy module has the word."""
     MANAGER_LOST = "manager lost"
     MAY_CLAIM = "may claim"
     """Synchronised, preferred by configuration, and another manages."""
     RELEASED = "released"
     CLAIM_EXPIRED = "claim expired"
+    REFUSED = "refused"
+    """The manager is active too, or this member is not any more."""
     CLAIMED = "claimed"
     """Another member claims what we manage."""
     OUTRANKED = "outranked"
@@ -40,12 +48,14 @@ class Input(Enum):
 TRANSITIONS: Final[Mapping[tuple[Standing, Input], Standing]] = {
     (Standing.START, Input.SYNCHRONISED): Standing.LISTEN,
     (Standing.START, Input.ALONE): Standing.MANAGE,
+    (Standing.START, Input.STANDS_BY): Standing.LISTEN,
     (Standing.LISTEN, Input.UNSYNCHRONISED): Standing.START,
     (Standing.LISTEN, Input.MANAGER_LOST): Standing.MANAGE,
     (Standing.LISTEN, Input.MAY_CLAIM): Standing.CLAIM,
     (Standing.CLAIM, Input.RELEASED): Standing.MANAGE,
     (Standing.CLAIM, Input.CLAIM_EXPIRED): Standing.MANAGE,
     (Standing.CLAIM, Input.MANAGER_LOST): Standing.MANAGE,
+    (Standing.CLAIM, Input.REFUSED): Standing.LISTEN,
     (Standing.CLAIM, Input.UNSYNCHRONISED): Standing.START,
     (Standing.MANAGE, Input.CLAIMED): Standing.LISTEN,
     (Standing.MANAGE, Input.OUTRANKED): Standing.START,
@@ -67,6 +77,11 @@ def step(standing: Standing, happened: Input) -> Standing:
         raise UnexpectedInput(standing, happened) from None
 
 
+def leads(role: Role | None) -> bool:
+    """Whether a member of ``role`` is to manage: the choice of the configuration, or of the module."""
+    return role in (Role.PRIMARY, Role.ACTIVE)
+
+
 def preferred(role: Role, other: Role) -> bool:
-    """Whether a member of ``role`` takes precedence over one of ``other``: the configuration's choice."""
-    return role is Role.PRIMARY and other is Role.BACKUP
+    """Whether a member of ``role`` takes precedence over one of ``other``."""
+    return leads(role) and not leads(other)

@@ -45,10 +45,13 @@ class ItemFlag(IntFlag):
 
 
 class Role(IntEnum):
-    """What a device is in a unit by its configuration."""
+    """What a device is in a unit by its configuration, or by the word of its IP redundancy module."""
 
     PRIMARY = 1
     BACKUP = 2
+    ACTIVE = 3
+    """By the word of its IP redundancy module, now (Fig. 2B)."""
+    STANDBY = 4
 
 
 class Standing(IntEnum):

@@ -84,6 +84,7 @@ CONFIGURES = [
     ("redundancy", "local-address 192.168.77.1", "l 192.168.77.1"),
     ("redundancy", "local-address 192.168.77.1 port 15556", "l 192.168.77.1 p 15556"),
     ("redundancy", "protocol   udp", "prot u"),
+    ("redundancy", "keepalived VI_1 fifo /run/f track-file /run/t", "keepa VI_1 f /run/f tr /run/t"),
     ("redundancy", "as-queuing disable", "as d"),
     ("redundancy", "mapping-id 10", "mapping 10"),
     ("redundancy", "peer 192.168.77.2 nat-id 2 name r2", "peer 192.168.77.2 na 2 n r2"),
