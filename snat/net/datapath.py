@@ -58,6 +58,10 @@ class DataPath(Protocol):
         """Take another configuration. Raises ConfigurationRefused, and then nothing changed."""
         ...
 
+    def flush(self) -> None:
+        """Write what the device has to send without a packet that asks for it."""
+        ...
+
     def counters(self) -> dict[str, dict[str, int]]:
         """By subject."""
         ...
@@ -189,6 +193,11 @@ class TunPath:
                 self._host.shut()
             raise ConfigurationRefused(str(refused)) from refused
 
+    def flush(self) -> None:
+        """Write errors that waited: fragments follow the packet that releases them."""
+        if self._more:
+            self._forward_more()
+
     def counters(self) -> dict[str, dict[str, int]]:
         """Those of the TUNs and of gratuitous ARP."""
         dropped = queue_drops()
@@ -280,6 +289,9 @@ class CapturePath:
         except KernelRefused as refused:
             raise ConfigurationRefused(str(refused)) from refused
         self._realms = self._realms_of(configuration)
+
+    def flush(self) -> None:
+        """Nothing: a capture says when packets are written, and what waits goes with the next."""
 
     def counters(self) -> dict[str, dict[str, int]]:
         """Those of the replay."""

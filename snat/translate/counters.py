@@ -13,6 +13,8 @@ class TranslateCounters:
     """Translated on the slow path."""
     passed: int = 0
     """Not to be translated: passed on as they came."""
+    inexact_resets: int = 0
+    """Of those on the slow path: TCP resets that may be anybody's, which shorten no time."""
     created: int = 0
     expired: int = 0
     malformed: int = 0
@@ -55,6 +57,8 @@ class TranslateCounters:
     filtered: int = 0
     """From an outside host that the mapped inside host has not sent to (address-dependent filtering)."""
     unknown_inbound: int = 0
+    unasked_forgotten: int = 0
+    """Of the last two: SYNs whose senders are not told, since too many others wait for that."""
     unknown_outbound: int = 0
     """To an address that stands for outside hosts, but for none now."""
     hairpins: int = 0

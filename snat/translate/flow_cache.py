@@ -28,6 +28,7 @@ class Path:
         "closing",
         "full_delta",
         "header_delta",
+        "last",
         "other",
         "record",
         "renew",
@@ -58,6 +59,8 @@ class Path:
         self.renew: Renewal | None = None
         """What sees to the identification of its datagrams; None: none that could be a fragment has come."""
         self.seen = now
+        self.last: bytearray | None = None
+        """The last TCP segment that passed, as :data:`snat.translate.segment.SEGMENT`; no reset."""
         self.closing: Closing | None = None
         """Shared by both directions once a FIN was seen."""
         self.other = self

@@ -20,6 +20,7 @@ from snat.nat.entry import (
     State,
     with_state,
 )
+from snat.nat.pool import Pool
 from snat.nat.rules import Rules
 from snat.nat.table import NatTable
 from snat.nat.tracking import FIN, RST, Closing, Timeouts, next_state
@@ -27,6 +28,7 @@ from snat.translate.counters import TranslateCounters as TranslateCounters
 from snat.translate.flow_cache import FlowCache, Path
 from snat.translate.opening import Opening
 from snat.translate.packet import TCP_FLAGS, TRANSPORT
+from snat.translate.segment import SEGMENT, belongs
 
 _MOST_DUE: Final = 2000
 """Entries looked at in one turn: a few milliseconds."""
@@ -57,11 +59,18 @@ class Flows(Opening):
     def track(self, path: Path, buffer: bytearray, total: int, from_outside: bool, now: float) -> None:
         """Follow a TCP connection whose entry this device manages (RFC 7857 section 2).
 
+        A reset that may be anybody's passes, and changes nothing here (section 2.2).
         A path with a :class:`Closing` never takes the fast path, so nothing of its end is missed.
         """
+        flags, was, segment = buffer[TCP_FLAGS], path.record[STATE], buffer[SEGMENT]
+        forged = flags & RST and not belongs(segment, path.last, path.other.last)
+        if not flags & RST:
+            path.last = segment
         if int.from_bytes(path.record[MAPPING], "big") not in self._managed:
             return
-        flags, was = buffer[TCP_FLAGS], path.record[STATE]
+        if forged:
+            self._counters.inexact_resets += 1
+            return
         was_over = path.closing is not None and path.closing.over
         if flags & (FIN | RST) and path.closing is None:
             path.closing = path.other.closing = Closing()
@@ -150,6 +159,14 @@ class Flows(Opening):
     def ages(self, record: bytes) -> bool:
         """Whether this device tracks and ages an entry."""
         return int.from_bytes(record[MAPPING], "big") in self._managed
+
+    def answers_for(self, address: bytes) -> bool:
+        """Whether this device is who hosts outside reach by an address of a shared pool."""
+        return any(
+            rule.mapping_id in self._managed
+            for rule in self.rules.rules
+            if isinstance(rule.pool, Pool) and address in rule.pool
+        )
 
     def idle_timeout(self, record: bytes) -> float:
         """Seconds without a packet after which an entry goes; infinite for what does not age."""

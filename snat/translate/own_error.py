@@ -26,6 +26,7 @@ from snat.translate.packet import (
     Verdict,
 )
 
+PORT_UNREACHABLE: Final = 3
 NEEDS_FRAGMENTING: Final = 4
 PROHIBITED: Final = 13
 """Communication administratively prohibited."""
@@ -59,6 +60,7 @@ class OwnErrorCounters:
     time_exceeded: int = 0
     needs_fragmenting: int = 0
     prohibited: int = 0
+    nobody_there: int = 0
     about_icmp: int = 0
     """Not made: about an ICMP packet that is no query."""
     about_fragment: int = 0
@@ -123,6 +125,11 @@ class OwnErrors:
         """We have nothing left to translate it with, or must not (3/13)."""
         if self._make(buffer, UNREACHABLE, PROHIBITED, 0, from_outside, now):
             self.counters.prohibited += 1
+
+    def nobody_there(self, buffer: bytearray, now: float) -> None:
+        """A SYN from outside is for nobody (3/3, RFC 5382 REQ-4)."""
+        if self._make(buffer, UNREACHABLE, PORT_UNREACHABLE, 0, True, now):
+            self.counters.nobody_there += 1
 
     def _make(
         self, buffer: bytearray, kind: int, code: int, mtu: int, from_outside: bool, now: float

@@ -12,6 +12,7 @@ from snat.nat.rules import Rules
 from snat.nat.table import NatTable
 from snat.nat.tracking import ICMP, TCP, UDP, Timeouts
 from snat.translate.checksum import adjust, header_is_valid
+from snat.translate.entries import opens
 from snat.translate.flow_cache import TTL_WORD, FlowCache, Path
 from snat.translate.flows import Flows, TranslateCounters
 from snat.translate.fragments import Fragments
@@ -39,6 +40,8 @@ from snat.translate.packet import (
     TTL,
 )
 from snat.translate.packet import Verdict as Verdict
+from snat.translate.segment import SEGMENT
+from snat.translate.unasked import UnaskedSyns
 
 _UNPACK: Final = HEADER.unpack_from
 _NO_PORTS: Final = bytes(4)
@@ -63,7 +66,7 @@ class Translator:
         self.more: list[tuple[Verdict, bytes]] = []
         """Packets to be written after the one in the buffer, each behind a virtio header, and where they go.
 
-        To be looked at after every packet, and cleared, by whoever called :meth:`translate`.
+        To be looked at, and cleared, after every :meth:`translate` or :meth:`expire` by who called it.
         """
         self._ttl_step = ttl_step
         """+1 between the TUNs, where the kernel forwards twice; -1 where we are the only router."""
@@ -76,6 +79,7 @@ class Translator:
         self._errors = IcmpErrors(table, self.counters, self._identifications, ttl_step)
         self.own_errors = OwnErrors(lambda: self.flows.rules, self.more, now)
         """Tells senders why their packets are dropped."""
+        self._unasked = UnaskedSyns(self.own_errors, self.counters)
 
     def configure(self, rules: Rules, timeouts: Timeouts) -> None:
         """Take other rules and time-outs; entries and paths that exist stay, and age by the new time-outs."""
@@ -83,13 +87,18 @@ class Translator:
         self.flows.age_by(timeouts)
 
     def expire(self, now: float) -> None:
-        """Let go what is due: entries, and fragments that waited too long."""
+        """Let go what is due: entries, fragments that waited too long, SYNs that nobody wanted.
+
+        Senders are told of the last by :attr:`more`.
+        """
         self.flows.expire(now)
         self._fragments.expire(now)
+        self._unasked.expire(now)
 
     def next_deadline(self) -> float:
         """When :meth:`expire` has something to do."""
-        return min(self.flows.next_deadline(), self._fragments.next_deadline())
+        deadlines = self.flows.next_deadline(), self._fragments.next_deadline()
+        return min(*deadlines, self._unasked.next_deadline())
 
     # Packets
 
@@ -111,6 +120,8 @@ class Translator:
             ):
                 self.counters.hits += 1
                 path.seen = now
+                if protocol == TCP:
+                    path.last = buffer[SEGMENT]
                 if not fragment:
                     checksum = (path.renew or self._renewal(path, protocol))(buffer, checksum)
                 _rewrite(buffer, path, ttl + self._ttl_step, protocol, checksum)
@@ -142,11 +153,8 @@ class Translator:
         if not self._supported(buffer, total, protocol):
             return DROP
         paths = self._outside if from_outside else self._inside
-        exhausted = self.counters.exhausted
-        path = paths[protocol].get(key) or self.flows.find(key, protocol, buffer, from_outside, now)
+        path = paths[protocol].get(key) or self._find(buffer, protocol, key, from_outside, now)
         if path is None:
-            if self.counters.exhausted != exhausted:
-                self.own_errors.prohibited(buffer, from_outside, now)
             return DROP
         path.seen = now
         if protocol == TCP:
@@ -156,6 +164,27 @@ class Translator:
             checksum = (path.renew or self._renewal(path, protocol))(buffer, checksum)
         _rewrite(buffer, path, ttl + self._ttl_step, protocol, checksum)
         return TO_INSIDE if from_outside else TO_OUTSIDE
+
+    def _find(
+        self, buffer: bytearray, protocol: int, key: bytes, from_outside: bool, now: float
+    ) -> Path | None:
+        """The path of a new flow; or its sender is told that there is none, maybe later."""
+        counters = self.counters
+        exhausted, unasked = counters.exhausted, counters.filtered + counters.unknown_inbound
+        path = self.flows.find(key, protocol, buffer, from_outside, now)
+        if path is None:
+            if counters.exhausted != exhausted:
+                self.own_errors.prohibited(buffer, from_outside, now)
+            elif (
+                counters.filtered + counters.unknown_inbound != unasked
+                and protocol == TCP
+                and opens(TCP, buffer)
+                and self.flows.answers_for(key[4:8])
+            ):
+                self._unasked.hold(key, buffer, now)
+        elif protocol == TCP and not from_outside and self._unasked:
+            self._unasked.asked(path.other.tuple)
+        return path
 
     def _fragment(self, buffer: bytearray, length: int, from_outside: bool, now: float) -> Verdict:
         """The first fragment is translated as any packet; the others go its way, or wait for it."""

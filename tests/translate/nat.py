@@ -27,7 +27,7 @@ MAPPING = 10
 INSIDE = "10.0.0.0/8"
 
 OTHERS = {
-    *("created", "expired"),
+    *("created", "expired", "inexact_resets", "unasked_forgotten"),
     *("fragments_released", "fragments_timed_out", "fragments_abandoned", "fragments_evicted"),
 }
 """What becomes of entries, and of packets that came earlier."""
