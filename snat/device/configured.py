@@ -87,7 +87,8 @@ class Configured(Linking):
 
     def _configure_translator(self, slots: Sequence[int]) -> None:
         rules = rules_of(self.configuration, slots, self._ports, self._pools, self._learnt)
-        self.translator.configure(rules, timeouts_of(self.configuration))
+        nat = self.configuration.nat
+        self.translator.configure(rules, timeouts_of(self.configuration), nat.filtering)
 
     def _configured(self) -> tuple[GroupConfiguration, ...]:
         """The groups that share something."""

@@ -83,6 +83,7 @@ class Device(Configured):
             identity=self._identity,
             ttl_step=ttl_step,
             now=now,
+            filtering=configuration.nat.filtering,
         )
         self.translator.own_errors.inside_address = inside_address(configuration)
         self.watch_packets(None)

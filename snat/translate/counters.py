@@ -55,7 +55,9 @@ class TranslateCounters:
     not_query: int = 0
     """ICMP replies from inside to nothing that was asked."""
     filtered: int = 0
-    """From an outside host that the mapped inside host has not sent to (address-dependent filtering)."""
+    """For a mapped inside host, from an outside one that ``ip nat filtering`` does not let in."""
+    crowded: int = 0
+    """The same from one that it lets in, to an endpoint with so many flows that it gets no more this way."""
     unknown_inbound: int = 0
     unasked_forgotten: int = 0
     """Of the last two: SYNs whose senders are not told, since too many others wait for that."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from math import ceil
 from typing import Final
 
+from snat.config.nat import Filtering
 from snat.nat.ageing import Wheel
 from snat.nat.entry import (
     FLAGS,
@@ -114,6 +115,10 @@ class Flows(Opening):
     def _age_anew(self) -> None:
         self._wheel = Wheel(self._now)
         self._unaged = self._table.endpoints()
+
+    def filter_by(self, filtering: Filtering) -> None:
+        """Who may send to a mapped endpoint from now on. Flows that exist stay."""
+        self._admission.filtering = filtering
 
     def restrain(self, mapping_id: int, restrained: bool) -> None:
         """Whether to make entries for TCP SYNs only: others may belong to one that is on its way here."""

@@ -8,6 +8,7 @@ closes a flow, fragments, what is malformed, what is not to be translated.
 from collections.abc import Callable
 from typing import Final
 
+from snat.config.nat import Filtering
 from snat.nat.rules import Rules
 from snat.nat.table import NatTable
 from snat.nat.tracking import ICMP, TCP, UDP, Timeouts
@@ -61,6 +62,7 @@ class Translator:
         identity: Callable[[], tuple[int, int]],
         ttl_step: int,
         now: float,
+        filtering: Filtering = Filtering.ADDRESS_DEPENDENT,
     ) -> None:
         self.counters = TranslateCounters()
         self.more: list[tuple[Verdict, bytes]] = []
@@ -73,6 +75,7 @@ class Translator:
         self._lowest, self._highest = max(1, 1 - ttl_step), min(255, 255 - ttl_step)
         self._cache = FlowCache(ttl_step)
         self.flows = Flows(table, self._cache, rules, timeouts, self.counters, identity=identity, now=now)
+        self.flows.filter_by(filtering)
         self._inside, self._outside = self._cache.inside, self._cache.outside
         self._fragments = Fragments(self.counters, ttl_step)
         self._identifications = Identifications()
@@ -81,10 +84,13 @@ class Translator:
         """Tells senders why their packets are dropped."""
         self._unasked = UnaskedSyns(self.own_errors, self.counters)
 
-    def configure(self, rules: Rules, timeouts: Timeouts) -> None:
-        """Take other rules and time-outs; entries and paths that exist stay, and age by the new time-outs."""
+    def configure(
+        self, rules: Rules, timeouts: Timeouts, filtering: Filtering = Filtering.ADDRESS_DEPENDENT
+    ) -> None:
+        """Take another configuration; entries and paths that exist stay, and age by the new time-outs."""
         self.flows.use(rules)
         self.flows.age_by(timeouts)
+        self.flows.filter_by(filtering)
 
     def expire(self, now: float) -> None:
         """Let go what is due: entries, fragments that waited too long, SYNs that nobody wanted.

@@ -58,7 +58,6 @@ UDP: Final = Section(
             SHOULD,
             "REQ-8a",
             "Or any host, or the very endpoints that were sent to, as configured.",
-            "Address-dependent only; the other two are refused by the shell.",
         ),
         Row(
             "U9",
@@ -88,7 +87,7 @@ TCP: Final = Section(
         Row("T1", MUST, "5382 REQ-1", "As U1, for TCP."),
         Row("T2", MUST, "5382 REQ-2", "Every valid order of segments, simultaneous open too."),
         Row("T3", SHOULD, "5382 REQ-3", "As U8, for TCP."),
-        Row("T3a", SHOULD, "5382 REQ-3a", "As U8a, for TCP, and apart from UDP.", "As U8a."),
+        Row("T3a", SHOULD, "5382 REQ-3a", "As U8a, for TCP."),
         Row(
             "T4",
             MUST,

@@ -8,6 +8,7 @@ from itertools import count
 
 from scapy.packet import Packet
 
+from snat.config.nat import Filtering
 from snat.nat.access_list import AccessList, Line
 from snat.nat.pool import Pool
 from snat.nat.rules import Rule, Rules
@@ -74,6 +75,7 @@ class Nat:
         ttl_step: int = -1,
         manages: bool = True,
         now: float = 1000.0,
+        filtering: Filtering = Filtering.ADDRESS_DEPENDENT,
         **seconds: int,
     ) -> None:
         self.table = table if table is not None else NatTable()
@@ -87,6 +89,7 @@ class Nat:
             identity=lambda: (nat_id, next(numbers)),
             ttl_step=ttl_step,
             now=now,
+            filtering=filtering,
         )
         self.counters = self.translator.counters
         if manages:

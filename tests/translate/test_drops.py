@@ -7,8 +7,10 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption, IPOption_RR
 from scapy.layers.inet6 import IPv6
 from scapy.packet import Packet, Raw
 
+from snat.config.nat import Filtering
+from snat.translate.admission import MOST
 from snat.translate.fragments import MOST_FRAGMENTS
-from snat.translate.packet import START
+from snat.translate.packet import START, TRANSPORT
 from snat.translate.translator import Verdict
 from tests.packets import buffer, echo, parse, tcp, udp
 from tests.translate.configured import nat_by
@@ -87,6 +89,16 @@ def refused() -> Nat:
     return nat
 
 
+def crowded() -> Nat:
+    nat = Nat(filtering=Filtering.ENDPOINT_INDEPENDENT)
+    nat.out(question())
+    filled, end = buffer(udp("192.0.2.1", 0, P, 5000))
+    for port in range(MOST - 1):
+        filled[TRANSPORT : TRANSPORT + 2] = port.to_bytes(2, "big")
+        nat.raw(bytearray(filled), end, True)
+    return nat
+
+
 REASONS: list[tuple[str, Callable[[], Nat], Packet | bytes, bool]] = [
     ("malformed", Nat, bytes(question())[:19], False),
     (
@@ -138,6 +150,7 @@ REASONS: list[tuple[str, Callable[[], Nat], Packet | bytes, bool]] = [
     ("restrained", restrained, question(), False),
     ("not_syn", Nat, tcp(A, 5000, S, 80, "A"), False),
     ("filtered", mapped, udp("192.0.2.1", 53, P, 5000), True),
+    ("crowded", crowded, udp("192.0.2.1", 9999, P, 5000), True),
     ("unknown_inbound", Nat, udp(S, 53, P, 5000), True),
     ("hairpins", Nat, udp(A, 5000, P, 5000), False),
     ("exhausted", exhausted, question(), False),
