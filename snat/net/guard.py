@@ -25,6 +25,8 @@ class Guard:
     """Sysctls we changed, by path below ``net``, with the value each had before."""
     dropped: int = 0
     """Packets it stopped since it was installed."""
+    whole: bool = True
+    """Whether it stops anything: somebody may have flushed its rules."""
 
 
 def read() -> Guard | None:
@@ -32,7 +34,8 @@ def read() -> Guard | None:
     rules = nft.rules(TABLE)
     if rules is None:
         return None
-    return Guard(before=_remembered(rules), dropped=sum(map(_dropped, rules)))
+    drops = [rule for rule in rules if rule["chain"] == "guard"]
+    return Guard(before=_remembered(rules), dropped=sum(map(_dropped, drops)), whole=bool(drops))
 
 
 def install(
