@@ -21,11 +21,11 @@ from snat.translate.options import Options, judge, take_over, without_options
 from snat.translate.own_error import OwnErrors
 from snat.translate.packet import (
     ADDRESSES,
+    AH,
     CHECKSUM,
     CHECKSUM_AT,
+    DCCP,
     DONT_FRAGMENT,
-    ECHO_REPLY,
-    ECHO_REQUEST,
     FRAGMENT,
     HEADER,
     IDENTIFICATION,
@@ -33,15 +33,22 @@ from snat.translate.packet import (
     NEEDS_CHECKSUM,
     OFFSET,
     PLAIN,
+    QUERIES,
     START,
     TCP_FLAGS,
     TRANSPORT,
     TTL,
+    WITH_PORTS,
 )
 from snat.translate.packet import Verdict as Verdict
 
 _UNPACK: Final = HEADER.unpack_from
 _NO_PORTS: Final = bytes(4)
+_EVERYBODY: Final = b"\xff" * 4
+_GROUPS: Final = 0xE
+"""The first four bits of multicast addresses."""
+_ANY_SUM: Final = frozenset({TCP, DCCP})
+"""Protocols whose checksum may be 0; UDP and UDP-Lite have 0xFFFF for that, and UDP 0 for none."""
 
 DROP, TO_OUTSIDE, TO_INSIDE = Verdict
 
@@ -139,13 +146,13 @@ class Translator:
             return self._pass(buffer, ttl, checksum, from_outside)
         if head != PLAIN:
             return self._with_options(buffer, total, from_outside, now, first=first)
-        if not self._supported(buffer, total, protocol):
+        if not self._supported(key, buffer, total, protocol):
             return DROP
         paths = self._outside if from_outside else self._inside
-        exhausted = self.counters.exhausted
+        refused = self._refused()
         path = paths[protocol].get(key) or self.flows.find(key, protocol, buffer, from_outside, now)
         if path is None:
-            if self.counters.exhausted != exhausted:
+            if self._refused() != refused:
                 self.own_errors.prohibited(buffer, from_outside, now)
             return DROP
         path.seen = now
@@ -235,12 +242,21 @@ class Translator:
         self.counters.passed += 1
         return TO_INSIDE if from_outside else TO_OUTSIDE
 
-    def _supported(self, buffer: bytearray, total: int, protocol: int) -> bool:
+    def _refused(self) -> int:
+        """Packets that were refused for want of an address or a port: who sends them is told (RFC 5508 REQ-8)."""
+        return self.counters.exhausted + self.counters.address_taken
+
+    def _supported(self, key: bytes, buffer: bytearray, total: int, protocol: int) -> bool:
+        """Whether a packet that is to be translated can be."""
         counters = self.counters
         if total < 20 + MINIMUM.get(protocol, 0):
             counters.malformed += 1
-        elif protocol == ICMP and buffer[TRANSPORT] not in (ECHO_REQUEST, ECHO_REPLY):
-            counters.unsupported_protocol += 1
+        elif protocol == ICMP and buffer[TRANSPORT] not in QUERIES:
+            counters.icmp_type += 1
+        elif protocol == AH:
+            counters.authenticated += 1
+        elif key[4] >> 4 == _GROUPS or key[4:8] == _EVERYBODY:
+            counters.multicast += 1
         else:
             return True
         return False
@@ -248,7 +264,7 @@ class Translator:
 
 def _ports(buffer: bytearray, head: int, protocol: int) -> bytes:
     """The ports of a packet, behind its options; of an ICMP query its identifier for both; or zeros."""
-    if protocol not in MINIMUM:
+    if protocol not in WITH_PORTS:
         return _NO_PORTS
     at = START + (head & 15) * 4
     return bytes(buffer[at + 4 : at + 6]) * 2 if protocol == ICMP else bytes(buffer[at : at + 4])
@@ -262,19 +278,21 @@ def _rewrite(buffer: bytearray, path: Path, ttl: int, protocol: int, checksum: i
     if protocol == ICMP:
         _rewrite_query(buffer, path)
         return
-    if protocol not in MINIMUM:
+    if protocol in WITH_PORTS:
+        buffer[ADDRESSES : ADDRESSES + 12] = path.target
+    else:
         buffer[ADDRESSES : ADDRESSES + 8] = path.target[:8]
-        return
-    buffer[ADDRESSES : ADDRESSES + 12] = path.target
+        if protocol not in CHECKSUM_AT:
+            return
     at = TRANSPORT + CHECKSUM_AT[protocol]
     field = buffer[at] << 8 | buffer[at + 1]
     if buffer[0] & NEEDS_CHECKSUM:
         total = field + path.address_delta
         field = (total & 0xFFFF) + (total >> 16)
-    elif field or protocol == TCP:
+    elif field or protocol in _ANY_SUM:
         total = (field ^ 0xFFFF) + path.full_delta
         field = ((total & 0xFFFF) + (total >> 16)) ^ 0xFFFF
-        if not field and protocol == UDP:
+        if not field and protocol not in _ANY_SUM:
             field = 0xFFFF  # 0 would say "no checksum"
     buffer[at : at + 2] = field.to_bytes(2, "big")
 
