@@ -150,9 +150,9 @@ class Pool:
         return None
 
     def without_port(self, host: bytes) -> Iterator[bytes]:
-        """Addresses for a flow of a host that has no port, best first: its own, and where that is allowed others.
+        """Addresses for a flow without ports, best first: the host's own, and others where that is allowed.
 
-        What the flows of other hosts say to it, the caller knows. The order is always the same.
+        Whether flows of other hosts are in the way, the caller knows. The order is always the same.
         """
         own = self.address_for(host)
         for address in () if own is None else (own,) if self._paired else (own, *self._others(host)):

@@ -243,7 +243,7 @@ class Translator:
         return TO_INSIDE if from_outside else TO_OUTSIDE
 
     def _refused(self) -> int:
-        """Packets that were refused for want of an address or a port: who sends them is told (RFC 5508 REQ-8)."""
+        """New flows for which there was no port or address: whose they are is told (RFC 5508 REQ-8)."""
         return self.counters.exhausted + self.counters.address_taken
 
     def _supported(self, key: bytes, buffer: bytearray, total: int, protocol: int) -> bool:
