@@ -45,8 +45,8 @@ from snat.translate.packet import Verdict as Verdict
 _UNPACK: Final = HEADER.unpack_from
 _NO_PORTS: Final = bytes(4)
 _EVERYBODY: Final = b"\xff" * 4
-_GROUPS: Final = 0xE
-"""The first four bits of multicast addresses."""
+_GROUPS, _RESERVED = 224, 240
+"""First bytes of the first multicast address, and of the first behind all of them."""
 _ANY_SUM: Final = frozenset({TCP, DCCP})
 """Protocols whose checksum may be 0; UDP and UDP-Lite have 0xFFFF for that, and UDP 0 for none."""
 
@@ -149,16 +149,17 @@ class Translator:
         if not self._supported(key, buffer, total, protocol):
             return DROP
         paths = self._outside if from_outside else self._inside
-        refused = self._refused()
+        counters = self.counters
+        refused = counters.exhausted + counters.address_taken
         path = paths[protocol].get(key) or self.flows.find(key, protocol, buffer, from_outside, now)
         if path is None:
-            if self._refused() != refused:
+            if counters.exhausted + counters.address_taken != refused:  # RFC 5508 REQ-8
                 self.own_errors.prohibited(buffer, from_outside, now)
             return DROP
         path.seen = now
         if protocol == TCP:
             self.flows.track(path, buffer, total, from_outside, now)
-        self.counters.slow += 1
+        counters.slow += 1
         if fragment & (FRAGMENT | DONT_FRAGMENT) != DONT_FRAGMENT:
             checksum = (path.renew or self._renewal(path, protocol))(buffer, checksum)
         _rewrite(buffer, path, ttl + self._ttl_step, protocol, checksum)
@@ -242,10 +243,6 @@ class Translator:
         self.counters.passed += 1
         return TO_INSIDE if from_outside else TO_OUTSIDE
 
-    def _refused(self) -> int:
-        """New flows for which there was no port or address: whose they are is told (RFC 5508 REQ-8)."""
-        return self.counters.exhausted + self.counters.address_taken
-
     def _supported(self, key: bytes, buffer: bytearray, total: int, protocol: int) -> bool:
         """Whether a packet that is to be translated can be."""
         counters = self.counters
@@ -255,7 +252,7 @@ class Translator:
             counters.icmp_type += 1
         elif protocol == AH:
             counters.authenticated += 1
-        elif key[4] >> 4 == _GROUPS or key[4:8] == _EVERYBODY:
+        elif key[4] >= _GROUPS and (key[4] < _RESERVED or key[4:8] == _EVERYBODY):
             counters.multicast += 1
         else:
             return True
