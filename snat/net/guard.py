@@ -4,9 +4,12 @@ Routing rules keep untranslated packets in; this table is the second lock, for w
 flushes them (systemd-networkd does on restart). It also remembers, as comments of rules in a chain
 that no hook calls, which sysctls we changed and what they were: that memory lives exactly as long
 as what it is about, and ``nft list ruleset`` shows it to the operator.
+
+It knows inside interfaces by their link group, which the daemon sets, and by their names, which hold from
+boot on, before there are any interfaces (``snat kernel guard``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -36,10 +39,26 @@ def read() -> Guard | None:
 
 
 def install(
-    *, inside_group: int, outside_group: int, inside_tun: str, outside_tun: str, before: Mapping[str, str]
+    *,
+    inside: Iterable[str],
+    inside_group: int,
+    outside_group: int,
+    inside_tun: str,
+    outside_tun: str,
+    before: Mapping[str, str],
 ) -> None:
-    """Put the guard in place, or replace it, in one transaction; ``before`` is what it shall remember."""
-    drop = [
+    """Put the guard in place, or replace it, in one transaction; ``before`` is what it shall remember.
+
+    ``inside``: names of inside interfaces, whether they exist yet or not.
+    """
+    names = sorted(inside)
+    by_name = [
+        nft.match("==", "iifname", {"set": names}),
+        nft.match("!=", "oifname", {"set": [*names, inside_tun]}),
+        {"counter": None},
+        {"drop": None},
+    ]
+    by_group = [
         nft.match("==", "iifgroup", inside_group),
         nft.match("==", "oifgroup", outside_group),
         nft.match("!=", "iifname", inside_tun),
@@ -54,7 +73,10 @@ def install(
     ]
     new: list[dict[str, Any]] = [
         {"chain": hook},
-        {"rule": {**_ADDRESS, "chain": "guard", "expr": drop}},
+        *(
+            {"rule": {**_ADDRESS, "chain": "guard", "expr": drop}}
+            for drop in ((by_group, by_name) if names else (by_group,))
+        ),
         {"chain": {**_ADDRESS, "name": "before"}},
         *memory,
     ]

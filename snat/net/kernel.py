@@ -112,6 +112,7 @@ class Kernel:
             if was is not None and was != value:
                 before.setdefault(name, was)
         guard.install(
+            inside=self.plan.inside,
             inside_group=INSIDE_GROUP,
             outside_group=OUTSIDE_GROUP,
             inside_tun=INSIDE_TUN,

@@ -320,7 +320,7 @@ BASE: Final = Section(
             "B2",
             NOTE,
             "3022 2.2",
-            "Overload: TCP, UDP and ICMP queries; others by addresses, towards an outside host one inside host.",
+            "Overload: TCP, UDP, ICMP queries; others by address: one inside host for an outside host.",
         ),
         Row(
             "B3",
