@@ -127,10 +127,12 @@ class Kernel:
             if was is not None and was != value:
                 before.setdefault(name, was)
         self._before = before
-        if present is not None and present.whole and present.before == before:
+        wanted = frozenset(self.plan.inside), before
+        if present is not None and present.by_group and (present.inside, present.before) == wanted:
             return
         self.changes.append("the guard in nftables")
         guard.install(
+            inside=self.plan.inside,
             inside_group=INSIDE_GROUP,
             outside_group=OUTSIDE_GROUP,
             inside_tun=INSIDE_TUN,

@@ -44,8 +44,14 @@ class TranslateCounters:
     fragments_refused: int = 0
     """Of a datagram whose first was dropped or which contradicts itself."""
     ttl_exceeded: int = 0
-    unsupported_protocol: int = 0
-    """A protocol or ICMP type that overload cannot translate."""
+    icmp_type: int = 0
+    """ICMP of a type that is not translated."""
+    authenticated: int = 0
+    """Of protocol AH, which covers the addresses: translated it would be refused by who gets it."""
+    multicast: int = 0
+    """To a group of hosts, or to all: not translated (RFC 5135 is out of scope)."""
+    address_taken: int = 0
+    """New flows of protocols without ports: other inside hosts have the address towards that outside host."""
     not_managed: int = 0
     """New flows while another device manages the mapping."""
     restrained: int = 0

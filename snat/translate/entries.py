@@ -21,7 +21,7 @@ from snat.nat.tracking import ACK, CLASSES, ICMP, RST, SYN, TCP, UDP, Timeouts
 from snat.translate.admission import Admission
 from snat.translate.counters import TranslateCounters
 from snat.translate.flow_cache import FlowCache
-from snat.translate.packet import ECHO_REQUEST, TCP_FLAGS, TRANSPORT
+from snat.translate.packet import REQUESTS, TCP_FLAGS, TRANSPORT
 
 _HEAD: Final = Struct("!IQI")
 """How a record begins: NAT ID, number, mapping."""
@@ -203,7 +203,7 @@ def opens(protocol: int, buffer: bytearray) -> bool:
     """Whether a packet may begin a flow: of TCP a SYN, of ICMP a query."""
     if protocol == TCP:
         return buffer[TCP_FLAGS] & (SYN | RST | ACK) == SYN
-    return protocol != ICMP or buffer[TRANSPORT] == ECHO_REQUEST
+    return protocol != ICMP or buffer[TRANSPORT] in REQUESTS
 
 
 def facts(key: bytes, protocol: int, buffer: bytearray) -> Facts:

@@ -75,6 +75,8 @@ class OwnErrorCounters:
     """Not made: too many lately, to this sender or to all."""
     undelivered: int = 0
     """Not made: nobody takes them."""
+    turned_off: int = 0
+    """Not made: an interface on the sender's side is configured so."""
 
 
 class TokenBucket:
@@ -106,6 +108,8 @@ class OwnErrors:
         self.counters = OwnErrorCounters()
         self.inside_address: bytes | None = None
         """What inside hosts know us by; None: they get errors from a pool address."""
+        self.silent: frozenset[bool] = frozenset()
+        """Sides that get none: whether that is outside (RFC 5508 REQ-9)."""
         self._rules = rules
         self._waiting = waiting
         self._all = TokenBucket(RATE, BURST, now)
@@ -134,6 +138,9 @@ class OwnErrors:
     def _make(
         self, buffer: bytearray, kind: int, code: int, mtu: int, from_outside: bool, now: float
     ) -> bool:
+        if from_outside in self.silent:
+            self.counters.turned_off += 1
+            return False
         sender = bytes(buffer[ADDRESSES : ADDRESSES + 4])
         if not self._may_answer(buffer, sender):
             return False

@@ -23,11 +23,11 @@ from snat.translate.options import Options, judge, take_over, without_options
 from snat.translate.own_error import OwnErrors
 from snat.translate.packet import (
     ADDRESSES,
+    AH,
     CHECKSUM,
     CHECKSUM_AT,
+    DCCP,
     DONT_FRAGMENT,
-    ECHO_REPLY,
-    ECHO_REQUEST,
     FRAGMENT,
     HEADER,
     IDENTIFICATION,
@@ -35,10 +35,12 @@ from snat.translate.packet import (
     NEEDS_CHECKSUM,
     OFFSET,
     PLAIN,
+    QUERIES,
     START,
     TCP_FLAGS,
     TRANSPORT,
     TTL,
+    WITH_PORTS,
 )
 from snat.translate.packet import Verdict as Verdict
 from snat.translate.segment import SEGMENT
@@ -46,6 +48,11 @@ from snat.translate.unasked import UnaskedSyns
 
 _UNPACK: Final = HEADER.unpack_from
 _NO_PORTS: Final = bytes(4)
+_EVERYBODY: Final = b"\xff" * 4
+_GROUPS, _RESERVED = 224, 240
+"""First bytes of the first multicast address, and of the first behind all of them."""
+_ANY_SUM: Final = frozenset({TCP, DCCP})
+"""Protocols whose checksum may be 0; UDP and UDP-Lite have 0xFFFF for that, and UDP 0 for none."""
 
 DROP, TO_OUTSIDE, TO_INSIDE = Verdict
 
@@ -156,7 +163,7 @@ class Translator:
             return self._pass(buffer, ttl, checksum, from_outside)
         if head != PLAIN:
             return self._with_options(buffer, total, from_outside, now, first=first)
-        if not self._supported(buffer, total, protocol):
+        if not self._supported(key, buffer, total, protocol):
             return DROP
         paths = self._outside if from_outside else self._inside
         path = paths[protocol].get(key) or self._find(buffer, protocol, key, from_outside, now)
@@ -176,10 +183,11 @@ class Translator:
     ) -> Path | None:
         """The path of a new flow; or its sender is told that there is none, maybe later."""
         counters = self.counters
-        exhausted, unasked = counters.exhausted, counters.filtered + counters.unknown_inbound
+        refused = counters.exhausted + counters.address_taken
+        unasked = counters.filtered + counters.unknown_inbound
         path = self.flows.find(key, protocol, buffer, from_outside, now)
         if path is None:
-            if counters.exhausted != exhausted:
+            if counters.exhausted + counters.address_taken != refused:  # RFC 5508 REQ-8
                 self.own_errors.prohibited(buffer, from_outside, now)
             elif (
                 counters.filtered + counters.unknown_inbound != unasked
@@ -270,12 +278,17 @@ class Translator:
         self.counters.passed += 1
         return TO_INSIDE if from_outside else TO_OUTSIDE
 
-    def _supported(self, buffer: bytearray, total: int, protocol: int) -> bool:
+    def _supported(self, key: bytes, buffer: bytearray, total: int, protocol: int) -> bool:
+        """Whether a packet that is to be translated can be."""
         counters = self.counters
         if total < 20 + MINIMUM.get(protocol, 0):
             counters.malformed += 1
-        elif protocol == ICMP and buffer[TRANSPORT] not in (ECHO_REQUEST, ECHO_REPLY):
-            counters.unsupported_protocol += 1
+        elif protocol == ICMP and buffer[TRANSPORT] not in QUERIES:
+            counters.icmp_type += 1
+        elif protocol == AH:
+            counters.authenticated += 1
+        elif key[4] >= _GROUPS and (key[4] < _RESERVED or key[4:8] == _EVERYBODY):
+            counters.multicast += 1
         else:
             return True
         return False
@@ -283,7 +296,7 @@ class Translator:
 
 def _ports(buffer: bytearray, head: int, protocol: int) -> bytes:
     """The ports of a packet, behind its options; of an ICMP query its identifier for both; or zeros."""
-    if protocol not in MINIMUM:
+    if protocol not in WITH_PORTS:
         return _NO_PORTS
     at = START + (head & 15) * 4
     return bytes(buffer[at + 4 : at + 6]) * 2 if protocol == ICMP else bytes(buffer[at : at + 4])
@@ -297,19 +310,21 @@ def _rewrite(buffer: bytearray, path: Path, ttl: int, protocol: int, checksum: i
     if protocol == ICMP:
         _rewrite_query(buffer, path)
         return
-    if protocol not in MINIMUM:
+    if protocol in WITH_PORTS:
+        buffer[ADDRESSES : ADDRESSES + 12] = path.target
+    else:
         buffer[ADDRESSES : ADDRESSES + 8] = path.target[:8]
-        return
-    buffer[ADDRESSES : ADDRESSES + 12] = path.target
+        if protocol not in CHECKSUM_AT:
+            return
     at = TRANSPORT + CHECKSUM_AT[protocol]
     field = buffer[at] << 8 | buffer[at + 1]
     if buffer[0] & NEEDS_CHECKSUM:
         total = field + path.address_delta
         field = (total & 0xFFFF) + (total >> 16)
-    elif field or protocol == TCP:
+    elif field or protocol in _ANY_SUM:
         total = (field ^ 0xFFFF) + path.full_delta
         field = ((total & 0xFFFF) + (total >> 16)) ^ 0xFFFF
-        if not field and protocol == UDP:
+        if not field and protocol not in _ANY_SUM:
             field = 0xFFFF  # 0 would say "no checksum"
     buffer[at : at + 2] = field.to_bytes(2, "big")
 

@@ -187,7 +187,7 @@ ICMP: Final = Section(
             "REQ-8",
             "What cannot be mapped is answered by an ICMP error; nobody loses a session for it.",
         ),
-        Row("I9", MAY, "REQ-9", "Our own errors can be turned off.", "There is no setting for it."),
+        Row("I9", MAY, "REQ-9", "Our own errors can be turned off."),
         Row("I10a", MUST, "REQ-10a", "Destination unreachable, time exceeded and echo are supported."),
         Row(
             "I10b",
@@ -205,13 +205,7 @@ ICMP: Final = Section(
         ),
         Row("I10f", SHOULD, "REQ-10f", "Our errors are limited in rate, as configured."),
         Row("I11", MAY, "REQ-11", "Other types of ICMP are dropped."),
-        Row(
-            "I12",
-            MAY,
-            "7857 11",
-            "A query's mapping may go with its last session.",
-            "It goes by its time-out.",
-        ),
+        Row("I12", MAY, "7857 11", "A query's mapping may go with its last session."),
         Row("I13", MUST, "6146 3.4", "An error that quotes an error is dropped."),
     ),
 )
@@ -322,8 +316,7 @@ BASE: Final = Section(
             "B2",
             NOTE,
             "3022 2.2",
-            "Overload: TCP, UDP and ICMP queries; other protocols by policy.",
-            "Other protocols are dropped and counted under overload.",
+            "Overload: TCP, UDP, ICMP queries; others by address: one inside host for an outside host.",
         ),
         Row(
             "B3",
@@ -356,9 +349,13 @@ BASE: Final = Section(
 )
 
 _NO_DCCP: Final = (
-    "DCCP is a protocol like any other without ports: its addresses alone are translated, where one-to-one."
+    "Its addresses alone are translated, so of several inside hosts one speaks with an outside host; no "
+    "states, no time-outs of its own. Checksums, coverage and service code do stay right."
 )
-_NO_MULTICAST: Final = "Out of scope: no multicast routing leads to the TUNs."
+_NO_MULTICAST: Final = (
+    "Out of scope: no multicast routing leads to the TUNs, and what comes to be translated is dropped and "
+    "counted."
+)
 
 OTHERS: Final = Section(
     "Other protocols",
@@ -375,7 +372,8 @@ OTHERS: Final = Section(
             NOTE,
             "drafts",
             "SCTP by verification tags.",
-            "No RFC: addresses alone are translated, where one-to-one, which its checksum does not cover.",
+            "No RFC: addresses alone are translated, which its checksum does not cover; of several inside "
+            "hosts one speaks with an outside host.",
         ),
         Row("X1", MUST, "5135", "Multicast, IGMP.", _NO_MULTICAST),
     ),

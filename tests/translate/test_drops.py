@@ -15,7 +15,20 @@ from snat.translate.translator import Verdict
 from tests.packets import buffer, echo, parse, tcp, udp
 from tests.translate.configured import nat_by
 from tests.translate.errors import error
-from tests.translate.nat import INSIDE, MAPPING, OUTCOMES, TRANSLATED, A, Nat, P, S, endpoint, permit, rules
+from tests.translate.nat import (
+    INSIDE,
+    MAPPING,
+    OUTCOMES,
+    TRANSLATED,
+    A,
+    B,
+    Nat,
+    P,
+    S,
+    endpoint,
+    permit,
+    rules,
+)
 
 
 def question(**ip: object) -> Packet:
@@ -55,6 +68,12 @@ def mapped() -> Nat:
     nat = Nat()
     nat.out(question())
     nat.out(tcp(A, 5000, S, 80))
+    return nat
+
+
+def tunnelled() -> Nat:
+    nat = Nat()
+    nat.out(IP(src=A, dst=S, proto=47) / Raw(bytes(20)))
     return nat
 
 
@@ -132,8 +151,11 @@ REASONS: list[tuple[str, Callable[[], Nat], Packet | bytes, bool]] = [
     ("fragments_duplicate", begun, piece(0, FIRST, "MF"), False),
     ("fragments_too_many", crumbled, piece(800, b"x"), False),
     ("fragments_refused", refused, piece(2, b"x"), False),
-    ("unsupported_protocol", Nat, IP(src=A, dst=S, proto=47) / Raw(bytes(20)), False),
-    ("unsupported_protocol", Nat, IP(src=S, dst=P) / ICMP(type=40) / bytes(question()), True),
+    ("address_taken", tunnelled, IP(src=B, dst=S, proto=47) / Raw(bytes(20)), False),
+    ("authenticated", Nat, IP(src=A, dst=S, proto=51) / Raw(bytes(24)), False),
+    ("multicast", Nat, udp(A, 5000, "239.1.2.3", 53), False),
+    ("multicast", Nat, udp(A, 68, "255.255.255.255", 67), False),
+    ("icmp_type", Nat, IP(src=S, dst=P) / ICMP(type=40) / bytes(question()), True),
     ("malformed", Nat, IP(src=A, dst=S, options=[IPOption(b"\x94\x09\0\0")]) / UDP(), False),
     ("icmp_unknown", Nat, error(S, P, udp(P, 5000, S, 53)), True),
     ("icmp_truncated", mapped, error(S, P, udp(P, 5000, S, 53), most=27), True),
