@@ -114,7 +114,7 @@ class Translator:
                 if not fragment:
                     checksum = (path.renew or self._renewal(path, protocol))(buffer, checksum)
                 _rewrite(buffer, path, ttl + self._ttl_step, protocol, checksum)
-                return TO_INSIDE if from_outside else TO_OUTSIDE
+                return path.goes
         return self._slow(buffer, length, from_outside, now)
 
     def _slow(
@@ -150,12 +150,15 @@ class Translator:
             return DROP
         path.seen = now
         if protocol == TCP:
-            self.flows.track(path, buffer, total, from_outside, now)
+            if path.turns and not from_outside:
+                self.flows.track_turned(path, buffer, total, now)
+            else:
+                self.flows.track(path, buffer, total, from_outside, now)
         self.counters.slow += 1
         if fragment & (FRAGMENT | DONT_FRAGMENT) != DONT_FRAGMENT:
             checksum = (path.renew or self._renewal(path, protocol))(buffer, checksum)
         _rewrite(buffer, path, ttl + self._ttl_step, protocol, checksum)
-        return TO_INSIDE if from_outside else TO_OUTSIDE
+        return path.goes
 
     def _fragment(self, buffer: bytearray, length: int, from_outside: bool, now: float) -> Verdict:
         """The first fragment is translated as any packet; the others go its way, or wait for it."""
