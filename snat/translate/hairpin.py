@@ -19,7 +19,7 @@ class Hairpins(Outward, Inward):
     """Finds both entries of a packet that turns back inside, or has them made."""
 
     def _turns(self, record: bytes) -> bool:
-        """Whether what leaves by an entry is for an inside host again: at an address of ours, or once of ours."""
+        """Whether what leaves by an entry is for an inside host again: at an address that is ours, or was."""
         if self.rules.owns(record[OUTSIDE_GLOBAL][:4]):
             return True
         return self._table.from_outside(record[22:23] + record[OUTSIDE_GLOBAL], record[23:29]) is not None
