@@ -1,44 +1,16 @@
-"""Inside hosts that talk to each other by their global addresses (RFC 4787 REQ-9, RFC 5382 REQ-8)."""
+"""Inside hosts that reach each other by their global addresses (RFC 4787 REQ-9, RFC 5382 REQ-8)."""
 
 from ipaddress import IPv4Address
 
 import pytest
-from scapy.layers.inet import IP, TCP, UDP, IPOption_NOP
-from scapy.packet import Packet, Raw
+from scapy.layers.inet import IP
+from scapy.packet import Raw
 
-from snat.nat.entry import NEVER, STATE, Entry, Flag, State
-from snat.nat.rules import Rules
+from snat.nat.entry import Entry
 from tests.packets import echo, tcp, udp
-from tests.translate.configured import nat_by, rules_by
-from tests.translate.errors import error, hops_later, quote, through
-from tests.translate.nat import A, B, MAPPING, Nat, P, S, endpoint, target
-
-C = "10.0.0.4"
-"""Another inside host."""
-G, H = "203.0.113.20", "203.0.113.21"
-"""Global addresses of static rules."""
-POOL = (
-    f"ip nat pool P {P} {P} prefix-length 24",
-    "ip nat inside source list 1 pool P overload",
-)
-DNS = f"ip nat inside source static udp {B} 53 {G} 5353"
-WEB = f"ip nat inside source static tcp {B} 80 {G} 8080"
-WHOLE = f"ip nat inside source static {B} {H}"
-
-
-def served() -> Nat:
-    """B serves by its static global endpoints; all others share the pool's address."""
-    return nat_by(*POOL, DNS, WEB, WHOLE)
-
-
-def ends(packet: Packet | None) -> tuple[tuple[str, int], tuple[str, int]]:
-    return endpoint(packet), target(packet)
-
-
-def flows(nat: Nat) -> list[Entry]:
-    """The entries of flows, in the order they were made."""
-    entries = [Entry.unpack(one) for one in nat.table]
-    return sorted((one for one in entries if one.flags & Flag.EXTENDED), key=lambda one: one.number)
+from tests.translate.configured import nat_by
+from tests.translate.nat import A, B, P, S, endpoint
+from tests.translate.turned import DNS, POOL, WHOLE, C, G, H, assert_echo, ends, flows, served
 
 
 def endpoints(entry: Entry) -> list[tuple[str, int]]:
@@ -52,11 +24,6 @@ def endpoints(entry: Entry) -> list[tuple[str, int]]:
             (entry.outside_global, entry.outside_global_port),
         )
     ]
-
-
-def paths(nat: Nat) -> int:
-    cache = nat.translator.flows._cache
-    return len(cache._paths) + sum(len(one) for side in (cache.inside, cache.outside) for one in side.values())
 
 
 # Out and in
@@ -177,11 +144,6 @@ def test_i7_a_host_pings_its_own_global_address() -> None:
 # Queries
 
 
-def assert_echo(packet: Packet | None, source: str, destination: str, identifier: int) -> None:
-    assert packet is not None
-    assert (packet.src, packet.dst, packet.payload.id) == (source, destination, identifier)
-
-
 def test_i7_a_query_to_a_host_with_an_address_of_its_own() -> None:
     """Its identifier is mapped as any query's: two hosts may use the same."""
     nat = served()
@@ -214,136 +176,48 @@ def test_b1_all_protocols_between_hosts_with_addresses_of_their_own(protocol: in
     assert len(flows(nat)) == 2
 
 
-# TCP
+# The router's own addresses
 
 
-ESTABLISHED, TRANSITORY, FINRST = 7440, 240, 60
+OWN = "203.0.113.100"
+INTERFACE = "ip nat inside source list 1 interface out0 overload"
 
 
-def from_a(flags: str, payload: bytes = b"", **numbers: int) -> Packet:
-    return tcp(A, 5000, G, 8080, flags, payload, **numbers)
+def test_b3_what_is_for_the_router_is_not_turned() -> None:
+    nat = nat_by(INTERFACE)
+    assert endpoint(nat.out(udp(A, 5000, S, 7))) == (OWN, 5000)
+    nat.out(echo(A, S, 7))
+    for packet in (tcp(B, 5000, OWN, 22), udp(B, 5000, OWN, 5001)):
+        assert endpoint(nat.out(packet)) == (B, 5000)
+    pinged = nat.out(echo(B, OWN, 7))
+    assert pinged is not None
+    assert pinged.src == B
+    assert nat.counters.passed == 3
 
 
-def from_b(flags: str, payload: bytes = b"", **numbers: int) -> Packet:
-    return tcp(B, 80, P, 5000, flags, payload, **numbers)
+def test_u9_by_the_address_of_an_interface() -> None:
+    nat = nat_by(INTERFACE, f"ip nat inside source static tcp {B} 80 interface out0 8080")
+    assert ends(nat.turned(tcp(A, 5000, OWN, 8080))) == ((OWN, 5000), (B, 80))
+    assert ends(nat.turned(tcp(B, 80, OWN, 5000, "SA"))) == ((OWN, 8080), (A, 5000))
 
 
-def states(nat: Nat) -> set[int]:
-    """Of both entries, which must agree."""
-    assert len(flows(nat)) == 2
-    return {one.state for one in flows(nat)}
+def test_i7_a_reply_to_the_address_of_an_interface_is_turned() -> None:
+    nat = nat_by(INTERFACE, WHOLE)
+    assert_echo(nat.turned(echo(A, H, 7)), OWN, B, 7)
+    assert_echo(nat.turned(echo(B, OWN, 7, reply=True)), H, A, 7)
 
 
-def connected(nat: Nat) -> Nat:
-    assert ends(nat.turned(from_a("S", seq=99))) == ((P, 5000), (B, 80))
-    assert states(nat) == {State.TRANSITORY}
-    assert ends(nat.turned(from_b("SA", seq=499, ack=100))) == ((G, 8080), (A, 5000))
-    assert states(nat) == {State.ESTABLISHED}
-    assert nat.turned(from_a("A", seq=100, ack=500)) is not None
-    return nat
+def test_u9_a_host_with_an_address_from_a_pool() -> None:
+    nat = nat_by(f"ip nat pool W {G} {H} prefix-length 24", "ip nat inside source list 1 pool W")
+    mine, _ = endpoint(nat.out(udp(B, 1, S, 7)))
+    seen, _ = endpoint(nat.out(udp(A, 1, S, 7)))
+    assert ends(nat.turned(tcp(A, 5000, mine, 80))) == ((seen, 5000), (B, 80))
+    assert ends(nat.turned(tcp(B, 80, seen, 5000, "SA"))) == ((mine, 80), (A, 5000))
+    assert_echo(nat.turned(echo(A, mine, 7)), seen, B, 7)
+    assert_echo(nat.turned(echo(B, seen, 7, reply=True)), mine, A, 7)
 
 
-def test_t8_a_whole_connection() -> None:
-    nat = connected(served())
-    slow = nat.counters.slow
-    assert nat.turned(from_a("PA", b"GET /", seq=100, ack=500)) is not None
-    assert nat.turned(from_b("PA", b"200 OK", seq=500, ack=105)) is not None
-    assert nat.counters.slow == slow
-    assert nat.turned(from_b("FA", seq=506, ack=105)) is not None
-    assert states(nat) == {State.ESTABLISHED}
-    assert nat.turned(from_a("FA", seq=105, ack=507)) is not None
-    assert states(nat) == {State.CLOSING}
-    assert nat.turned(from_b("A", seq=507, ack=106)) is not None
-    nat.wait(FINRST - 1)
-    assert states(nat) == {State.CLOSING}
-    nat.wait(2)
-    assert flows(nat) == []
-    assert paths(nat) == 0
-
-
-@pytest.mark.parametrize("first", ["A", "B"])
-def test_t8_either_side_may_close_first(first: str) -> None:
-    nat = connected(served())
-    steps = [from_a("FA", seq=100, ack=500), from_b("FA", seq=500, ack=101), from_a("A", seq=101, ack=501)]
-    if first == "B":
-        steps = [from_b("FA", seq=500, ack=100), from_a("FA", seq=100, ack=501), from_b("A", seq=501, ack=101)]
-    for step in steps:
-        assert nat.turned(step) is not None
-    assert states(nat) == {State.CLOSING}
-    nat.wait(FINRST + 1)
-    assert flows(nat) == []
-
-
-def test_t8_one_fin_is_not_the_end() -> None:
-    """However often it is repeated, and by whom."""
-    nat = connected(served())
-    for _ in range(3):
-        assert nat.turned(from_a("FA", seq=100, ack=500)) is not None
-        assert nat.turned(from_b("A", b"more", seq=500, ack=101)) is not None
-    assert states(nat) == {State.ESTABLISHED}
-
-
-@pytest.mark.parametrize("by", ["A", "B"])
-def test_t8_a_reset_ends_both(by: str) -> None:
-    nat = connected(served())
-    packet = from_a("R", seq=100) if by == "A" else from_b("R", seq=500)
-    assert nat.turned(packet) is not None
-    assert states(nat) == {State.CLOSING}
-    nat.wait(TRANSITORY + 1)
-    assert flows(nat) == []
-
-
-def test_t8_data_after_a_reset_revives_both() -> None:
-    nat = connected(served())
-    assert nat.turned(from_a("R", seq=100)) is not None
-    assert nat.turned(from_b("A", b"alive", seq=500, ack=100)) is not None
-    assert states(nat) == {State.ESTABLISHED}
-
-
-def test_t8_simultaneous_open() -> None:
-    """Two hosts behind one address, each of which knows the other's mapping: no filter lets in the first."""
-    nat = nat_by(*POOL)
-    a, b = endpoint(nat.out(tcp(A, 5000, S, 80))), endpoint(nat.out(tcp(B, 5001, S, 80)))
-    assert nat.dropped(tcp(A, 5000, *b, "S", seq=99), from_outside=False) == "filtered"
-    assert ends(nat.turned(tcp(B, 5001, *a, "S", seq=499))) == (b, (A, 5000))
-    assert ends(nat.turned(tcp(A, 5000, *b, "S", seq=99))) == (a, (B, 5001))
-    assert nat.turned(tcp(A, 5000, *b, "SA", seq=99, ack=500)) is not None
-    assert nat.turned(tcp(B, 5001, *a, "SA", seq=499, ack=100)) is not None
-    between = [one for one in flows(nat) if one.outside_local == IPv4Address(P).packed]
-    assert [one.state for one in between] == [State.ESTABLISHED] * 2
-
-
-# Time
-
-
-def test_t5_both_entries_live_as_long_as_the_connection() -> None:
-    nat = connected(served())
-    for step in (from_a("A", b"x", seq=100, ack=500), from_b("A", b"y", seq=500, ack=101)):
-        nat.wait(ESTABLISHED - 1)
-        assert states(nat) == {State.ESTABLISHED}
-        assert nat.turned(step) is not None
-    nat.wait(ESTABLISHED + 1)
-    assert flows(nat) == []
-    assert paths(nat) == 0
-
-
-@pytest.mark.parametrize("by", ["A", "B"])
-def test_u5_packets_either_way_keep_both_entries(by: str) -> None:
-    nat = served()
-    nat.turned(udp(A, 5000, G, 5353))
-    for _ in range(5):
-        nat.wait(299)
-        assert nat.turned(udp(A, 5000, G, 5353) if by == "A" else udp(B, 53, P, 5000)) is not None
-    assert len(flows(nat)) == 2
-    assert [nat.translator.flows.remaining(one.pack(), nat.now) for one in flows(nat)] == [300, 300]
-    nat.wait(301)
-    assert flows(nat) == []
-
-
-def test_u6_what_is_filtered_refreshes_nothing() -> None:
-    nat = nat_by(*POOL)
-    nat.out(udp(B, 6000, S, 7))
-    nat.wait(200)
-    assert nat.dropped(udp(A, 5000, P, 6000), from_outside=False) == "filtered"
-    nat.wait(101)
-    assert [one.inside_local for one in flows(nat)] == [IPv4Address(A).packed]
+def test_u9_where_outside_hosts_are_translated_too() -> None:
+    nat = nat_by(*POOL, DNS, f"ip nat outside source static {S} 10.9.8.1")
+    assert ends(nat.turned(udp(A, 5000, G, 5353))) == ((P, 5000), (B, 53))
+    assert ends(nat.turned(udp(B, 53, P, 5000))) == ((G, 5353), (A, 5000))
