@@ -1,4 +1,4 @@
-"""The bytes of packets between inside hosts: sums, offloads, fragments, options, hops, and errors about them."""
+"""The bytes of packets between inside hosts: sums, offloads, fragments, options, hops, errors."""
 
 from itertools import permutations
 
@@ -13,7 +13,7 @@ from snat.translate.translator import Verdict
 from tests.packets import buffer, checksums_are_right, echo, parse, pseudo_header_sum, tcp, udp
 from tests.translate.errors import G as ROUTER
 from tests.translate.errors import dropped, error, hops_later, quote, through
-from tests.translate.nat import A, B, Nat, P, S, endpoint, rules, target
+from tests.translate.nat import A, B, Nat, P
 from tests.translate.turned import C, G, H, connected, ends, flows, from_a, served
 
 # Sums and offloads
@@ -143,3 +143,96 @@ def test_u14_fragments_in_any_order(order: tuple[int, ...], new: bool) -> None:
     got = IP(bytes(got))
     assert checksums_are_right(got)
     assert (ends(got), bytes(got[UDP].payload)) == (((P, 5000), (B, 53)), data)
+
+
+# Errors
+
+
+def refused(nat: Nat, by: str, came: Packet, kind: int = 3, code: int = 3) -> Packet:
+    """What an error about a packet between inside hosts becomes; ``came`` is what its receiver saw."""
+    return through(nat, error(by, came.src, came, kind, code), False, goes_out=False)
+
+
+@pytest.mark.parametrize("by", [B, ROUTER], ids=["the host", "a router"])
+@pytest.mark.parametrize("kind", ["udp", "tcp", "new"])
+def test_i7_an_error_finds_the_sender(by: str, kind: str) -> None:
+    nat = connected(served())
+    sent = tcp(A, 5000, G, 8080, "A", b"data") if kind == "tcp" else udp(A, 5000, G, 5353, b"to me?")
+    if kind == "udp":
+        nat.turned(sent)
+    came = nat.turned(sent)
+    assert came is not None
+    told = refused(nat, by, came)
+    assert (told.src, told.dst) == (G, A)
+    assert quote(told) == hops_later(sent)
+
+
+@pytest.mark.parametrize("by", [A, ROUTER], ids=["the host", "a router"])
+def test_i7_an_error_about_the_answer_finds_who_answered(by: str) -> None:
+    nat = served()
+    nat.turned(udp(A, 5000, G, 5353))
+    sent = udp(B, 53, P, 5000, b"too late")
+    came = nat.turned(sent)
+    assert came is not None
+    told = refused(nat, by, came, 11, 0)
+    assert (told.src, told.dst) == (P, B)
+    assert quote(told) == hops_later(sent)
+
+
+@pytest.mark.parametrize("reply", [False, True], ids=["query", "reply"])
+def test_i7_an_error_about_a_query_has_its_identifier(reply: bool) -> None:
+    nat = served()
+    nat.turned(echo(A, H, 7))
+    first = nat.turned(echo(C, H, 7))
+    assert first is not None
+    sent = echo(B, P, first.payload.id, reply=True) if reply else echo(C, H, 7)
+    came = nat.turned(sent)
+    assert came is not None
+    told = refused(nat, C if reply else B, came, 11, 1)
+    assert (told.src, told.dst) == ((P, B) if reply else (H, C))
+    got, expected = IP(quote(told)), IP(hops_later(sent))
+    assert checksums_are_right(got)
+    got.id = expected.id  # it was numbered anew when it was translated, which nobody remembers
+    del got.chksum
+    assert bytes(got) == bytes(expected)
+
+
+def test_i7_an_error_about_what_a_host_sent_to_itself() -> None:
+    nat = served()
+    sent = udp(B, 9, H, 9, b"me?")
+    came = nat.turned(sent)
+    assert came is not None
+    told = refused(nat, B, came)
+    assert (told.src, told.dst) == (H, B)
+    assert quote(told) == hops_later(sent)
+
+
+def test_i7_the_routers_own_errors_come_from_outside() -> None:
+    """What the kernel finds out on the last step: nobody there, too long. Our addresses lead it outside."""
+    nat = served()
+    sent = udp(A, 5000, G, 5353, b"far too long")
+    came = nat.turned(sent)
+    assert came is not None
+    told = through(nat, error(ROUTER, P, came, 3, 4, rest=b"\0\0\x05\x14"), True, goes_out=False)
+    assert (told.src, told.dst) == (G, A)
+    assert quote(told) == hops_later(sent)
+    assert bytes(told)[26:28] == b"\x05\x14"
+
+
+@pytest.mark.parametrize("about", [udp(P, 5001, B, 53), udp(P, 5000, B, 54), udp(P, 5000, C, 53)])
+def test_i7_an_error_about_no_flow_does_not_pass(about: Packet) -> None:
+    nat = served()
+    nat.turned(udp(A, 5000, G, 5353))
+    for from_outside in (False, True):
+        assert dropped(nat, error(B, P, about), from_outside) == "icmp_unknown"
+
+
+def test_i6_t10_an_error_changes_nothing() -> None:
+    nat = connected(served())
+    before = flows(nat)
+    came = nat.turned(from_a("A", b"data"))
+    assert came is not None
+    nat.wait(100)
+    refused(nat, B, came)
+    assert flows(nat) == before
+    assert [nat.translator.flows.remaining(one.pack(), nat.now) for one in before] == [7340, 7340]

@@ -26,7 +26,6 @@ from tests.translate.turned import (
     states,
 )
 
-
 # TCP
 
 

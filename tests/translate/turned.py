@@ -1,7 +1,5 @@
 """Inside hosts that talk to each other by their global addresses: what tests of that have in common."""
 
-from ipaddress import IPv4Address
-
 from scapy.packet import Packet
 
 from snat.nat.entry import Entry, Flag, State
