@@ -133,7 +133,7 @@ def test_u5_packets_either_way_keep_both_entries(by: str) -> None:
     assert flows(nat) == []
 
 
-def test_u6_what_is_filtered_refreshes_nothing() -> None:
+def test_m7_what_is_filtered_refreshes_nothing() -> None:
     nat = nat_by(*POOL)
     nat.out(udp(B, 6000, S, 7))
     nat.wait(200)
@@ -214,7 +214,7 @@ def test_an_entry_that_somebody_outside_made_does_not_stand_in_the_way() -> None
     assert paths(nat) == 0
 
 
-def test_8_1_who_does_not_manage_the_mapping_opens_nothing() -> None:
+def test_who_does_not_manage_the_mapping_opens_nothing() -> None:
     nat = served_by_a_group()
     nat.manage(False)
     assert nat.dropped(udp(A, 5000, G, 5353), from_outside=False) == "not_managed"
@@ -228,7 +228,7 @@ def served_by_a_group(*, nat_id: int = 1, manages: bool = True) -> Nat:
 
 
 @pytest.mark.parametrize("first", ["A", "B"])
-def test_8_2_a_device_that_takes_over_goes_on_by_its_table(first: str) -> None:
+def test_a_device_that_takes_over_goes_on_by_its_table(first: str) -> None:
     nat = connected(served_by_a_group())
     taker = served_by_a_group(nat_id=2, manages=False)
     taker.table.add([bytes(bytearray(one)) for one in nat.table if one not in set(taker.table)])
@@ -249,7 +249,7 @@ def test_8_2_a_device_that_takes_over_goes_on_by_its_table(first: str) -> None:
     assert flows(taker) == []
 
 
-def test_8_2_after_a_split_the_entry_that_leads_is_used() -> None:
+def test_after_a_split_the_entry_that_leads_is_used() -> None:
     """Both devices made entries for the flow: what came with a lower ID leads, for either direction."""
     nat, other = served_by_a_group(nat_id=2), served_by_a_group(nat_id=1)
     for one in (nat, other):
