@@ -11,10 +11,11 @@ from scapy.packet import Packet, Raw
 from snat.translate.packet import NEEDS_CHECKSUM, START
 from snat.translate.translator import Verdict
 from tests.packets import buffer, checksums_are_right, echo, parse, pseudo_header_sum, tcp, udp
+from tests.translate.configured import nat_by
 from tests.translate.errors import G as ROUTER
 from tests.translate.errors import dropped, error, hops_later, quote, through
-from tests.translate.nat import A, B, Nat, P
-from tests.translate.turned import C, G, H, connected, ends, flows, from_a, served
+from tests.translate.nat import A, B, Nat, P, S
+from tests.translate.turned import POOL, C, G, H, connected, ends, flows, from_a, served
 
 # Sums and offloads
 
@@ -217,6 +218,14 @@ def test_i7_the_routers_own_errors_come_from_outside() -> None:
     assert (told.src, told.dst) == (G, A)
     assert quote(told) == hops_later(sent)
     assert bytes(told)[26:28] == b"\x05\x14"
+
+
+def test_i4_an_error_from_outside_about_what_an_inside_host_gets_does_not_pass() -> None:
+    """It quotes the packet as it is inside, where nobody outside has seen it."""
+    nat = nat_by(*POOL, f"ip nat outside source static {S} 10.9.8.1")
+    assert nat.out(udp(A, 5000, "10.9.8.1", 53)) is not None
+    about = udp("10.9.8.1", 53, A, 5000)
+    assert dropped(nat, error(S, "10.9.8.1", about), True) == "icmp_unknown"
 
 
 @pytest.mark.parametrize("about", [udp(P, 5001, B, 53), udp(P, 5000, B, 54), udp(P, 5000, C, 53)])

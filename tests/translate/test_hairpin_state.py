@@ -9,12 +9,14 @@ from snat.nat.entry import NEVER, State
 from snat.nat.rules import Rules
 from tests.packets import tcp, udp
 from tests.translate.configured import nat_by, rules_by
+from tests.translate.errors import entry
 from tests.translate.nat import MAPPING, A, B, Nat, P, S, endpoint, rules
 from tests.translate.turned import (
     DNS,
     POOL,
     WEB,
     WHOLE,
+    C,
     G,
     connected,
     ends,
@@ -220,11 +222,11 @@ def test_who_does_not_manage_the_mapping_opens_nothing() -> None:
     assert nat.dropped(udp(A, 5000, G, 5353), from_outside=False) == "not_managed"
 
 
-def served_by_a_group(*, nat_id: int = 1, manages: bool = True) -> Nat:
+def served_by_a_group(*, nat_id: int = 1, manages: bool = True, statics: int = MAPPING) -> Nat:
     """As :func:`served`, with replicated entries."""
     pooled = rules()
-    statics = [replace(one, mapping_id=MAPPING) for one in rules_by(DNS, WEB, WHOLE).statics.rules]
-    return Nat(Rules(pooled.rules, pooled.pools, statics=statics), nat_id=nat_id, manages=manages)
+    mapped = [replace(one, mapping_id=statics) for one in rules_by(DNS, WEB, WHOLE).statics.rules]
+    return Nat(Rules(pooled.rules, pooled.pools, statics=mapped), nat_id=nat_id, manages=manages)
 
 
 @pytest.mark.parametrize("first", ["A", "B"])
@@ -262,3 +264,40 @@ def test_after_a_split_the_entry_that_leads_is_used() -> None:
     assert ends(nat.turned(udp(A, 5000, G, 5353))) == ((P, 5000), (B, 53))
     nat.table.remove(theirs)
     assert paths(nat) == 0
+
+
+def met(*others: bytes) -> Nat:
+    """A and B talk, and entries of others met theirs after a split."""
+    nat = Nat()
+    mine = [
+        entry((A, 5000), (P, 5000), (G, 5353), (G, 5353), number=8),
+        entry((B, 53), (G, 5353), (P, 5000), (P, 5000), number=9),
+    ]
+    nat.table.add([*mine, *others])
+    nat.translator.configure(served().translator.flows.rules, nat.translator.flows.timeouts)
+    assert ends(nat.turned(udp(A, 5000, G, 5353))) == ((P, 5000), (B, 53))
+    return nat
+
+
+def test_an_answer_goes_by_the_entry_that_leads_out() -> None:
+    nat = met(entry((B, 53), (G, 6000), (P, 5000), (P, 5000), number=1))
+    assert ends(nat.turned(udp(B, 53, P, 5000))) == ((G, 6000), (A, 5000))
+    assert ends(nat.turned(udp(A, 5000, G, 5353))) == ((P, 5000), (B, 53))
+
+
+def test_an_answer_goes_by_the_entry_that_leads_in() -> None:
+    nat = met(entry((C, 7000), (P, 5000), (G, 5353), (G, 5353), number=1))
+    for _ in range(2):
+        assert ends(nat.turned(udp(B, 53, P, 5000))) == ((G, 5353), (C, 7000))
+        assert ends(nat.turned(udp(A, 5000, G, 5353))) == ((P, 5000), (B, 53))
+    nat.table.remove([one.pack() for one in flows(nat)])
+    assert paths(nat) == 0
+
+
+def test_an_entry_that_another_device_manages_is_left_to_it() -> None:
+    nat = served_by_a_group(statics=MAPPING + 1)
+    nat.translator.flows.manage(MAPPING + 1, True, nat.now)
+    connected(nat)
+    nat.translator.flows.manage(MAPPING + 1, False, nat.now)
+    assert nat.turned(from_a("R", seq=100)) is not None
+    assert [one.state for one in flows(nat)] == [State.CLOSING, State.ESTABLISHED]
