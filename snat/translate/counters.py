@@ -70,6 +70,7 @@ class TranslateCounters:
     unknown_outbound: int = 0
     """To an address that stands for outside hosts, but for none now."""
     hairpins: int = 0
+    """From a host that keeps its address to the global one of another: the answer would not come here."""
     exhausted: int = 0
     """New flows without a free port or address."""
     no_address: int = 0

@@ -88,6 +88,22 @@ class Flows(Opening):
         if path.closing is not None and path.closing.over and not was_over:
             self._wheel.put(path.record, now + self.timeouts.finrst)
 
+    def track_turned(self, path: Path, buffer: bytearray, total: int, now: float) -> None:
+        """Follow a connection between two inside hosts: one connection, whose two entries say the same of it.
+
+        Which of the two counts as outside makes no difference as long as it stays the same one.
+        """
+        twin = path.other
+        was_over = path.closing is not None and path.closing.over
+        self.track(path, buffer, total, path.tuple > twin.tuple, now)
+        record, state = twin.record, path.record[STATE]
+        if not self.ages(record):
+            return
+        if record[STATE] != state:
+            self._change_state(record, state, now)
+        if path.closing is not None and path.closing.over and not was_over:
+            self._wheel.put(twin.record, now + self.timeouts.finrst)
+
     def _change_state(self, record: bytes, state: int, now: float) -> None:
         kind = record[TIMEOUT_CLASS]
         changed = with_state(record, state, self.timeouts.remaining(kind, state))

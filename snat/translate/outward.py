@@ -21,9 +21,6 @@ class Outward(OutsideHosts):
     def _open_outward(self, key: bytes, protocol: int, buffer: bytearray) -> bytes | None:
         rules = self.rules
         outside_local = outside_global = key[4:8] + key[10:12]
-        if rules.owns(outside_local[:4]):
-            self._counters.hairpins += 1
-            return None
         mapping_id = 0
         if rules.twice:
             known = self._outside_global(outside_local, protocol)

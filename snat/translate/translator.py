@@ -138,7 +138,7 @@ class Translator:
                 if not fragment:
                     checksum = (path.renew or self._renewal(path, protocol))(buffer, checksum)
                 _rewrite(buffer, path, ttl + self._ttl_step, protocol, checksum)
-                return TO_INSIDE if from_outside else TO_OUTSIDE
+                return path.goes
         return self._slow(buffer, length, from_outside, now)
 
     def _slow(
@@ -171,12 +171,15 @@ class Translator:
             return DROP
         path.seen = now
         if protocol == TCP:
-            self.flows.track(path, buffer, total, from_outside, now)
+            if path.turns and not from_outside:
+                self.flows.track_turned(path, buffer, total, now)
+            else:
+                self.flows.track(path, buffer, total, from_outside, now)
         self.counters.slow += 1
         if fragment & (FRAGMENT | DONT_FRAGMENT) != DONT_FRAGMENT:
             checksum = (path.renew or self._renewal(path, protocol))(buffer, checksum)
         _rewrite(buffer, path, ttl + self._ttl_step, protocol, checksum)
-        return TO_INSIDE if from_outside else TO_OUTSIDE
+        return path.goes
 
     def _find(
         self, buffer: bytearray, protocol: int, key: bytes, from_outside: bool, now: float
@@ -190,7 +193,8 @@ class Translator:
             if counters.exhausted + counters.address_taken != refused:  # RFC 5508 REQ-8
                 self.own_errors.prohibited(buffer, from_outside, now)
             elif (
-                counters.filtered + counters.unknown_inbound != unasked
+                from_outside
+                and counters.filtered + counters.unknown_inbound != unasked
                 and protocol == TCP
                 and opens(TCP, buffer)
                 and self.flows.answers_for(key[4:8])

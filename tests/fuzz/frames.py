@@ -90,9 +90,8 @@ class _World:
             assert out[12] != _INSIDE, "an inside address leaves"
         else:
             assert out[16:20] != _POOL, "nobody inside has a pool address"
-        if (verdict is Verdict.TO_INSIDE) == from_outside:
-            self._check_translated(mended, out, partial)
-            assert self._buffer[end : end + len(_BEHIND)] == _BEHIND
+        self._check_translated(mended, out, partial)
+        assert self._buffer[end : end + len(_BEHIND)] == _BEHIND
         return int(verdict), out[9]
 
     def _check_translated(self, before: bytes, out: bytes, partial: bool) -> None:
@@ -183,6 +182,7 @@ def _real() -> Iterator[tuple[int, Packet]]:
         yield 0, tcp(host, PORT + 2, T, 443, "S")
         yield 0, echo(host, S, PORT)
         yield 0, udp(host, PORT, P, PORT, b"hairpin")
+        yield 0, tcp(host, PORT, P, PORT, "S")
     # Translated, its checksum comes out as 0, which a UDP datagram must not have.
     rest = _words(_pseudo(zero := raw_udp(_POOL, PORT, IPv4Address(S).packed, 53, b"\0\0"), 10) + zero[20:26])
     yield 0, udp(A, PORT, S, 53, (0xFFFF - rest).to_bytes(2, "big"))

@@ -114,7 +114,11 @@ class Nat:
         """What leaves inside of a packet from outside."""
         return self.send(packet, from_outside=True)
 
-    def send(self, packet: Packet, from_outside: bool) -> Packet | None:
+    def turned(self, packet: Packet) -> Packet | None:
+        """What leaves inside of a packet from inside, for another inside host."""
+        return self.send(packet, from_outside=False, turns=True)
+
+    def send(self, packet: Packet, from_outside: bool, *, turns: bool = False) -> Packet | None:
         """Translate, and hold the result against what scapy makes of the same packet."""
         filled, end = buffer(packet)
         verdict, outcome = self.raw(filled, end, from_outside)
@@ -122,7 +126,7 @@ class Nat:
             assert outcome not in TRANSLATED
             assert filled[:end] == buffer(packet)[0][:end], "a dropped packet is not touched"
             return None
-        assert verdict == (Verdict.TO_INSIDE if from_outside else Verdict.TO_OUTSIDE)
+        assert verdict == (Verdict.TO_INSIDE if from_outside or turns else Verdict.TO_OUTSIDE)
         assert outcome in TRANSLATED
         made, sent = parse(filled, end), parse(*buffer(packet))
         assert checksums_are_right(made)

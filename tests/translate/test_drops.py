@@ -174,7 +174,7 @@ REASONS: list[tuple[str, Callable[[], Nat], Packet | bytes, bool]] = [
     ("filtered", mapped, udp("192.0.2.1", 53, P, 5000), True),
     ("crowded", crowded, udp("192.0.2.1", 9999, P, 5000), True),
     ("unknown_inbound", Nat, udp(S, 53, P, 5000), True),
-    ("hairpins", Nat, udp(A, 5000, P, 5000), False),
+    ("hairpins", mapped, udp("192.0.2.9", 1, P, 5000), False),
     ("exhausted", exhausted, question(), False),
     ("no_address", without_address, question(), False),
     ("unknown_outbound", renamed, udp(A, 5000, "10.9.9.9", 53), False),

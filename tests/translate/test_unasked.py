@@ -90,6 +90,12 @@ def test_t4_only_syns_are_answered(packet: Packet) -> None:
     assert only(nat, True) is None
 
 
+def test_t4_an_inside_host_is_not_held() -> None:
+    nat = Nat()
+    assert nat.dropped(tcp(A, 5000, P, 77, "S"), from_outside=False) == "unknown_inbound"
+    assert nat.translator._unasked.next_deadline() == float("inf")
+
+
 def test_t4_what_is_not_for_us_is_not_held() -> None:
     nat = Nat()
     assert nat.back(tcp(T, 80, "192.0.2.1", 5000, "S")) is not None
