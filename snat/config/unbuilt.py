@@ -101,8 +101,6 @@ def _later(nat: Nat) -> Iterator[tuple[str, str]]:
     yield from (("look into protocols", lines.service(one)) for one in nat.services)
     yield from (("give low ports any other", lines.service(one)) for one in nat.fullrange)
     yield from (("share only some entries", line) for line in lines.switchover(nat))
-    if nat.filtering is not Nat().filtering:
-        yield "filter otherwise", f"ip nat filtering {nat.filtering}"
     if not nat.flow_entries:
         yield "make entries for endpoints only", "no ip nat create flow-entries"
     for field, word in _LATER_TIMES.items():

@@ -10,7 +10,7 @@ from snat.device.digest import configuration_digest
 from snat.device.group import Group
 from snat.device.linking import Linking
 from snat.device.links import Neighbor
-from snat.device.own_address import inside_address
+from snat.device.own_address import inside_address, silent_sides
 from snat.device.snapshot import account
 from snat.device.translation import Pools, rules_of, timeouts_of
 from snat.nat.pool import member_slots
@@ -59,6 +59,7 @@ class Configured(Linking):
         slots = member_slots(nat_id, [*neighbors, nat_id])
         self._configure_translator(slots)
         self.translator.own_errors.inside_address = inside_address(configuration)
+        self.translator.own_errors.silent = silent_sides(configuration)
         groups = [
             self._go_on(kept[group], group, neighbors, positions, now)
             if group in kept
@@ -87,7 +88,8 @@ class Configured(Linking):
 
     def _configure_translator(self, slots: Sequence[int]) -> None:
         rules = rules_of(self.configuration, slots, self._ports, self._pools, self._learnt)
-        self.translator.configure(rules, timeouts_of(self.configuration))
+        nat = self.configuration.nat
+        self.translator.configure(rules, timeouts_of(self.configuration), nat.filtering)
 
     def _configured(self) -> tuple[GroupConfiguration, ...]:
         """The groups that share something."""

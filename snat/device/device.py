@@ -16,7 +16,7 @@ from snat.device.configured import Configured
 from snat.device.creation import CreationTimes
 from snat.device.events import DeviceEvent, Noted
 from snat.device.links import Neighbor
-from snat.device.own_address import inside_address
+from snat.device.own_address import inside_address, silent_sides
 from snat.device.refused import CommandRefused
 from snat.device.serving import serve
 from snat.device.snapshot import Snapshot, account, fill
@@ -83,8 +83,10 @@ class Device(Configured):
             identity=self._identity,
             ttl_step=ttl_step,
             now=now,
+            filtering=configuration.nat.filtering,
         )
         self.translator.own_errors.inside_address = inside_address(configuration)
+        self.translator.own_errors.silent = silent_sides(configuration)
         self.watch_packets(None)
         groups = [self._group(group, nat_id, neighbors, now) for group in self._configured()]
         run = ports.getrandbits(64)

@@ -6,7 +6,16 @@ from functools import partial
 from ipaddress import IPv4Address
 from typing import Final
 
-from snat.config.model import DEFAULT_PORT, Configuration, DynamicRule, PoolType, RuleKind, Side, StaticRule
+from snat.config.model import (
+    DEFAULT_PORT,
+    Configuration,
+    ConfiguredRole,
+    DynamicRule,
+    PoolType,
+    RuleKind,
+    Side,
+    StaticRule,
+)
 from snat.config.model import Pool as PoolConfiguration
 from snat.config.nat import NEVER
 from snat.device.conditions import Conditions
@@ -85,6 +94,10 @@ class _Building:
         for rule in configuration.dynamic_rules:
             if rule.interface and rule.interface in addresses:
                 self._interface(rule.interface)
+        among_peers = _among_peers(configuration)
+        for name, made in self.pools.items():
+            if isinstance(made, Pool):
+                made.among_peers = name in among_peers
 
     def dynamic(self, kind: RuleKind) -> list[Rule]:
         """The dynamic rules of a kind."""
@@ -151,6 +164,17 @@ _INTERFACE: Final = "interface "
 
 def _pool_name(rule: DynamicRule) -> str:
     return rule.pool or _INTERFACE + rule.interface
+
+
+def _among_peers(configuration: Configuration) -> set[str]:
+    """The pools whose mapping is one of peers, which all make entries of it."""
+    shared = {
+        mapping_id
+        for group in configuration.groups
+        if group.role is ConfiguredRole.PEERS
+        for mapping_id in group.mapping_ids
+    }
+    return {_pool_name(rule) for rule in configuration.dynamic_rules if rule.mapping_id in shared}
 
 
 def _listened(configuration: Configuration) -> set[int]:

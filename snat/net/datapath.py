@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
-from twisted.internet.interfaces import IReactorFDSet, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -23,6 +23,7 @@ from snat.net.gratuitous_arp import GratuitousArp
 from snat.net.host import Host
 from snat.net.host_plan import HostPlan, host_plan
 from snat.net.kernel import Kernel
+from snat.net.kernel_monitor import KernelMonitor, ReactorFDSetTime
 from snat.net.kernel_plan import INSIDE_TUN, OUTSIDE_TUN, KernelPlan
 from snat.net.log import MESSAGES
 from snat.net.realms import Realms
@@ -56,6 +57,10 @@ class DataPath(Protocol):
 
     def configure(self, configuration: Configuration, managed: Iterable[Group]) -> None:
         """Take another configuration. Raises ConfigurationRefused, and then nothing changed."""
+        ...
+
+    def flush(self) -> None:
+        """Write what the device has to send without a packet that asks for it."""
         ...
 
     def counters(self) -> dict[str, dict[str, int]]:
@@ -102,10 +107,6 @@ def _virtual_addresses(groups: Iterable[Group]) -> tuple[tuple[IPv4Address, str]
     return tuple((one.address, one.interface) for group in groups for one in group.virtual_addresses)
 
 
-class ReactorFDSetTime(IReactorFDSet, IReactorTime):
-    """What the TUNs need of a reactor."""
-
-
 class TunPath:
     """Live traffic: packets from inside are read from one TUN, packets from outside from the other."""
 
@@ -128,6 +129,7 @@ class TunPath:
         self._host = Host()
         self._kernel = Kernel(kernel_plan(device.configuration))
         self._arp = GratuitousArp(reactor)
+        self._monitor = KernelMonitor(reactor, self.restore)
         self._tuns: dict[str, Tun] = {}
 
     def start(self) -> None:
@@ -155,9 +157,11 @@ class TunPath:
             raise
         for tun in self._tuns.values():
             tun.start()
+        self._monitor.start()
 
     def stop(self) -> None:
         """Withdraw the addresses and close the TUNs; rules, blackholes and guard stay."""
+        self._monitor.stop()
         self._arp.withdraw()
         self._kernel.withdraw()
         for tun in self._tuns.values():
@@ -167,8 +171,22 @@ class TunPath:
         """Answer ARP for the groups' addresses and for the pools of local rules, and announce them."""
         self._managed = tuple(groups)
         self._arp.withdraw()
-        pools = _claimed_pools(self._configuration, self._managed)
-        self._arp.announce(self._kernel.claim(_virtual_addresses(self._managed), pools))
+        self._arp.announce(self._claim())
+
+    def restore(self) -> list[str]:
+        """Put back in the kernel what somebody took away; in words, what that was. Raises KernelRefused."""
+        self._kernel.changes.clear()
+        self._host.changes.clear()
+        self._host.apply(_host_plan(self._configuration))
+        self._kernel.prepare()
+        self._kernel.attach()
+        claimed = self._claim()
+        self._host.shut()
+        changes = self._host.changes + self._kernel.changes
+        if changes:
+            self._arp.withdraw()
+            self._arp.announce(claimed)
+        return changes
 
     def configure(self, configuration: Configuration, managed: Iterable[Group]) -> None:
         """Make the kernel what the configuration needs, which it checks before it changes anything."""
@@ -189,14 +207,26 @@ class TunPath:
                 self._host.shut()
             raise ConfigurationRefused(str(refused)) from refused
 
+    def flush(self) -> None:
+        """Write errors that waited: fragments follow the packet that releases them."""
+        if self._more:
+            self._forward_more()
+
     def counters(self) -> dict[str, dict[str, int]]:
-        """Those of the TUNs and of gratuitous ARP."""
+        """Those of the TUNs, of gratuitous ARP and of the looks at the kernel."""
         dropped = queue_drops()
         named: dict[str, Any] = {
             name: replace(tun.counters, dropped_queue=dropped.get(name, 0))
             for name, tun in self._tuns.items()
         }
-        return {name: as_dict(counters) for name, counters in {**named, "arp": self._arp.counters}.items()}
+        return {name: as_dict(counters) for name, counters in {**named, **self._others()}.items()}
+
+    def _others(self) -> dict[str, Any]:
+        return {"arp": self._arp.counters, "kernel": self._monitor.counters}
+
+    def _claim(self) -> tuple[tuple[IPv4Address, str], ...]:
+        pools = _claimed_pools(self._configuration, self._managed)
+        return self._kernel.claim(_virtual_addresses(self._managed), pools)
 
     def _follow(self, configuration: Configuration, managed: tuple[Group, ...]) -> None:
         self._configuration = configuration
@@ -280,6 +310,9 @@ class CapturePath:
         except KernelRefused as refused:
             raise ConfigurationRefused(str(refused)) from refused
         self._realms = self._realms_of(configuration)
+
+    def flush(self) -> None:
+        """Nothing: a capture says when packets are written, and what waits goes with the next."""
 
     def counters(self) -> dict[str, dict[str, int]]:
         """Those of the replay."""

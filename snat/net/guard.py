@@ -4,9 +4,12 @@ Routing rules keep untranslated packets in; this table is the second lock, for w
 flushes them (systemd-networkd does on restart). It also remembers, as comments of rules in a chain
 that no hook calls, which sysctls we changed and what they were: that memory lives exactly as long
 as what it is about, and ``nft list ruleset`` shows it to the operator.
+
+It knows inside interfaces by their link group, which the daemon sets, and by their names, which hold from
+boot on, before there are any interfaces (``snat kernel guard``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,6 +28,10 @@ class Guard:
     """Sysctls we changed, by path below ``net``, with the value each had before."""
     dropped: int = 0
     """Packets it stopped since it was installed."""
+    inside: frozenset[str] = frozenset()
+    """The inside interfaces that it knows by name."""
+    by_group: bool = True
+    """Whether it stops what crosses by link groups: somebody may have flushed its rules."""
 
 
 def read() -> Guard | None:
@@ -32,14 +39,36 @@ def read() -> Guard | None:
     rules = nft.rules(TABLE)
     if rules is None:
         return None
-    return Guard(before=_remembered(rules), dropped=sum(map(_dropped, rules)))
+    drops = [rule for rule in rules if rule["chain"] == "guard"]
+    return Guard(
+        before=_remembered(rules),
+        dropped=sum(map(_dropped, drops)),
+        inside=frozenset(name for rule in drops for name in _inside(rule)),
+        by_group=any(not _inside(rule) for rule in drops),
+    )
 
 
 def install(
-    *, inside_group: int, outside_group: int, inside_tun: str, outside_tun: str, before: Mapping[str, str]
+    *,
+    inside: Iterable[str],
+    inside_group: int,
+    outside_group: int,
+    inside_tun: str,
+    outside_tun: str,
+    before: Mapping[str, str],
 ) -> None:
-    """Put the guard in place, or replace it, in one transaction; ``before`` is what it shall remember."""
-    drop = [
+    """Put the guard in place, or replace it, in one transaction; ``before`` is what it shall remember.
+
+    ``inside``: names of inside interfaces, whether they exist yet or not.
+    """
+    names = sorted(inside)
+    by_name = [
+        nft.match("==", "iifname", {"set": names}),
+        nft.match("!=", "oifname", {"set": [*names, inside_tun]}),
+        {"counter": None},
+        {"drop": None},
+    ]
+    by_group = [
         nft.match("==", "iifgroup", inside_group),
         nft.match("==", "oifgroup", outside_group),
         nft.match("!=", "iifname", inside_tun),
@@ -54,7 +83,10 @@ def install(
     ]
     new: list[dict[str, Any]] = [
         {"chain": hook},
-        {"rule": {**_ADDRESS, "chain": "guard", "expr": drop}},
+        *(
+            {"rule": {**_ADDRESS, "chain": "guard", "expr": drop}}
+            for drop in ((by_group, by_name) if names else (by_group,))
+        ),
         {"chain": {**_ADDRESS, "name": "before"}},
         *memory,
     ]
@@ -69,6 +101,16 @@ def remove() -> None:
 def _remembered(rules: list[dict[str, Any]]) -> dict[str, str]:
     comments = (rule.get("comment", "") for rule in rules if rule["chain"] == "before")
     return dict(comment.split("=", 1) for comment in comments if "=" in comment)
+
+
+def _inside(rule: dict[str, Any]) -> list[str]:
+    """The names of a rule by names; those of one by groups have another operator."""
+    for statement in rule["expr"]:
+        match = statement.get("match", {})
+        if match.get("op") == "==" and match["left"] == {"meta": {"key": "iifname"}}:
+            names = match["right"]
+            return [names] if isinstance(names, str) else list(names["set"])
+    return []
 
 
 def _dropped(rule: dict[str, Any]) -> int:

@@ -25,6 +25,8 @@ class Host:
     """
 
     def __init__(self) -> None:
+        self.changes: list[str] = []
+        """What was changed, in words; for who wants to know, and then clears the list."""
         self._plan: HostPlan | None = None
         self._before: tuple[HostPlan | None, HostState] | None = None
 
@@ -40,11 +42,13 @@ class Host:
             self._before = self._plan, held(kernel, {*plan.up, *plan.down})
             self._plan = plan
             change(kernel, state)
+            self.changes += kernel.changes
 
     def shut(self) -> None:
         """Take the interfaces down that the plan wants down."""
         with host_netlink() as kernel:
             _set_links(kernel, frozenset(self._plan.down if self._plan else ()), up=False)
+            self.changes += kernel.changes
 
     def undo(self) -> None:
         """Make all as it was before the last :meth:`apply`; nothing if that had refused its plan."""
@@ -73,7 +77,8 @@ def change(kernel: HostNetlink, state: HostState) -> None:
     _set_links(kernel, state.up, up=True)
     _set_addresses(kernel, state)
     _set_routes(kernel, state)
-    clamp.put(state.clamps)
+    if clamp.put(state.clamps):
+        kernel.changes.append("ip tcp adjust-mss")
 
 
 def _set_links(kernel: HostNetlink, names: frozenset[str], *, up: bool) -> None:

@@ -11,7 +11,8 @@ addresses with them; rules, groups, blackholes and the nft guard stay until the 
 translated is dropped, and nothing answers for a pool address or a virtual address.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
@@ -49,11 +50,15 @@ class Kernel:
 
     def __init__(self, plan: KernelPlan) -> None:
         self.plan = plan
+        self.changes: list[str] = []
+        """What was changed, in words; for who wants to know, and then clears the list."""
         self._claimed: set[ProxyNeighbour] = set()
+        self._before: dict[str, str] = {}
+        """What the guard remembers, should somebody delete it."""
 
     def prepare(self) -> None:
         """Set up all that outlives the daemon, and remove what a killed run or an older plan left."""
-        with netlink() as kernel:
+        with self._netlink() as kernel:
             check_prepare(self.plan, kernel)
             self._install_guard()
             _put_routes(kernel, blackholes(self.plan))
@@ -62,11 +67,13 @@ class Kernel:
             self._delete_stale_routes(kernel)
             _set_proxies(kernel, self._claimed)
         for name, value in sysctls(self.plan).items():
-            sysctl.write(name, value)
+            if sysctl.read(name) != value:
+                sysctl.write(name, value)
+                self.changes.append(f"sysctl {name} {value}")
 
     def attach(self) -> None:
         """Bring the open TUNs up and lead packets to them."""
-        with netlink() as kernel:
+        with self._netlink() as kernel:
             mtu = mtus(self.plan, {name: link.mtu for name, link in kernel.links.items()})
             for name, group in ((INSIDE_TUN, INSIDE_GROUP), (OUTSIDE_TUN, OUTSIDE_GROUP)):
                 _bring_up(kernel, name, group=group, mtu=mtu[name], queue=self.plan.queue)
@@ -74,7 +81,7 @@ class Kernel:
 
     def check(self, virtual_addresses: tuple[tuple[IPv4Address, str], ...]) -> None:
         """Raise what :meth:`claim` would: ask at start, since a takeover is too late to learn of it."""
-        with netlink() as kernel:
+        with self._netlink() as kernel:
             check_claim(kernel, virtual_addresses)
 
     def claim(
@@ -89,7 +96,7 @@ class Kernel:
         announced on (gratuitous ARP).
         """
         answered = self.plan if pools is None else replace(self.plan, pool_networks=pools)
-        with netlink() as kernel:
+        with self._netlink() as kernel:
             check_claim(kernel, virtual_addresses)
             claimed = proxies(answered, kernel.addresses())
             _set_virtual_addresses(kernel, {address for address, _ in virtual_addresses})
@@ -100,18 +107,32 @@ class Kernel:
     def withdraw(self) -> None:
         """Answer for nothing any more; translation is not touched."""
         self._claimed = set()
-        with netlink() as kernel:
+        with self._netlink() as kernel:
             _set_virtual_addresses(kernel, set())
             _set_proxies(kernel, set())
 
+    @contextmanager
+    def _netlink(self) -> Iterator[Netlink]:
+        with netlink() as kernel:
+            try:
+                yield kernel
+            finally:
+                self.changes += kernel.changes
+
     def _install_guard(self) -> None:
         present = guard.read()
-        before = dict(present.before) if present else {}
+        before = dict(present.before if present else self._before)
         for name, value in sysctls(self.plan).items():
             was = sysctl.read(name)
             if was is not None and was != value:
                 before.setdefault(name, was)
+        self._before = before
+        wanted = frozenset(self.plan.inside), before
+        if present is not None and present.by_group and (present.inside, present.before) == wanted:
+            return
+        self.changes.append("the guard in nftables")
         guard.install(
+            inside=self.plan.inside,
             inside_group=INSIDE_GROUP,
             outside_group=OUTSIDE_GROUP,
             inside_tun=INSIDE_TUN,
@@ -150,9 +171,15 @@ def _bring_up(kernel: Netlink, name: str, *, group: int, mtu: int, queue: int) -
     check_tun(kernel, name)
     for path, value in TUN_SYSCTLS:
         sysctl.write_if_present(path.format(name), value)
-    kernel.add_address(name, TUN_ADDRESS, host=True)
-    kernel.set_link(name, group=group, mtu=mtu, txqlen=queue)
-    kernel.set_link(name, state="up")
+    if (name, TUN_ADDRESS) not in [(one, address.ip) for one, address in kernel.addresses()]:
+        kernel.add_address(name, TUN_ADDRESS, host=True)
+    link = kernel.links[name]
+    wanted = {"group": group, "mtu": mtu, "txqlen": queue}
+    present = {"group": link.group, "mtu": link.mtu, "txqlen": link.queue}
+    if wanted != present:
+        kernel.set_link(name, **{what: value for what, value in wanted.items() if present[what] != value})
+    if not link.up:
+        kernel.set_link(name, state="up")
 
 
 def _put_routes(kernel: Netlink, wanted: Iterable[Route]) -> None:

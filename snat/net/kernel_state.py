@@ -1,6 +1,6 @@
-"""``snat kernel show|clean``: all that is ours in the kernel, found by its marks, daemon or not."""
+"""``snat kernel show|clean|guard``: all that is ours in the kernel, found by its marks, daemon or not."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
@@ -12,6 +12,7 @@ from snat.net.kernel_plan import (
     INSIDE_GROUP,
     INSIDE_TUN,
     OUTSIDE_GROUP,
+    OUTSIDE_TUN,
     PREFERENCES,
     TUN_ADDRESS,
     TUNS,
@@ -96,6 +97,22 @@ def clean() -> None:
         change(host, HostState())
     if fence:
         guard.remove()
+
+
+def stand_guard(inside: Iterable[str]) -> None:
+    """Let nothing from these interfaces leave untranslated, from now on and whether they exist or not.
+
+    What a guard that stands already remembers, it goes on to remember.
+    """
+    fence = guard.read()
+    guard.install(
+        inside=inside,
+        inside_group=INSIDE_GROUP,
+        outside_group=OUTSIDE_GROUP,
+        inside_tun=INSIDE_TUN,
+        outside_tun=OUTSIDE_TUN,
+        before=fence.before if fence else {},
+    )
 
 
 def _inside(kernel: Netlink) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ by the kernel (strict checking), since a router may carry a million routes that 
 """
 
 import errno
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
@@ -61,6 +61,8 @@ class Link:
     """The driver's name such as ``veth``, ``tun``; empty for most hardware."""
     up: bool = True
     """Whether it is up administratively."""
+    queue: int = 0
+    """Packets that may wait in it (``txqueuelen``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +122,8 @@ class Netlink:
 
     def __init__(self, iproute: IPRoute) -> None:
         self.iproute = iproute
+        self.changes: list[str] = []
+        """What was changed, in the words of ``ip``."""
         self.links = self._links()
         """By name, as they were when the conversation began."""
         self.names = {link.index: link.name for link in self.links.values()}
@@ -129,6 +133,7 @@ class Netlink:
         """Change an interface: ``group``, ``mtu``, ``txqlen``, ``state``."""
         with refusing(f"cannot set {changes}", name):
             self.iproute.link("set", index=self.links[name].index, **changes)
+        self.changes += [f"{name} {what} {value}" for what, value in changes.items()]
 
     def rules(self, priorities: Iterable[int]) -> tuple[list[Rule], list[int]]:
         """Our rules, and the preferences at which other programs have some, among the given ones."""
@@ -141,11 +146,13 @@ class Netlink:
         """Add a rule that is not there yet."""
         with refusing("cannot add the rule", str(rule), errno.EEXIST):
             self.iproute.rule("add", **rule.arguments())
+        self.changes.append(f"rule {rule}")
 
     def delete_rule(self, rule: Rule) -> None:
         """Delete a rule of ours; no error if it is gone."""
         with refusing("cannot delete the rule", str(rule), errno.ENOENT):
             self.iproute.rule("del", **rule.arguments())
+        self.changes.append(f"no rule {rule}")
 
     def our_routes(self) -> list[Route]:
         """All routes with our protocol number, in any table."""
@@ -159,11 +166,13 @@ class Netlink:
         """Add a route; or put it in the place of one of ours."""
         with refusing("cannot add the route", str(route)):
             self.iproute.route("replace" if replace else "add", **self._arguments(route))
+        self.changes.append(f"route {route}")
 
     def delete_route(self, route: Route) -> None:
         """Delete a route of ours; no error if it is gone."""
         with refusing("cannot delete the route", str(route), errno.ESRCH):
             self.iproute.route("del", **self._arguments(route))
+        self.changes.append(f"no route {route}")
 
     def addresses(self) -> list[tuple[str, IPv4Interface]]:
         """All IPv4 addresses of this namespace: interface, and address with its prefix length."""
@@ -183,11 +192,13 @@ class Netlink:
                 prefixlen=32,
                 scope=SCOPE_HOST if host else SCOPE_UNIVERSE,
             )
+        self.changes.append(f"address {address} dev {interface}")
 
     def delete_address(self, interface: str, address: IPv4Address) -> None:
         """Delete a /32; no error if it is gone."""
         with refusing(f"cannot delete the address {address}", interface, errno.EADDRNOTAVAIL):
             self.iproute.addr("del", index=self.links[interface].index, address=str(address), prefixlen=32)
+        self.changes.append(f"no address {address} dev {interface}")
 
     def proxies(self) -> set[ProxyNeighbour]:
         """The addresses for which the kernel answers ARP on our account."""
@@ -198,13 +209,15 @@ class Netlink:
             if message.get("NDA_PROTOCOL") == PROTOCOL and message["ifindex"] in self.names
         }
 
-    def add_proxies(self, proxies: Iterable[ProxyNeighbour]) -> None:
+    def add_proxies(self, proxies: Collection[ProxyNeighbour]) -> None:
         """Answer ARP for addresses; 0.1 ms each."""
         self._send_proxies(RTM_NEWNEIGH, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, proxies)
+        self.changes += [f"proxy {address} dev {name}" for address, name in sorted(proxies)]
 
-    def delete_proxies(self, proxies: Iterable[ProxyNeighbour]) -> None:
+    def delete_proxies(self, proxies: Collection[ProxyNeighbour]) -> None:
         """Answer for them no more; no error for one that is gone."""
         self._send_proxies(RTM_DELNEIGH, NLM_F_ACK, proxies)
+        self.changes += [f"no proxy {address} dev {name}" for address, name in sorted(proxies)]
 
     def _send_proxies(self, message_type: int, flags: int, proxies: Iterable[ProxyNeighbour]) -> None:
         messages = [
@@ -225,6 +238,7 @@ class Netlink:
                 mtu=message.get("mtu"),
                 kind=message.get(("linkinfo", "kind")) or "",
                 up=bool(message["flags"] & IFF_UP),
+                queue=message.get("txqlen") or 0,
             )
             for message in self.iproute.get_links()
         )

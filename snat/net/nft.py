@@ -38,8 +38,8 @@ def remove(table: str) -> None:
     _change([{"add": _named(table)}, {"delete": _named(table)}])
 
 
-def match(operator: str, key: str, value: int | str) -> dict[str, Any]:
-    """A match on something of the packet's way: ``iifname``, ``oifgroup``."""
+def match(operator: str, key: str, value: int | str | dict[str, list[str]]) -> dict[str, Any]:
+    """A match on something of the packet's way: ``iifname``, ``oifgroup``; a set is ``{"set": [...]}``."""
     return {"match": {"op": operator, "left": {"meta": {"key": key}}, "right": value}}
 
 

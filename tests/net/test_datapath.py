@@ -32,6 +32,7 @@ from snat.net import datapath
 from snat.net.datapath import CAPTURE_TTL_STEP, CapturePath, TunPath, kernel_plan
 from snat.net.gratuitous_arp import GratuitousArpCounters
 from snat.net.host_plan import HostPlan
+from snat.net.kernel_monitor import KernelCounters
 from snat.net.kernel_plan import INSIDE_TUN, OUTSIDE_TUN, KernelPlan
 from snat.net.refused import KernelRefused
 from snat.net.tun import Offload, TunCounters
@@ -75,6 +76,8 @@ class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.done: list[Any] = []
         self.refusals: dict[str, KernelRefused] = {}
+        self.undone: dict[str, list[str]] = {}
+        """What the kernel, or the host, finds that it must put back."""
         self.tuns: dict[str, World.Tun] = {}
         self.offload: Offload | None = None
         world = self
@@ -82,12 +85,14 @@ class World:
         class Kernel:
             def __init__(self, plan: KernelPlan) -> None:
                 self.plan = plan
+                self.changes: list[str] = []
 
             def prepare(self) -> None:
                 world.do("prepare", self.plan)
 
             def attach(self) -> None:
                 world.do("attach")
+                self.changes += world.undone.get("_kernel", [])
 
             def check(self, addresses: Sequence[Any]) -> None:
                 world.do("check", addresses)
@@ -111,12 +116,28 @@ class World:
             def withdraw(self) -> None:
                 world.do("quiet")
 
+        class Monitor:
+            counters = KernelCounters()
+
+            def __init__(self, _reactor: object, _restore: object) -> None:
+                pass
+
+            def start(self) -> None:
+                world.do("watch")
+
+            def stop(self) -> None:
+                world.do("look away")
+
         class Host:
             """Says nothing of what every plan makes it do: tests/net/test_datapath_host.py listens."""
+
+            def __init__(self) -> None:
+                self.changes: list[str] = []
 
             def apply(self, plan: HostPlan) -> None:
                 if plan.first:
                     world.do("host", plan)
+                self.changes += world.undone.get("_host", [])
 
             def shut(self) -> None:
                 pass
@@ -125,6 +146,7 @@ class World:
                 pass
 
         monkeypatch.setattr(datapath, "Host", Host)
+        monkeypatch.setattr(datapath, "KernelMonitor", Monitor)
         monkeypatch.setattr(datapath, "Kernel", Kernel)
         monkeypatch.setattr(datapath, "GratuitousArp", Arp)
         monkeypatch.setattr(datapath, "open_tun", self._open)
@@ -221,6 +243,7 @@ def test_the_kernel_is_prepared_behind_open_tuns_and_checked_before_packets_are_
         ("announce", ()),
         ("start", INSIDE_TUN),
         ("start", OUTSIDE_TUN),
+        "watch",
     ]
 
 
@@ -258,7 +281,25 @@ def test_a_claim_that_is_refused_announces_nothing(world: World, path: TunPath) 
 
 def test_a_stop_withdraws_before_the_tuns_vanish(world: World, path: TunPath) -> None:
     started(path, world).stop()
-    assert world.done == ["quiet", "withdraw", ("close", INSIDE_TUN), ("close", OUTSIDE_TUN)]
+    assert world.done == ["look away", "quiet", "withdraw", ("close", INSIDE_TUN), ("close", OUTSIDE_TUN)]
+
+
+def test_a_look_that_finds_all_well_announces_nothing(world: World, path: TunPath) -> None:
+    managing(started(path, world), world)
+    assert path.restore() == []
+    assert world.names == ["prepare", "attach", "claim"]
+    assert world.done[-1] == ("claim", (GATEWAY,), (*SHARED, *LOCAL))
+
+
+@pytest.mark.parametrize("who", ["_kernel", "_host"])
+def test_what_was_put_back_is_told_and_announced(world: World, path: TunPath, who: str) -> None:
+    managing(started(path, world), world)
+    world.undone[who] = ["rule pref 1000"]
+    assert path.restore() == ["rule pref 1000"]
+    assert world.names == ["prepare", "attach", "claim", "quiet", "announce"]
+    world.undone.clear()
+    world.done.clear()
+    assert path.restore() == [], "what was told is not told again"
 
 
 def test_another_configuration_is_followed_with_what_is_managed(world: World, path: TunPath) -> None:
@@ -407,8 +448,8 @@ def test_a_fragment_that_waits_is_forgotten_by_a_turn(world: World, path: TunPat
 
 
 def test_counters_are_by_tun_and_for_arp(world: World, path: TunPath) -> None:
-    assert set(path.counters()) == {"arp"}
-    assert set(started(path, world).counters()) == {INSIDE_TUN, OUTSIDE_TUN, "arp"}
+    assert set(path.counters()) == {"arp", "kernel"}
+    assert set(started(path, world).counters()) == {INSIDE_TUN, OUTSIDE_TUN, "arp", "kernel"}
 
 
 # The capture

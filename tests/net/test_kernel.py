@@ -316,8 +316,35 @@ class TestGuard:
 
     def test_install_is_one_transaction_that_replaces(self, monkeypatch: pytest.MonkeyPatch) -> None:
         asked = self.answer(monkeypatch, {})
-        guard.install(inside_group=1, outside_group=0, inside_tun="i", outside_tun="o", before={"a/b": "0"})
+        self.install("eth0")
         commands = json.loads(asked[0])["nftables"]
         assert [next(iter(command)) for command in commands][:3] == ["add", "delete", "add"]
         assert {next(iter(command)) for command in commands[3:]} == {"add"}
         assert commands[-1]["add"]["rule"]["comment"] == "a/b=0"
+
+    def test_inside_interfaces_are_stopped_by_name_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked = self.answer(monkeypatch, {}, {})
+        self.install("eth1", "eth0")
+        self.install()
+        by_name = [
+            rule["add"]["rule"]["expr"]
+            for rule in json.loads(asked[0])["nftables"]
+            if "iifname" in str(rule) and "set" in str(rule)
+        ]
+        assert [[one["match"] for one in rule if "match" in one] for rule in by_name] == [
+            [
+                {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": {"set": ["eth0", "eth1"]}},
+                {"op": "!=", "left": {"meta": {"key": "oifname"}}, "right": {"set": ["eth0", "eth1", "i"]}},
+            ]
+        ]
+        assert "set" not in asked[1], "an empty set is an error of nft"
+
+    def install(self, *inside: str) -> None:
+        guard.install(
+            inside=inside,
+            inside_group=1,
+            outside_group=0,
+            inside_tun="i",
+            outside_tun="o",
+            before={"a/b": "0"},
+        )
