@@ -269,9 +269,7 @@ def test_the_guard_stands_before_the_network_and_before_the_daemon() -> None:
 
 
 def test_the_account_is_that_of_the_service() -> None:
-    lines = [
-        line for line in (FILES / "sysusers.conf").read_text().splitlines() if line and line[0] != "#"
-    ]
+    lines = [line for line in (FILES / "sysusers.conf").read_text().splitlines() if line and line[0] != "#"]
     ((kind, name, number, _, home),) = map(shlex.split, lines)
     assert (kind, name, number) == ("u", only(sections_of("snat.service"), "Service", "User"), "-")
     assert home == daemon()["state-dir"]
