@@ -159,7 +159,7 @@ class Translator:
         path.seen = now
         if protocol == TCP:
             self.flows.track(path, buffer, total, from_outside, now)
-        counters.slow += 1
+        self.counters.slow += 1
         if fragment & (FRAGMENT | DONT_FRAGMENT) != DONT_FRAGMENT:
             checksum = (path.renew or self._renewal(path, protocol))(buffer, checksum)
         _rewrite(buffer, path, ttl + self._ttl_step, protocol, checksum)
