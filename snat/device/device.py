@@ -32,6 +32,7 @@ from snat.nat.entry import (
     Flag,
     entry_number,
 )
+from snat.nat.own_ports import LOCAL_PORTS
 from snat.nat.pool import member_slots
 from snat.nat.table import NatTable
 from snat.replication.feed import FeedCounters
@@ -69,6 +70,7 @@ class Device(Configured):
         self._ports = ports
         self._pools: Pools = {}
         self._learnt: dict[str, bytes] = {}
+        self._local_ports = LOCAL_PORTS
         self._terms = dict(terms)
         self._neighbors_since = self._next_keepalive = now
         self._alarms: dict[Alarm, str] = {}

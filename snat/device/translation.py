@@ -20,7 +20,7 @@ from snat.config.model import Pool as PoolConfiguration
 from snat.config.nat import NEVER
 from snat.device.conditions import Conditions
 from snat.nat.address_pool import AddressPool
-from snat.nat.own_ports import OwnPorts
+from snat.nat.own_ports import LOCAL_PORTS, OwnPorts
 from snat.nat.pool import Pool
 from snat.nat.rotary import RotaryPool
 from snat.nat.rules import AnyPool, Rule, Rules
@@ -40,13 +40,15 @@ def rules_of(
     choice: random.Random,
     existing: Pools,
     learnt: Mapping[str, bytes] | None = None,
+    local_ports: range = LOCAL_PORTS,
 ) -> Rules:
     """The rules in their order. The configuration is verified: every name is there.
 
-    ``learnt``: addresses of interfaces that the configuration does not say, or not rightly.
+    ``learnt``: addresses of interfaces that the configuration does not say, or not rightly. ``local_ports``:
+    those of connections that the router itself begins.
     """
     addresses = addresses_of(configuration) | dict(learnt or {})
-    building = _Building(configuration, slots, choice, existing, addresses)
+    building = _Building(configuration, slots, choice, existing, addresses, local_ports)
     return Rules(
         building.dynamic(RuleKind.INSIDE_SOURCE),
         building.pools.values(),
@@ -77,8 +79,10 @@ class _Building:
         choice: random.Random,
         existing: Pools,
         addresses: Mapping[str, bytes],
+        local_ports: range,
     ) -> None:
         self._configuration = configuration
+        self._local_ports = local_ports
         self._addresses = addresses
         self._slots = slots
         self._choice = choice
@@ -144,7 +148,8 @@ class _Building:
 
     def _interface(self, name: str) -> None:
         address = int(IPv4Address(self._addresses[name]))
-        own = OwnPorts((*_SERVICES, *((TCP, port) for port in _listened(self._configuration))))
+        services = (*_SERVICES, *((TCP, port) for port in _listened(self._configuration)))
+        own = OwnPorts(services, self._local_ports)
         key = name, address, own
         self.pools[_INTERFACE + name] = self._kept(
             key, lambda: Pool(name, [(address, address)], self._slots, self._choice, reserved=own)
