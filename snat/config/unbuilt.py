@@ -65,12 +65,8 @@ def unbuilt_translation(configuration: Configuration) -> Iterator[Problem]:
         if what := _rule(rule):
             yield _not_yet(what, lines.dynamic(rule), "leave it out")
     for static in configuration.static_rules:
-        if static.redundancy or static.add_route:
-            what = "add routes to outside hosts" if static.add_route else "follow an HSRP group"
-            yield _not_yet(what, lines.static(static), "leave it out")
-    for pool in configuration.pools:
-        if pool.add_route:
-            yield _not_yet("add routes to pools", lines.pool(pool), "leave it out")
+        if static.redundancy:
+            yield _not_yet("follow an HSRP group", lines.static(static), "leave it out")
     yield from _settings(configuration.nat)
 
 
@@ -80,8 +76,6 @@ def _rule(rule: DynamicRule) -> str:
         return "follow an HSRP group"
     if rule.extended:
         return "let flows to different hosts share a port"
-    if rule.add_route:
-        return "add routes to outside hosts"
     if rule.reversible and rule.overload:
         return "let outside hosts begin where inside ones share an address"
     if rule.interface and not rule.overload:
@@ -96,8 +90,6 @@ def _settings(nat: Nat) -> Iterator[Problem]:
 
 def _later(nat: Nat) -> Iterator[tuple[str, str]]:
     """What is not done yet, and the very line that asks for it."""
-    yield from (("limit entries", line) for line in lines.limits(nat.limits))
-    yield from (("know time-outs of single ports", lines.port_timeout(one)) for one in nat.port_timeouts)
     yield from (("look into protocols", lines.service(one)) for one in nat.services)
     yield from (("give low ports any other", lines.service(one)) for one in nat.fullrange)
     yield from (("share only some entries", line) for line in lines.switchover(nat))
@@ -110,7 +102,6 @@ def _later(nat: Nat) -> Iterator[tuple[str, str]]:
 
 
 _LATER_TIMES = {
-    "dns": "dns-timeout",
     "pptp": "pptp-timeout",
     "routemap_entry": "routemap-entry-timeout",
     "arp_ping": "arp-ping-timeout",

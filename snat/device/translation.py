@@ -11,6 +11,7 @@ from snat.config.model import (
     Configuration,
     ConfiguredRole,
     DynamicRule,
+    Nat,
     PoolType,
     RuleKind,
     Side,
@@ -18,9 +19,10 @@ from snat.config.model import (
 )
 from snat.config.model import Pool as PoolConfiguration
 from snat.config.nat import NEVER
-from snat.device.conditions import Conditions
+from snat.device.conditions import Conditions, access_list_of
 from snat.nat.address_pool import AddressPool
-from snat.nat.own_ports import OwnPorts
+from snat.nat.limits import Limits
+from snat.nat.own_ports import LOCAL_PORTS, OwnPorts
 from snat.nat.pool import Pool
 from snat.nat.rotary import RotaryPool
 from snat.nat.rules import AnyPool, Rule, Rules
@@ -30,6 +32,7 @@ from snat.nat.tracking import TCP, UDP, Timeouts
 Pools = dict[object, AnyPool]
 """Pools that exist, by what they were made from: one that is configured again keeps its quarantine."""
 _PROTOCOLS: Final = {"": 0, "tcp": TCP, "udp": UDP}
+_DNS: Final = 53
 _SERVICES: Final = ((TCP, 22), (UDP, 1985), (UDP, 2029))
 """Of the router itself, besides its links: SSH and HSRP."""
 
@@ -40,13 +43,15 @@ def rules_of(
     choice: random.Random,
     existing: Pools,
     learnt: Mapping[str, bytes] | None = None,
+    local_ports: range = LOCAL_PORTS,
 ) -> Rules:
     """The rules in their order. The configuration is verified: every name is there.
 
-    ``learnt``: addresses of interfaces that the configuration does not say, or not rightly.
+    ``learnt``: addresses of interfaces that the configuration does not say, or not rightly. ``local_ports``:
+    those of connections that the router itself begins.
     """
     addresses = addresses_of(configuration) | dict(learnt or {})
-    building = _Building(configuration, slots, choice, existing, addresses)
+    building = _Building(configuration, slots, choice, existing, addresses, local_ports)
     return Rules(
         building.dynamic(RuleKind.INSIDE_SOURCE),
         building.pools.values(),
@@ -77,8 +82,10 @@ class _Building:
         choice: random.Random,
         existing: Pools,
         addresses: Mapping[str, bytes],
+        local_ports: range,
     ) -> None:
         self._configuration = configuration
+        self._local_ports = local_ports
         self._addresses = addresses
         self._slots = slots
         self._choice = choice
@@ -144,7 +151,8 @@ class _Building:
 
     def _interface(self, name: str) -> None:
         address = int(IPv4Address(self._addresses[name]))
-        own = OwnPorts((*_SERVICES, *((TCP, port) for port in _listened(self._configuration))))
+        services = (*_SERVICES, *((TCP, port) for port in _listened(self._configuration)))
+        own = OwnPorts(services, self._local_ports)
         key = name, address, own
         self.pools[_INTERFACE + name] = self._kept(
             key, lambda: Pool(name, [(address, address)], self._slots, self._choice, reserved=own)
@@ -201,6 +209,31 @@ def timeouts_of(configuration: Configuration) -> Timeouts:
         finrst=_seconds(wanted.finrst),
         icmp=_seconds(wanted.icmp),
         other=_seconds(wanted.other),
+        ports=_ports(configuration.nat),
+    )
+
+
+def _ports(nat: Nat) -> dict[bytes, float]:
+    """DNS first: somebody may name its port."""
+    found = {_place(UDP, _DNS): _seconds(nat.timeouts.dns)}
+    for one in nat.port_timeouts:
+        found[_place(_PROTOCOLS[one.protocol], one.port)] = _seconds(one.seconds)
+    return found
+
+
+def _place(protocol: int, port: int) -> bytes:
+    return bytes((protocol, port >> 8, port & 0xFF))
+
+
+def limits_of(configuration: Configuration) -> Limits:
+    """How many flows there may be."""
+    wanted = configuration.nat.limits
+    lists = {one.name: one for one in configuration.access_lists}
+    return Limits(
+        total=wanted.total,
+        all_host=wanted.all_host,
+        hosts={host.packed: entries for host, entries in wanted.hosts},
+        lists=[(access_list_of(lists[name]), entries) for name, entries in wanted.lists],
     )
 
 

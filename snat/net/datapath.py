@@ -1,6 +1,6 @@
 """Where packets come from and go to: the two TUNs and the kernel around them, or a capture in their place."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
@@ -13,7 +13,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from snat.config.model import Configuration, Group, Side
-from snat.config.networks import global_networks
+from snat.config.networks import global_networks, routed_networks, shared_addresses
 from snat.config.refused import ConfigurationRefused
 from snat.counters import as_dict
 from snat.device.device import Device
@@ -29,6 +29,7 @@ from snat.net.log import MESSAGES
 from snat.net.realms import Realms
 from snat.net.refused import KernelRefused
 from snat.net.replay import CapturePort
+from snat.net.sysctl import local_ports
 from snat.net.tun import Offload, Tun, open_tun, queue_drops
 from snat.translate.translator import Verdict
 
@@ -68,14 +69,17 @@ class DataPath(Protocol):
         ...
 
 
-def kernel_plan(configuration: Configuration) -> KernelPlan:
-    """What the kernel must look like for a configuration."""
+def kernel_plan(
+    configuration: Configuration, addresses: Mapping[str, IPv4Address] | None = None
+) -> KernelPlan:
+    """What the kernel must look like for a configuration, and the addresses that interfaces have."""
     sides = {side: tuple(one.name for one in configuration.interfaces if one.side is side) for side in Side}
     return KernelPlan(
         inside=sides[Side.INSIDE],
         outside=sides[Side.OUTSIDE],
-        pool_networks=global_networks(configuration),
+        pool_networks=(*global_networks(configuration), *routed_networks(configuration)),
         queue=configuration.nat.tun_queue,
+        own=shared_addresses(configuration, addresses or {}),
     )
 
 
@@ -88,10 +92,12 @@ def _claimed_pools(configuration: Configuration, managed: Iterable[Group]) -> tu
     return global_networks(configuration, {0}.union(*(group.mapping_ids for group in managed)))
 
 
-def _needed(configuration: Configuration, managed: tuple[Group, ...]) -> object:
+def _needed(
+    configuration: Configuration, managed: tuple[Group, ...], addresses: Mapping[str, IPv4Address]
+) -> object:
     """All that the kernel has to know of a configuration."""
     return (
-        kernel_plan(configuration),
+        kernel_plan(configuration, addresses),
         (_virtual_addresses(managed), _claimed_pools(configuration, managed)),
         _virtual_addresses(configuration.groups),
         _host_plan(configuration),
@@ -126,6 +132,8 @@ class TunPath:
         self._configuration = device.configuration
         self._managed: tuple[Group, ...] = ()
         """Whose addresses are answered for."""
+        self._addresses: Mapping[str, IPv4Address] = {}
+        """Of interfaces, as of the last look."""
         self._host = Host()
         self._kernel = Kernel(kernel_plan(device.configuration))
         self._arp = GratuitousArp(reactor)
@@ -145,9 +153,7 @@ class TunPath:
             )
         self._inside, self._outside = self._tuns[INSIDE_TUN], self._tuns[OUTSIDE_TUN]
         try:
-            self._host.apply(_host_plan(self._configuration))
-            self._kernel.prepare()
-            self._kernel.attach()
+            self._prepare()
             self._kernel.check(_virtual_addresses(self._configuration.groups))
             self.claim(())
             self._host.shut()
@@ -177,9 +183,7 @@ class TunPath:
         """Put back in the kernel what somebody took away; in words, what that was. Raises KernelRefused."""
         self._kernel.changes.clear()
         self._host.changes.clear()
-        self._host.apply(_host_plan(self._configuration))
-        self._kernel.prepare()
-        self._kernel.attach()
+        self._prepare()
         claimed = self._claim()
         self._host.shut()
         changes = self._host.changes + self._kernel.changes
@@ -192,7 +196,8 @@ class TunPath:
         """Make the kernel what the configuration needs, which it checks before it changes anything."""
         before, managed_before = self._configuration, self._managed
         managed = tuple(managed)
-        if _needed(configuration, managed) == _needed(before, managed_before):
+        known = self._addresses
+        if _needed(configuration, managed, known) == _needed(before, managed_before, known):
             self._configuration, self._managed = configuration, managed
             return
         try:
@@ -221,6 +226,17 @@ class TunPath:
         }
         return {name: as_dict(counters) for name, counters in {**named, **self._others()}.items()}
 
+    def _prepare(self) -> None:
+        """All but what answers for addresses. Those of interfaces are known once the host has its own."""
+        self._host.apply(_host_plan(self._configuration))
+        self._addresses = addresses = self._kernel.addresses()
+        self._kernel.plan = kernel_plan(self._configuration, addresses)
+        self._kernel.prepare()
+        self._kernel.attach()
+        outside = {one.name for one in self._configuration.interfaces if one.side is Side.OUTSIDE}
+        learnt = {name: address.packed for name, address in addresses.items() if name in outside}
+        self._device.readdress(learnt, local_ports())
+
     def _others(self) -> dict[str, Any]:
         return {"arp": self._arp.counters, "kernel": self._monitor.counters}
 
@@ -230,10 +246,7 @@ class TunPath:
 
     def _follow(self, configuration: Configuration, managed: tuple[Group, ...]) -> None:
         self._configuration = configuration
-        self._host.apply(_host_plan(configuration))
-        self._kernel.plan = kernel_plan(configuration)
-        self._kernel.prepare()
-        self._kernel.attach()
+        self._prepare()
         for tun in self._tuns.values():
             tun.offload(_offload(configuration))
         self.claim(managed)

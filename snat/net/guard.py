@@ -17,6 +17,8 @@ from snat.net import nft
 
 TABLE: Final = "snatguard"
 
+_MANGLE: Final = -150
+"""Priority of the hook: nft's name for where packets are changed."""
 _ADDRESS: Final = {"family": "ip", "table": TABLE}
 
 
@@ -30,8 +32,8 @@ class Guard:
     """Packets it stopped since it was installed."""
     inside: frozenset[str] = frozenset()
     """The inside interfaces that it knows by name."""
-    by_group: bool = True
-    """Whether it stops what crosses by link groups: somebody may have flushed its rules."""
+    whole: bool = True
+    """Whether it stops what crosses by link groups, and marks: somebody may have flushed its rules."""
 
 
 def read() -> Guard | None:
@@ -44,7 +46,7 @@ def read() -> Guard | None:
         before=_remembered(rules),
         dropped=sum(map(_dropped, drops)),
         inside=frozenset(name for rule in drops for name in _inside(rule)),
-        by_group=any(not _inside(rule) for rule in drops),
+        whole=any(not _inside(rule) for rule in drops) and any(one["chain"] == "errors" for one in rules),
     )
 
 
@@ -55,11 +57,13 @@ def install(
     outside_group: int,
     inside_tun: str,
     outside_tun: str,
+    mark: int,
     before: Mapping[str, str],
 ) -> None:
     """Put the guard in place, or replace it, in one transaction; ``before`` is what it shall remember.
 
-    ``inside``: names of inside interfaces, whether they exist yet or not.
+    ``inside``: names of inside interfaces, whether they exist yet or not. ``mark``: what packets out of
+    ``inside_tun`` get, so that the kernel's errors about them are found.
     """
     names = sorted(inside)
     by_name = [
@@ -81,7 +85,12 @@ def install(
         {"rule": {**_ADDRESS, "chain": "before", "comment": f"{name}={value}", "expr": [{"return": None}]}}
         for name, value in sorted(before.items())
     ]
+    errors = {**_ADDRESS, "name": "errors", "type": "filter", "hook": "prerouting", "prio": _MANGLE}
+    marking = {"mangle": {"key": {"meta": {"key": "mark"}}, "value": mark}}
+    marked = [nft.match("==", "iifname", inside_tun), marking]
     new: list[dict[str, Any]] = [
+        {"chain": {**errors, "policy": "accept"}},
+        {"rule": {**_ADDRESS, "chain": "errors", "expr": marked}},
         {"chain": hook},
         *(
             {"rule": {**_ADDRESS, "chain": "guard", "expr": drop}}

@@ -21,6 +21,7 @@ from snat.net.kernel_check import check_claim, check_prepare, check_tun
 from snat.net.kernel_plan import (
     INSIDE_GROUP,
     INSIDE_TUN,
+    MARK,
     OUTSIDE_GROUP,
     OUTSIDE_TUN,
     PREFERENCES,
@@ -79,6 +80,12 @@ class Kernel:
                 _bring_up(kernel, name, group=group, mtu=mtu[name], queue=self.plan.queue)
             _put_routes(kernel, live_routes(self.plan, self._inside_address(kernel)))
 
+    def addresses(self) -> dict[str, IPv4Address]:
+        """The first address of each interface that has one."""
+        with self._netlink() as kernel:
+            found = kernel.addresses()
+        return {name: address.ip for name, address in reversed(found)}
+
     def check(self, virtual_addresses: tuple[tuple[IPv4Address, str], ...]) -> None:
         """Raise what :meth:`claim` would: ask at start, since a takeover is too late to learn of it."""
         with self._netlink() as kernel:
@@ -128,7 +135,7 @@ class Kernel:
                 before.setdefault(name, was)
         self._before = before
         wanted = frozenset(self.plan.inside), before
-        if present is not None and present.by_group and (present.inside, present.before) == wanted:
+        if present is not None and present.whole and (present.inside, present.before) == wanted:
             return
         self.changes.append("the guard in nftables")
         guard.install(
@@ -137,6 +144,7 @@ class Kernel:
             outside_group=OUTSIDE_GROUP,
             inside_tun=INSIDE_TUN,
             outside_tun=OUTSIDE_TUN,
+            mark=MARK,
             before=before,
         )
 
@@ -152,6 +160,7 @@ class Kernel:
         for rule in wanted:
             if rule not in present:
                 kernel.add_rule(rule)
+        kernel.put_local_first(not self.plan.own)
         for rule in present:
             if rule not in wanted:
                 kernel.delete_rule(rule)

@@ -11,6 +11,7 @@ from snat.net.host_plan import HostAddress, HostRoute, HostState
 from snat.net.kernel_plan import (
     INSIDE_GROUP,
     INSIDE_TUN,
+    MARK,
     OUTSIDE_GROUP,
     OUTSIDE_TUN,
     PREFERENCES,
@@ -86,6 +87,7 @@ def clean() -> None:
     for name, value in (fence.before if fence else {}).items():
         sysctl.write_if_present(name, value)
     with netlink() as kernel:
+        kernel.put_local_first(True)
         for rule in kernel.rules(PREFERENCES)[0]:
             kernel.delete_rule(rule)
         for route in filter(is_ours, kernel.our_routes()):
@@ -111,6 +113,7 @@ def stand_guard(inside: Iterable[str]) -> None:
         outside_group=OUTSIDE_GROUP,
         inside_tun=INSIDE_TUN,
         outside_tun=OUTSIDE_TUN,
+        mark=MARK,
         before=fence.before if fence else {},
     )
 

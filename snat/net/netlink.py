@@ -29,6 +29,7 @@ from snat.net.refused import KernelRefused
 PROTOCOL: Final = 83
 """Our number in the protocol field of routes, rules and neighbours; unassigned, as "S" is 83."""
 TABLE_MAIN: Final = 254
+TABLE_LOCAL: Final = 255
 SCOPE_UNIVERSE: Final = 0
 SCOPE_LINK: Final = 253
 SCOPE_HOST: Final = 254
@@ -37,6 +38,8 @@ ANY: Final = IPv4Network("0.0.0.0/0")
 _TABLE_COMPAT: Final = 252
 """What the one byte of the header says when the table is in an attribute."""
 _BLACKHOLE: Final = 6
+_KERNEL: Final = 2
+"""The protocol number of what the kernel made itself."""
 _NEIGHBOURS_PER_BATCH: Final = 128
 """Answers to one batch wait in the socket's buffer: 128 of them fit the smallest default."""
 
@@ -67,7 +70,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A routing rule for packets from one interface; without a table it drops them."""
+    """A routing rule for packets from one interface, or any; without a table it drops them."""
 
     priority: int
     interface: str
@@ -75,12 +78,19 @@ class Rule:
     suppress_group: int | None = None
     """Routes out of an interface of this group do not count."""
     destination: IPv4Network = ANY
+    mark: int = 0
+    """Only packets with this mark; 0: any."""
+    protocol: int = 0
+    """Only packets of this IP protocol; 0: any."""
 
     def __str__(self) -> str:
+        of = f" iif {self.interface}" if self.interface else ""
+        of += f" fwmark {self.mark:#x}" if self.mark else ""
+        of += f" ipproto {self.protocol}" if self.protocol else ""
         to = "" if self.destination == ANY else f" to {self.destination}"
         action = "blackhole" if self.table is None else f"lookup {self.table}"
         suppress = "" if self.suppress_group is None else f" suppress_ifgroup {self.suppress_group}"
-        return f"pref {self.priority} iif {self.interface}{to} {action}{suppress}"
+        return f"pref {self.priority}{of}{to} {action}{suppress}"
 
     def arguments(self) -> dict[str, Any]:
         """As pyroute2 takes it."""
@@ -92,7 +102,13 @@ class Rule:
                 "dst": str(self.destination.network_address),
                 "dst_len": self.destination.prefixlen,
             }
-        return {"priority": self.priority, "iifname": self.interface, "protocol": PROTOCOL, **chosen}
+        if self.interface:
+            chosen["iifname"] = self.interface
+        if self.mark:
+            chosen["fwmark"] = self.mark
+        if self.protocol:
+            chosen["ip_proto"] = self.protocol
+        return {"priority": self.priority, "protocol": PROTOCOL, **chosen}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +169,16 @@ class Netlink:
         with refusing("cannot delete the rule", str(rule), errno.ENOENT):
             self.iproute.rule("del", **rule.arguments())
         self.changes.append(f"no rule {rule}")
+
+    def put_local_first(self, first: bool) -> None:
+        """Have the kernel's rule for the local table at its place, before all others, or have it not."""
+        place = {"priority": 0, "table": TABLE_LOCAL}
+        present = any(message.get("priority") is None for message in self.iproute.get_rules(family=AF_INET))
+        if present == first:
+            return
+        with refusing("cannot move the rule for the local table", "ip rule pref 0", errno.EEXIST):
+            self.iproute.rule("add" if first else "del", protocol=_KERNEL, **place)
+        self.changes.append("rule pref 0 lookup local" if first else "no rule pref 0 lookup local")
 
     def our_routes(self) -> list[Route]:
         """All routes with our protocol number, in any table."""
@@ -307,6 +333,8 @@ def _rule(message: Any) -> Rule:
         table=None if message["action"] == _BLACKHOLE else message.get("table"),
         suppress_group=message.get("suppress_ifgroup"),
         destination=destination_of(message),
+        mark=message.get("fwmark") or 0,
+        protocol=message.get("ip_proto") or 0,
     )
 
 

@@ -13,6 +13,8 @@ CROWDED: Final = 32
 """Flows of an endpoint from which on it is worth while to know them by outside address."""
 MOST: Final = 4096
 """Flows of an endpoint that lets in no more: strangers must not fill the tables of all routers."""
+_NO_PORT: Final = bytes(2)
+"""Of protocols without ports: several hosts share an endpoint, and outside hosts tell them apart."""
 _EXTENDED: Final = int(Flag.EXTENDED)
 
 Hosts = dict[bytes, dict[bytes, bytes]]
@@ -33,7 +35,7 @@ class Admission:
         slot = self._table.outside.get(inside_global)
         if slot is None or self.filtering is Filtering.ADDRESS_AND_PORT_DEPENDENT:
             return None
-        if self.filtering is Filtering.ENDPOINT_INDEPENDENT:
+        if self.filtering is Filtering.ENDPOINT_INDEPENDENT and inside_global[5:] != _NO_PORT:
             return next((one for one in records_in(slot) if one[FLAGS] & _EXTENDED), None)
         if isinstance(slot, bytes) or len(slot) < CROWDED:
             found = (one for one in records_in(slot) if one[35:39] == source and one[FLAGS] & _EXTENDED)

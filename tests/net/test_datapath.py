@@ -76,6 +76,7 @@ class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.done: list[Any] = []
         self.refusals: dict[str, KernelRefused] = {}
+        self.addresses: dict[str, IPv4Address] = {}
         self.undone: dict[str, list[str]] = {}
         """What the kernel, or the host, finds that it must put back."""
         self.tuns: dict[str, World.Tun] = {}
@@ -86,6 +87,9 @@ class World:
             def __init__(self, plan: KernelPlan) -> None:
                 self.plan = plan
                 self.changes: list[str] = []
+
+            def addresses(self) -> dict[str, IPv4Address]:
+                return world.addresses
 
             def prepare(self) -> None:
                 world.do("prepare", self.plan)

@@ -23,7 +23,6 @@ from snat.net.kernel_plan import (
     METRIC_LAST,
     OUTSIDE_TUN,
     PREF_MAIN,
-    PREF_POOL,
     PREF_TUN,
     KernelPlan,
     blackholes,
@@ -54,7 +53,7 @@ def link(name: str, group: int = 0, kind: str = "veth", mtu: int = 1500) -> Link
 
 class TestPlan:
     def test_every_interface_has_its_two_rules(self) -> None:
-        mine = {str(rule) for rule in rules(PLAN) if rule.priority != PREF_POOL}
+        mine = {str(rule) for rule in rules(PLAN) if rule.priority in (PREF_MAIN, PREF_TUN)}
         assert mine == {
             "pref 1000 iif eth0 lookup 254 suppress_ifgroup 0",
             "pref 1001 iif eth0 lookup 1001",
@@ -62,6 +61,29 @@ class TestPlan:
             "pref 1001 iif eth2 lookup 1001",
             "pref 1000 iif eth1 lookup 254 suppress_ifgroup 1001",
             "pref 1001 iif eth1 lookup 1002",
+        }
+
+    def test_the_kernels_errors_about_inside_packets_come_from_inside(self) -> None:
+        assert {str(rule) for rule in rules(PLAN) if rule.interface == "lo"} == {
+            "pref 900 iif lo fwmark 0x53 ipproto 1 lookup 254 suppress_ifgroup 0",
+            "pref 901 iif lo fwmark 0x53 ipproto 1 lookup 1003",
+        }
+
+    def test_an_address_that_is_shared_comes_to_a_tun_before_it_is_the_routers(self) -> None:
+        shared = replace(PLAN, own=(IPv4Address("203.0.113.1"),))
+        more = [str(rule) for rule in rules(shared) if rule not in rules(PLAN)]
+        assert more[0] == "pref 100 lookup 255", "before the kernel's own rule goes"
+        assert set(more[1:]) == {
+            f"pref 50 iif {name} ipproto {protocol} to 203.0.113.1/32 lookup {table}"
+            for name, table in (("eth0", 1005), ("eth1", 1004), ("eth2", 1005))
+            for protocol in (1, 6, 17, 47, 50)
+        }
+        tables = {route.table: route.device for route in live_routes(shared, None)}
+        assert (tables[1004], tables[1005]) == (OUTSIDE_TUN, INSIDE_TUN)
+        assert {route.table for route in blackholes(shared)}.isdisjoint({1004, 1005})
+        assert sysctls(shared).items() - sysctls(PLAN).items() == {
+            ("ipv4/tcp_early_demux", "0"),
+            ("ipv4/udp_early_demux", "0"),
         }
 
     def test_nothing_a_tun_writes_to_a_pool_comes_back(self) -> None:
@@ -76,7 +98,7 @@ class TestPlan:
     def test_under_every_route_to_a_tun_lies_a_blackhole(self) -> None:
         last = {(route.table, route.destination): route for route in blackholes(PLAN)}
         live = live_routes(PLAN, None)
-        assert len(live) == len(last) == 4
+        assert len(live) == len(last) == 5
         for route in live:
             beneath = last[route.table, route.destination]
             assert beneath.device is None
@@ -103,7 +125,11 @@ class TestPlan:
         assert mtus(plan, {}) == {INSIDE_TUN: DEFAULT_MTU, OUTSIDE_TUN: DEFAULT_MTU}
 
     def test_sysctls_forward_and_answer_at_once_outside(self) -> None:
-        assert sysctls(PLAN) == {"ipv4/ip_forward": "1", "ipv4/neigh/eth1/proxy_delay": "0"}
+        assert sysctls(PLAN) == {
+            "ipv4/ip_forward": "1",
+            "ipv4/fwmark_reflect": "1",
+            "ipv4/neigh/eth1/proxy_delay": "0",
+        }
 
 
 class TestProxies:
@@ -346,5 +372,6 @@ class TestGuard:
             outside_group=0,
             inside_tun="i",
             outside_tun="o",
+            mark=7,
             before={"a/b": "0"},
         )

@@ -136,6 +136,20 @@ def test_u8a_what_is_open_by_a_rule_is_open_to_all(filtering: Filtering, lines: 
         assert target(nat.back(udp(source, port, Q, 5000))) == (A, 5000)
 
 
+@pytest.mark.parametrize("filtering", Filtering)
+def test_u8a_hosts_that_share_an_address_alone_are_told_apart_by_who_they_sent_to(
+    filtering: Filtering,
+) -> None:
+    """Of a protocol without ports: else a stranger's packet would reach anybody."""
+    nat = Nat(filtering=filtering)
+    for host, server in ((A, S), (B, T)):
+        assert nat.out(IP(src=host, dst=server, proto=50, flags="DF") / b"espespesp") is not None
+    answer = nat.back(IP(src=T, dst=P, proto=50, flags="DF") / b"answer")
+    assert answer is not None
+    assert answer.dst == B
+    assert nat.back(IP(src="192.0.2.9", dst=P, proto=50, flags="DF") / b"stranger") is None
+
+
 # Crowds
 
 
