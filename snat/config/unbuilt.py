@@ -22,7 +22,7 @@ from snat.config.verify_lists import entry_line
 def unbuilt_roles(configuration: Configuration) -> Iterator[Problem]:
     """Blocks and lines of ``ip nat Stateful id`` that this version has no roles for."""
     for group in configuration.groups:
-        if group.role is ConfiguredRole.REDUNDANCY:
+        if group.role is ConfiguredRole.REDUNDANCY and group.keepalived is None:
             yield _not_yet("follow the role of an HSRP group", f"redundancy {group.name}", _BLOCKS)
         elif group.role is ConfiguredRole.PEERS:
             yield _not_yet("share a table among peers", f"peers {group.name}".rstrip(), _BLOCKS)

@@ -6,8 +6,9 @@ reports what the traffic noticed. :data:`TOPOLOGIES` names what can be built.
 
 from typing import Final
 
-TOPOLOGIES: Final = ("failover", "none")
-"""``failover``: namespaces, TUNs, live traffic (root). ``none``: two daemons on loopback and captures."""
+TOPOLOGIES: Final = ("failover", "vrrp", "none")
+"""``failover``: namespaces, TUNs, live traffic (root); ``vrrp``: the same with keepalived.
+``none``: two daemons on loopback and captures."""
 
 
 def run(topology: str, *, json: bool, flows: int, keep: bool) -> int:

@@ -9,6 +9,8 @@ from snat import pki
 from snat.lab.topology import POOL, VIRTUAL_ADDRESS
 
 MAPPING_ID: Final = 10
+GROUP_NAME: Final = "SNAT"
+"""Of the group that follows a module."""
 DOMAIN: Final = "snat.example"
 
 
@@ -20,7 +22,7 @@ class Member:
     """``r1``: its namespace, its certificate (with the domain) and, in capitals, its hostname."""
     nat_id: int
     role: str
-    """``primary`` or ``backup``."""
+    """``primary`` or ``backup``; of no meaning where a module says who is active."""
     address: str
     """On the replication network."""
     port: int = 0
@@ -43,15 +45,41 @@ def router_text(
     member: Member, members: Sequence[Member], *, certificates: Path, virtual_address: bool
 ) -> str:
     """The whole configuration of ``member`` in a group of primary and backup (Fig. 2A)."""
+    block = [f"  {member.role} {member.address}{_port(member)}"]
+    more = [f"    virtual-address {VIRTUAL_ADDRESS} interface in0"] if virtual_address else []
+    return _text(member, members, certificates, block, more)
+
+
+def following_text(
+    member: Member, members: Sequence[Member], *, certificates: Path, follows: str, before: Sequence[str] = ()
+) -> str:
+    """That of ``member`` in a group that follows an IP redundancy module (Fig. 2B).
+
+    ``follows`` is the line of the block that says which; ``before``: other lines of the configuration.
+    """
+    block = [f"  redundancy {GROUP_NAME}", f"    local-address {member.address}{_port(member)}"]
+    more = [f"    {follows}"] if follows else []
+    return _text(member, members, certificates, block, more, before)
+
+
+def _text(
+    member: Member,
+    members: Sequence[Member],
+    certificates: Path,
+    block: Sequence[str],
+    more: Sequence[str],
+    before: Sequence[str] = (),
+) -> str:
     lines = [
         f"hostname {member.host.upper()}",
         *_trustpoint(member, certificates),
+        *before,
         f"ip nat Stateful id {member.nat_id}",
-        f"  {member.role} {member.address}{_port(member)}",
+        *block,
         *(f"    peer {peer.address} nat-id {peer.nat_id} name {peer.name}{_port(peer)}"
           for peer in members if peer != member),
         f"    mapping-id {MAPPING_ID}",
-        *([f"    virtual-address {VIRTUAL_ADDRESS} interface in0"] if virtual_address else []),
+        *more,
         "    timers msec 200 msec 600",
         *_translation(),
     ]  # fmt: skip

@@ -6,6 +6,7 @@ both ways, and the outside address and port that the server sees with those in t
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,7 @@ from snat.lab.process import Traffic
 from snat.lab.report import Report
 from snat.lab.router import Router, mappings
 from snat.lab.topology import SERVER, pair_of_routers
+from snat.lab.vrrp import VrrpRouter
 
 MEMBERS: Final = (
     Member(host="r1", nat_id=1, role="primary", address="192.168.77.1"),
@@ -34,10 +36,23 @@ QUIET: Final = 1.0
 """Seconds of traffic before the fault."""
 
 
+RouterOf = Callable[[Member, Path, tuple[str, ...]], Router]
+"""Makes the router of a member, by the laboratory's directory and what begins commands in its namespace."""
+
+
 def play(lab: Laboratory, flows: int) -> Report:
     """Build, kill the primary, measure, bring it back, measure again."""
-    _check_privilege()
-    pair = _build(lab)
+    return _play(lab, flows, "failover", _primary_or_backup)
+
+
+def play_vrrp(lab: Laboratory, flows: int) -> Report:
+    """The same, where keepalived chooses who is active."""
+    return _play(lab, flows, "vrrp", _beside_keepalived)
+
+
+def _play(lab: Laboratory, flows: int, topology: str, router_of: RouterOf) -> Report:
+    _check_privilege(topology)
+    pair = _build(lab, router_of)
     lab.await_ready({"r1": "MANAGE", "r2": "LISTEN"})
     lab.say("R1 manages, R2 listens; linked both ways, synchronised and verified")
     traffic = TrafficPair(lab, pair.network, pair.directory, flows)
@@ -47,7 +62,7 @@ def play(lab: Laboratory, flows: int) -> Report:
 
     killed = lab.kill(pair.r1)
     lab.await_standing(pair.r2, "MANAGE")
-    lab.say("R2 manages as proxy primary")
+    lab.say("R2 manages in R1's place")
     takeover = traffic.stage("the takeover", began=killed)
     outage = traffic.outage(takeover)
     entered = mappings(pair.r2.translations() or [], TCP)
@@ -60,7 +75,7 @@ def play(lab: Laboratory, flows: int) -> Report:
     if not why_not:
         tables["R1"] = mappings(pair.r1.translations() or [], TCP)
     return Report(
-        topology="failover",
+        topology=topology,
         outcomes=tcp_outcomes(before=before, stages=[takeover, comeback], tables=tables),
         outage=outage,
         outage_meaning="longest gap between answered UDP probes, 100 a second",
@@ -73,27 +88,30 @@ def play(lab: Laboratory, flows: int) -> Report:
     )
 
 
-def _check_privilege() -> None:
+def _check_privilege(topology: str) -> None:
     if os.geteuid() != 0 or not Path("/dev/net/tun").exists():
-        raise LabError("failover needs root and /dev/net/tun; without them: snat lab none")
+        raise LabError(f"{topology} needs root and /dev/net/tun; without them: snat lab none")
+
+
+def _primary_or_backup(member: Member, directory: Path, prefix: tuple[str, ...]) -> Router:
+    text = router_text(member, MEMBERS, certificates=directory / "pki", virtual_address=True)
+    return Router(member.host, text, directory=directory, prefix=prefix)
+
+
+def _beside_keepalived(member: Member, directory: Path, prefix: tuple[str, ...]) -> Router:
+    return VrrpRouter(member, MEMBERS, directory=directory, prefix=prefix)
 
 
 class Pair:
     """Two routers in their namespaces."""
 
-    def __init__(self, network: Network, directory: Path) -> None:
+    def __init__(self, network: Network, directory: Path, router_of: RouterOf) -> None:
         self.network = network
         self.directory = directory
-        self.r1, self.r2 = (self._router(member) for member in MEMBERS)
-
-    def _router(self, member: Member) -> Router:
-        certificates = self.directory / "pki"
-        text = router_text(member, MEMBERS, certificates=certificates, virtual_address=True)
-        prefix = self.network.inside(member.host)
-        return Router(member.host, text, directory=self.directory, prefix=prefix)
+        self.r1, self.r2 = (router_of(one, directory, network.inside(one.host)) for one in MEMBERS)
 
 
-def _build(lab: Laboratory) -> Pair:
+def _build(lab: Laboratory, router_of: RouterOf) -> Pair:
     for identity in remove_leftovers():
         lab.say(f"removed what the dead laboratory {identity} left")
     directory = lab.enter_context(claimed())
@@ -101,9 +119,9 @@ def _build(lab: Laboratory) -> Pair:
     network.build()
     lab.say(f"namespaces {network.namespace('*')}: {', '.join(network.topology.hosts)}")
     issue_certificates(directory / "pki", MEMBERS)
-    pair = Pair(network, directory)
+    pair = Pair(network, directory, router_of)
     lab.start(pair.r1, pair.r2)
-    lab.say("certificates issued, R1 (primary) and R2 (backup) started")
+    lab.say("certificates issued, R1 and R2 started")
     return pair
 
 

@@ -61,6 +61,11 @@ class Program:
             )
 
     @property
+    def pid(self) -> int:
+        """Of its process, which leads a session and a process group of its own."""
+        return self._process.pid
+
+    @property
     def alive(self) -> bool:
         """Whether it still runs."""
         return self._process.poll() is None

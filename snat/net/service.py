@@ -22,6 +22,7 @@ from twisted.python.failure import Failure
 
 from snat.config.model import Configuration, Group
 from snat.config.refused import ConfigurationRefused
+from snat.config.stateful import Keepalived
 from snat.config.verify import verify
 from snat.counters import Subjects, since
 from snat.device import report
@@ -37,6 +38,7 @@ from snat.net.interfaces import Interfaces
 from snat.net.log import MESSAGES, RepeatingLog
 from snat.net.machine import Machine
 from snat.net.members import Members, refusal_of
+from snat.net.modules import Modules
 from snat.net.nat import Nat
 from snat.net.neighbor import ReactorTCPTime
 from snat.net.refused import KernelRefused
@@ -93,6 +95,7 @@ class RouterService(Service):
             now=reactor.seconds(),
             snapshot=load(state.snapshot, int(wall())) if state.snapshot is not None else None,
         )
+        live: Any = reactor
         self.nat = Nat(self.device, reactor.seconds, self.pump)
         self._cleared: Subjects = {}
         """The counters as they were when an operator cleared them."""
@@ -101,6 +104,7 @@ class RouterService(Service):
         self.members = Members(
             configuration, self.device, reactor, self._repeating, pump=self.pump, pump_soon=self._pump_soon
         )
+        self._modules = Modules(live, self._module_said)
         self._snapshots: SnapshotWriter | None = None
         if state.snapshot is not None:
             self._snapshots = SnapshotWriter(
@@ -116,7 +120,6 @@ class RouterService(Service):
         self.network = Interfaces(self.running_configuration)
         self.startup = StartupFile(startup, self.machine.clock, in_thread or self._in_thread)
         self.reloads = Reloads(reactor, self.machine.clock, self.note, stop)
-        live: Any = reactor
         self.log = SystemLog(live, self.machine.clock)
         self.debugging = Debugging(
             self.device, reactor, self.running_configuration, self.log.count_suppressed
@@ -139,6 +142,7 @@ class RouterService(Service):
         super().startService()
         self._state.sign()
         self._datapath.start()
+        self._modules.open(self._configuration)
         self.members.follow(self.members.prepare(self._configuration))
         self._daily.start(_DAY).addErrback(self._failed)
         if self._snapshots is not None:
@@ -154,6 +158,7 @@ class RouterService(Service):
             self._alarm.cancel()
             self._alarm = None
         ended: list[Deferred[Any]] = [*self.members.stop()]
+        self._modules.close()
         try:
             self._datapath.stop()
         except KernelRefused as refused:
@@ -173,6 +178,7 @@ class RouterService(Service):
         self._pumping = True
         try:
             self._set_alarm(self._take_turns())
+            self._tell_modules()
             self.members.hold_back()
         finally:
             self._pumping = False
@@ -202,8 +208,10 @@ class RouterService(Service):
             raise refusal_of(error) from error
         try:
             managing = change.manages(self._managing)
+            self._open_modules(configuration)
             self._datapath.configure(configuration, managing)
         except ConfigurationRefused:
+            self._modules.close(self._configuration)
             if prepared is not None:
                 prepared.discard()
             raise
@@ -215,6 +223,7 @@ class RouterService(Service):
                 self.members.follow(prepared)
         finally:
             self._pumping = False
+        self._modules.close(configuration)
         self._configure_logs()
         self.pump()
 
@@ -277,6 +286,26 @@ class RouterService(Service):
             known = ", ".join(sorted({str(peer.address) for peer in peers})) or "it has none"
             raise CommandRefused(f"{address} is no peer of this router; its peers: {known}")
         return found
+
+    def _open_modules(self, configuration: Configuration) -> None:
+        try:
+            if self.running:
+                self._modules.open(configuration)
+        except KernelRefused as refused:
+            raise ConfigurationRefused(str(refused)) from refused
+
+    def _module_said(self, keepalived: Keepalived, active: bool) -> None:
+        for group in self.device.groups:
+            if group.configuration.keepalived == keepalived:
+                group.told(active, self._now())
+        self._pump_soon()
+
+    def _tell_modules(self) -> None:
+        try:
+            self._modules.tell(self.device.groups)
+        except KernelRefused as refused:
+            text = "{reason}; this router cannot become active"
+            self._repeating.say(text, reason=str(refused), mnemonic="SNAT-3-PROCESS")
 
     def _take_turns(self) -> float:
         """Turns, as long as there is something to say; when the next is due."""

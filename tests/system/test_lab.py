@@ -32,9 +32,10 @@ def test_none_loses_no_flow_without_any_privilege(tmp_path: Path) -> None:
 
 
 @pytest.mark.root
-def test_failover_loses_no_connection_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    said, progress = lab("failover", "--flows", "20", directory=tmp_path)
-    assert (said["topology"], said["flows"], said["flows_lost"]) == ("failover", 20, 0)
+@pytest.mark.parametrize("topology", ["failover", "vrrp"])
+def test_a_takeover_loses_no_connection_and_leaves_nothing_behind(tmp_path: Path, topology: str) -> None:
+    said, progress = lab(topology, "--flows", "20", directory=tmp_path)
+    assert (said["topology"], said["flows"], said["flows_lost"]) == (topology, 20, 0)
     assert said["same_outside"] is True
     assert said["tables_equal"] is True
     assert said["tables_equal_again"] is True
