@@ -11,12 +11,14 @@ addresses with them; rules, groups, blackholes and the nft guard stay until the 
 translated is dropped, and nothing answers for a pool address or a virtual address.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Set
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
+from typing import Final
 
 from snat.net import guard, sysctl
 from snat.net.kernel_check import check_claim, check_prepare, check_tun
+from snat.net.kernel_look import Claim, Look, group_of, inside_address, look, present
 from snat.net.kernel_plan import (
     INSIDE_GROUP,
     INSIDE_TUN,
@@ -35,6 +37,7 @@ from snat.net.kernel_plan import (
     sysctls,
 )
 from snat.net.netlink import Netlink, ProxyNeighbour, Route, netlink
+from snat.net.refused import KernelRefused
 
 
 class Kernel:
@@ -49,28 +52,45 @@ class Kernel:
 
     def __init__(self, plan: KernelPlan) -> None:
         self.plan = plan
-        self._claimed: set[ProxyNeighbour] = set()
+        self._claim = Claim()
 
     def prepare(self) -> None:
         """Set up all that outlives the daemon, and remove what a killed run or an older plan left."""
         with netlink() as kernel:
             check_prepare(self.plan, kernel)
-            self._install_guard()
-            _put_routes(kernel, blackholes(self.plan))
-            self._set_groups(kernel)
-            self._set_rules(kernel)
-            self._delete_stale_routes(kernel)
-            _set_proxies(kernel, self._claimed)
-        for name, value in sysctls(self.plan).items():
-            sysctl.write(name, value)
+            _install_guard(self.plan)
+            for put in _LASTING:
+                put(kernel, self.plan)
+            _set_proxies(kernel, self._claim.proxies(kernel))
 
     def attach(self) -> None:
         """Bring the open TUNs up and lead packets to them."""
         with netlink() as kernel:
-            mtu = mtus(self.plan, {name: link.mtu for name, link in kernel.links.items()})
-            for name, group in ((INSIDE_TUN, INSIDE_GROUP), (OUTSIDE_TUN, OUTSIDE_GROUP)):
-                _bring_up(kernel, name, group=group, mtu=mtu[name], queue=self.plan.queue)
-            _put_routes(kernel, live_routes(self.plan, self._inside_address(kernel)))
+            _bring_up(kernel, self.plan)
+            _put_live_routes(kernel, self.plan)
+
+    def look(self) -> Look:
+        """What is not as it should be; the guard is not looked at."""
+        with netlink() as kernel:
+            return look(self.plan, self._claim, kernel)
+
+    def restore(self, *, guarded: bool) -> None:
+        """Put everything back, as far as it can be: what is refused does not hinder the rest.
+
+        Of an interface that is not there only the rules are set, which wait for it; ``guarded`` tells that
+        the guard is whole. Raises the first refusal, at the end.
+        """
+        refusals = []
+        with netlink() as kernel:
+            there = present(self.plan, kernel.links)
+            puts: tuple[Put, ...] = (*_LASTING, _bring_up, _put_live_routes, self._put_claim)
+            for put in puts if guarded else (lambda _, plan: _install_guard(plan), *puts):
+                try:
+                    put(kernel, self.plan if put is _set_rules else there)
+                except KernelRefused as refused:
+                    refusals.append(refused)
+        if refusals:
+            raise refusals[0]
 
     def check(self, virtual_addresses: tuple[tuple[IPv4Address, str], ...]) -> None:
         """Raise what :meth:`claim` would: ask at start, since a takeover is too late to learn of it."""
@@ -92,67 +112,95 @@ class Kernel:
         with netlink() as kernel:
             check_claim(kernel, virtual_addresses)
             claimed = proxies(answered, kernel.addresses())
-            _set_virtual_addresses(kernel, {address for address, _ in virtual_addresses})
-            self._claimed = claimed
+            virtual = frozenset(address for address, _ in virtual_addresses)
+            self._claim = Claim(virtual=virtual, plan=answered)
+            _set_virtual_addresses(kernel, virtual)
             _set_proxies(kernel, claimed)
         return (*virtual_addresses, *sorted(claimed))
 
     def withdraw(self) -> None:
         """Answer for nothing any more; translation is not touched."""
-        self._claimed = set()
+        self._claim = Claim()
         with netlink() as kernel:
             _set_virtual_addresses(kernel, set())
             _set_proxies(kernel, set())
 
-    def _install_guard(self) -> None:
-        present = guard.read()
-        before = dict(present.before) if present else {}
-        for name, value in sysctls(self.plan).items():
-            was = sysctl.read(name)
-            if was is not None and was != value:
-                before.setdefault(name, was)
-        guard.install(
-            inside_group=INSIDE_GROUP,
-            outside_group=OUTSIDE_GROUP,
-            inside_tun=INSIDE_TUN,
-            outside_tun=OUTSIDE_TUN,
-            before=before,
-        )
-
-    def _set_groups(self, kernel: Netlink) -> None:
-        for name, link in kernel.links.items():
-            inside = name in self.plan.inside or name == INSIDE_TUN
-            if inside != (link.group == INSIDE_GROUP):
-                kernel.set_link(name, group=INSIDE_GROUP if inside else OUTSIDE_GROUP)
-
-    def _set_rules(self, kernel: Netlink) -> None:
-        wanted = rules(self.plan)
-        present, _ = kernel.rules(PREFERENCES)
-        for rule in wanted:
-            if rule not in present:
-                kernel.add_rule(rule)
-        for rule in present:
-            if rule not in wanted:
-                kernel.delete_rule(rule)
-
-    def _delete_stale_routes(self, kernel: Netlink) -> None:
-        wanted = {route.place for route in (*blackholes(self.plan), *live_routes(self.plan, None))}
-        for route in filter(is_ours, kernel.our_routes()):
-            if route.place not in wanted:
-                kernel.delete_route(route)
-
-    def _inside_address(self, kernel: Netlink) -> IPv4Address | None:
-        inside = (address.ip for name, address in kernel.addresses() if name in self.plan.inside)
-        return next(inside, None)
+    def _put_claim(self, kernel: Netlink, _: KernelPlan) -> None:
+        _set_virtual_addresses(kernel, self._claim.virtual)
+        _set_proxies(kernel, self._claim.proxies(kernel))
 
 
-def _bring_up(kernel: Netlink, name: str, *, group: int, mtu: int, queue: int) -> None:
-    check_tun(kernel, name)
-    for path, value in TUN_SYSCTLS:
-        sysctl.write_if_present(path.format(name), value)
-    kernel.add_address(name, TUN_ADDRESS, host=True)
-    kernel.set_link(name, group=group, mtu=mtu, txqlen=queue)
-    kernel.set_link(name, state="up")
+def _install_guard(plan: KernelPlan) -> None:
+    """Put the guard in place, unless it is whole and remembers all: its counter would be lost."""
+    held = guard.read()
+    before = dict(held.before) if held else {}
+    for name, value in sysctls(plan).items():
+        was = sysctl.read(name)
+        if was is not None and was != value:
+            before.setdefault(name, was)
+    if held is None or not held.whole or before != held.before:
+        guard.install(before)
+
+
+def _put_blackholes(kernel: Netlink, plan: KernelPlan) -> None:
+    _put_routes(kernel, blackholes(plan))
+
+
+def _set_groups(kernel: Netlink, plan: KernelPlan) -> None:
+    for name, link in kernel.links.items():
+        group = group_of(plan, link)
+        if group != link.group:
+            kernel.set_link(name, group=group)
+
+
+def _set_rules(kernel: Netlink, plan: KernelPlan) -> None:
+    wanted = rules(plan)
+    held, _ = kernel.rules(PREFERENCES)
+    for rule in wanted:
+        if rule not in held:
+            kernel.add_rule(rule)
+    for rule in held:
+        if rule not in wanted:
+            kernel.delete_rule(rule)
+
+
+def _delete_stale_routes(kernel: Netlink, plan: KernelPlan) -> None:
+    wanted = {route.place for route in (*blackholes(plan), *live_routes(plan, None))}
+    for route in filter(is_ours, kernel.our_routes()):
+        if route.place not in wanted:
+            kernel.delete_route(route)
+
+
+def _set_sysctls(_: Netlink, plan: KernelPlan) -> None:
+    for name, value in sysctls(plan).items():
+        sysctl.write(name, value)
+
+
+Put = Callable[[Netlink, KernelPlan], None]
+"""Makes one thing as the plan says."""
+_LASTING: Final[tuple[Put, ...]] = (
+    _put_blackholes,
+    _set_groups,
+    _set_rules,
+    _delete_stale_routes,
+    _set_sysctls,
+)
+"""In the order that lets nothing out."""
+
+
+def _bring_up(kernel: Netlink, plan: KernelPlan) -> None:
+    mtu = mtus(plan, {name: link.mtu for name, link in kernel.links.items()})
+    for name, group in ((INSIDE_TUN, INSIDE_GROUP), (OUTSIDE_TUN, OUTSIDE_GROUP)):
+        check_tun(kernel, name)
+        for path, value in TUN_SYSCTLS:
+            sysctl.write_if_present(path.format(name), value)
+        kernel.add_address(name, TUN_ADDRESS, host=True)
+        kernel.set_link(name, group=group, mtu=mtu[name], txqlen=plan.queue)
+        kernel.set_link(name, state="up")
+
+
+def _put_live_routes(kernel: Netlink, plan: KernelPlan) -> None:
+    _put_routes(kernel, live_routes(plan, inside_address(plan, kernel)))
 
 
 def _put_routes(kernel: Netlink, wanted: Iterable[Route]) -> None:
@@ -162,7 +210,7 @@ def _put_routes(kernel: Netlink, wanted: Iterable[Route]) -> None:
             kernel.put_route(route, replace=route.place in present)
 
 
-def _set_virtual_addresses(kernel: Netlink, wanted: set[IPv4Address]) -> None:
+def _set_virtual_addresses(kernel: Netlink, wanted: Set[IPv4Address]) -> None:
     present = {a.ip for name, a in kernel.addresses() if name == INSIDE_TUN} - {TUN_ADDRESS}
     for address in wanted - present:
         kernel.add_address(INSIDE_TUN, address)

@@ -7,6 +7,7 @@ is found again, and listed in ``doc/operations.md`` for those who use policy rou
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from socket import IPPROTO_ICMP
 from typing import Final
 
 from snat.net.netlink import ANY, TABLE_MAIN, ProxyNeighbour, Route, Rule
@@ -18,24 +19,35 @@ OUTSIDE_TUN: Final = "snat-o"
 """Read from it: what came from outside. Written to it: what goes outside."""
 TUNS: Final = (INSIDE_TUN, OUTSIDE_TUN)
 
+LOOPBACK: Final = "lo"
+"""Where rules say that our own packets come from."""
 INSIDE_GROUP: Final = 1001
 """Link group of the inside interfaces and ``snat-i``."""
 OUTSIDE_GROUP: Final = 0
 """Link group of all others: the kernel's default, so an interface nobody told us of counts as outside."""
 
+PREF_ERRORS: Final = 900
+"""Rules that keep the kernel's ICMP errors about packets from ``snat-i`` inside, where they lead there."""
+PREF_ERRORS_TUN: Final = 901
+"""Rules that give the others back to ``snat-i``: they quote the inside address and must be translated."""
 PREF_POOL: Final = 998
 """Rules that drop what a TUN sends to a pool: it came from there, unmatched, and would circle for ever."""
 PREF_MAIN: Final = 1000
 """Rules that look in the main table for routes that stay on one side."""
 PREF_TUN: Final = 1001
 """Rules that give the rest to the tables that lead to a TUN."""
-PREFERENCES: Final = (PREF_POOL, PREF_MAIN, PREF_TUN)
+PREFERENCES: Final = (PREF_ERRORS, PREF_ERRORS_TUN, PREF_POOL, PREF_MAIN, PREF_TUN)
 
 TABLE_INSIDE: Final = 1001
 """Holds one way: ``snat-i``."""
 TABLE_OUTSIDE: Final = 1002
 """Holds one way: ``snat-o``."""
-TABLES: Final = (TABLE_INSIDE, TABLE_OUTSIDE)
+TABLE_ERRORS: Final = 1003
+"""Holds one way, too: ``snat-i``, for the kernel's own ICMP errors."""
+TABLES: Final = (TABLE_INSIDE, TABLE_OUTSIDE, TABLE_ERRORS)
+
+MARK: Final = 0x53
+"""Of packets that we wrote to ``snat-i``, and of what the kernel answers to them (``fwmark_reflect``)."""
 
 METRIC_LIVE: Final = 10
 """Routes to a TUN, which vanish with it."""
@@ -85,7 +97,24 @@ def rules(plan: KernelPlan) -> tuple[Rule, ...]:
         for tun in TUNS
         for pool in plan.pool_networks
     ]
-    return (*to_tun, *stay, *unmatched)
+    return (*_error_rules(), *to_tun, *stay, *unmatched)
+
+
+def _error_rules() -> tuple[Rule, Rule]:
+    """How an ICMP error about a packet that came in leads back to the translator, if it goes outside."""
+    return (
+        Rule(
+            priority=PREF_ERRORS_TUN, interface=LOOPBACK, table=TABLE_ERRORS, mark=MARK, protocol=IPPROTO_ICMP
+        ),
+        Rule(
+            priority=PREF_ERRORS,
+            interface=LOOPBACK,
+            table=TABLE_MAIN,
+            suppress_group=OUTSIDE_GROUP,
+            mark=MARK,
+            protocol=IPPROTO_ICMP,
+        ),
+    )
 
 
 def _stay(interface: str, *, suppress: int) -> Rule:
@@ -104,6 +133,7 @@ def live_routes(plan: KernelPlan, source: IPv4Address | None) -> tuple[Route, ..
     return (
         Route(destination=ANY, table=TABLE_INSIDE, metric=METRIC_LIVE, device=INSIDE_TUN),
         Route(destination=ANY, table=TABLE_OUTSIDE, metric=METRIC_LIVE, device=OUTSIDE_TUN),
+        Route(destination=ANY, table=TABLE_ERRORS, metric=METRIC_LIVE, device=INSIDE_TUN),
         *(
             Route(destination=pool, table=TABLE_MAIN, metric=METRIC_LIVE, device=OUTSIDE_TUN, source=source)
             for pool in plan.pool_networks
@@ -126,7 +156,8 @@ def is_ours(route: Route) -> bool:
 def sysctls(plan: KernelPlan) -> dict[str, str]:
     """The sysctls that outlive the daemon, by path below ``net``."""
     # proxy_delay: by default the kernel waits up to 0.8 s before it answers for a proxy neighbour.
-    return {"ipv4/ip_forward": "1"} | {f"ipv4/neigh/{name}/proxy_delay": "0" for name in plan.outside}
+    always = {"ipv4/ip_forward": "1", "ipv4/fwmark_reflect": "1"}
+    return always | {f"ipv4/neigh/{name}/proxy_delay": "0" for name in plan.outside}
 
 
 def mtus(plan: KernelPlan, by_interface: dict[str, int]) -> dict[str, int]:

@@ -34,7 +34,7 @@ SCOPE_LINK: Final = 253
 SCOPE_HOST: Final = 254
 ANY: Final = IPv4Network("0.0.0.0/0")
 
-_TABLE_COMPAT: Final = 252
+TABLE_COMPAT: Final = 252
 """What the one byte of the header says when the table is in an attribute."""
 _BLACKHOLE: Final = 6
 _NEIGHBOURS_PER_BATCH: Final = 128
@@ -65,7 +65,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A routing rule for packets from one interface; without a table it drops them."""
+    """A routing rule for packets from one interface (``lo``: our own); without a table it drops them."""
 
     priority: int
     interface: str
@@ -73,18 +73,28 @@ class Rule:
     suppress_group: int | None = None
     """Routes out of an interface of this group do not count."""
     destination: IPv4Network = ANY
+    mark: int | None = None
+    """Only for packets with this mark."""
+    protocol: int | None = None
+    """Only for this IP protocol."""
 
     def __str__(self) -> str:
+        of = "" if self.mark is None else f" fwmark {self.mark:#x}"
+        of += "" if self.protocol is None else f" ipproto {self.protocol}"
         to = "" if self.destination == ANY else f" to {self.destination}"
         action = "blackhole" if self.table is None else f"lookup {self.table}"
         suppress = "" if self.suppress_group is None else f" suppress_ifgroup {self.suppress_group}"
-        return f"pref {self.priority} iif {self.interface}{to} {action}{suppress}"
+        return f"pref {self.priority} iif {self.interface}{of}{to} {action}{suppress}"
 
     def arguments(self) -> dict[str, Any]:
         """As pyroute2 takes it."""
         chosen: dict[str, Any] = {"action": "blackhole"} if self.table is None else {"table": self.table}
         if self.suppress_group is not None:
             chosen["suppress_ifgroup"] = self.suppress_group
+        if self.mark is not None:
+            chosen["fwmark"] = self.mark
+        if self.protocol is not None:
+            chosen["ip_proto"] = self.protocol
         if self.destination != ANY:
             chosen |= {
                 "dst": str(self.destination.network_address),
@@ -239,7 +249,7 @@ class Netlink:
         ask = rtmsg()
         ask["family"], ask["proto"] = AF_INET, proto
         if table:
-            ask["table"] = min(table, _TABLE_COMPAT)
+            ask["table"] = min(table, TABLE_COMPAT)
             ask["attrs"] = [("RTA_TABLE", table)]
         ask["header"]["type"], ask["header"]["flags"] = RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP
         yield from self.iproute.nlm_request_batch([ask])
@@ -293,6 +303,8 @@ def _rule(message: Any) -> Rule:
         table=None if message["action"] == _BLACKHOLE else message.get("table"),
         suppress_group=message.get("suppress_ifgroup"),
         destination=destination_of(message),
+        mark=message.get("fwmark"),
+        protocol=message.get("ip_proto"),
     )
 
 

@@ -22,7 +22,8 @@ def rules(table: str) -> list[dict[str, Any]] | None:
     tables = _nft("-j", "list", "tables", "ip")["nftables"]
     if not any(item.get("table", {}).get("name") == table for item in tables):
         return None
-    listing = _nft("-j", "list", "table", "ip", table)["nftables"]
+    # Numeric: else group 0 is "default", and other numbers are what this machine calls them.
+    listing = _nft("-j", "-n", "list", "table", "ip", table)["nftables"]
     return [item["rule"] for item in listing if "rule" in item]
 
 
