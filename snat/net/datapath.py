@@ -7,8 +7,10 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
-from twisted.internet.interfaces import IReactorFDSet, IReactorTime
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -17,12 +19,15 @@ from snat.config.networks import global_networks
 from snat.config.refused import ConfigurationRefused
 from snat.counters import as_dict
 from snat.device.device import Device
+from snat.net import guard
 from snat.net.capture_read import CaptureReader
 from snat.net.capture_write import CaptureWriter
 from snat.net.gratuitous_arp import GratuitousArp
 from snat.net.host import Host
 from snat.net.host_plan import HostPlan, host_plan
 from snat.net.kernel import Kernel
+from snat.net.kernel_look import Kind, Look
+from snat.net.kernel_monitor import KernelMonitor, ReactorFDSetTime
 from snat.net.kernel_plan import INSIDE_TUN, OUTSIDE_TUN, KernelPlan
 from snat.net.log import MESSAGES
 from snat.net.realms import Realms
@@ -35,6 +40,8 @@ TUN_TTL_STEP: Final = 1
 """The kernel forwards twice, into a TUN and out of the other; the traveller shall see one hop."""
 CAPTURE_TTL_STEP: Final = -1
 """In a capture we are the only router."""
+_ANNOUNCED: Final = frozenset((Kind.INTERFACES, Kind.ADDRESSES, Kind.PROXIES))
+"""What, put back, is announced anew: neighbours may have learnt otherwise meanwhile."""
 _LOOK_AGAIN: Final = 0.1
 """Seconds between two looks for a capture that is not there yet."""
 
@@ -102,10 +109,6 @@ def _virtual_addresses(groups: Iterable[Group]) -> tuple[tuple[IPv4Address, str]
     return tuple((one.address, one.interface) for group in groups for one in group.virtual_addresses)
 
 
-class ReactorFDSetTime(IReactorFDSet, IReactorTime):
-    """What the TUNs need of a reactor."""
-
-
 class TunPath:
     """Live traffic: packets from inside are read from one TUN, packets from outside from the other."""
 
@@ -128,6 +131,7 @@ class TunPath:
         self._host = Host()
         self._kernel = Kernel(kernel_plan(device.configuration))
         self._arp = GratuitousArp(reactor)
+        self._monitor = KernelMonitor(reactor, self._look, self._restore, self._ask_fences)
         self._tuns: dict[str, Tun] = {}
 
     def start(self) -> None:
@@ -155,9 +159,11 @@ class TunPath:
             raise
         for tun in self._tuns.values():
             tun.start()
+        self._monitor.start()
 
     def stop(self) -> None:
         """Withdraw the addresses and close the TUNs; rules, blackholes and guard stay."""
+        self._monitor.stop()
         self._arp.withdraw()
         self._kernel.withdraw()
         for tun in self._tuns.values():
@@ -190,13 +196,14 @@ class TunPath:
             raise ConfigurationRefused(str(refused)) from refused
 
     def counters(self) -> dict[str, dict[str, int]]:
-        """Those of the TUNs and of gratuitous ARP."""
+        """Those of the TUNs, of gratuitous ARP, and of what was put back in the kernel."""
         dropped = queue_drops()
         named: dict[str, Any] = {
             name: replace(tun.counters, dropped_queue=dropped.get(name, 0))
             for name, tun in self._tuns.items()
         }
-        return {name: as_dict(counters) for name, counters in {**named, "arp": self._arp.counters}.items()}
+        counters = {name: as_dict(one) for name, one in {**named, "arp": self._arp.counters}.items()}
+        return {**counters, "kernel": self._monitor.all_counters()}
 
     def _follow(self, configuration: Configuration, managed: tuple[Group, ...]) -> None:
         self._configuration = configuration
@@ -207,6 +214,34 @@ class TunPath:
         for tun in self._tuns.values():
             tun.offload(_offload(configuration))
         self.claim(managed)
+
+    def _look(self) -> Look:
+        found = self._kernel.look()
+        return replace(found, changed=found.changed | {Kind.HOST}) if self._host.differs() else found
+
+    def _restore(self, changed: frozenset[Kind]) -> None:
+        """What is refused does not hinder the rest; the first refusal is raised at the end."""
+        refusals = []
+        guarded = Kind.GUARD not in changed
+        for step in (self._host.restore, lambda: self._kernel.restore(guarded=guarded)):
+            try:
+                step()
+            except KernelRefused as refused:
+                refusals.append(refused)
+        if changed & _ANNOUNCED:
+            self._arp.announce(self._kernel.claimed())
+        if refusals:
+            raise refusals[0]
+
+    def _ask_fences(self) -> "Deferred[frozenset[Kind]]":
+        threads: Any = self._reactor
+        return deferToThreadPool(threads, threads.getThreadPool(), self._broken_fences)
+
+    def _broken_fences(self) -> frozenset[Kind]:
+        """Which nft tables are not as they should be. Runs in a thread."""
+        held = guard.read()
+        broken = {Kind.HOST: self._host.clamps_differ(), Kind.GUARD: held is None or not held.whole}
+        return frozenset(kind for kind, differs in broken.items() if differs)
 
     def _from_inside(self, buffer: bytearray, length: int) -> None:
         self._forward(buffer, length, self._device.packet(buffer, length, False, self._reactor.seconds()))

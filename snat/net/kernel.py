@@ -11,7 +11,7 @@ addresses with them; rules, groups, blackholes and the nft guard stay until the 
 translated is dropped, and nothing answers for a pool address or a virtual address.
 """
 
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Final
@@ -112,11 +112,16 @@ class Kernel:
         with netlink() as kernel:
             check_claim(kernel, virtual_addresses)
             claimed = proxies(answered, kernel.addresses())
-            virtual = frozenset(address for address, _ in virtual_addresses)
-            self._claim = Claim(virtual=virtual, plan=answered)
-            _set_virtual_addresses(kernel, virtual)
+            self._claim = Claim(virtual=virtual_addresses, plan=answered)
+            _set_virtual_addresses(kernel, self._claim.addresses)
             _set_proxies(kernel, claimed)
         return (*virtual_addresses, *sorted(claimed))
+
+    def claimed(self) -> tuple[tuple[IPv4Address, str], ...]:
+        """What is answered for, each with the interface it is announced on, as far as these are there."""
+        with netlink() as kernel:
+            answered = (*self._claim.virtual, *sorted(self._claim.proxies(kernel)))
+            return tuple(one for one in answered if one[1] in kernel.links)
 
     def withdraw(self) -> None:
         """Answer for nothing any more; translation is not touched."""
@@ -126,7 +131,7 @@ class Kernel:
             _set_proxies(kernel, set())
 
     def _put_claim(self, kernel: Netlink, _: KernelPlan) -> None:
-        _set_virtual_addresses(kernel, self._claim.virtual)
+        _set_virtual_addresses(kernel, self._claim.addresses)
         _set_proxies(kernel, self._claim.proxies(kernel))
 
 
@@ -210,7 +215,7 @@ def _put_routes(kernel: Netlink, wanted: Iterable[Route]) -> None:
             kernel.put_route(route, replace=route.place in present)
 
 
-def _set_virtual_addresses(kernel: Netlink, wanted: Set[IPv4Address]) -> None:
+def _set_virtual_addresses(kernel: Netlink, wanted: set[IPv4Address]) -> None:
     present = {a.ip for name, a in kernel.addresses() if name == INSIDE_TUN} - {TUN_ADDRESS}
     for address in wanted - present:
         kernel.add_address(INSIDE_TUN, address)

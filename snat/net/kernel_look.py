@@ -25,7 +25,7 @@ from snat.net.kernel_plan import (
     rules,
     sysctls,
 )
-from snat.net.netlink import Link, Netlink, Route
+from snat.net.netlink import Link, Netlink, ProxyNeighbour, Route
 from snat.net.refused import KernelRefused
 
 
@@ -67,11 +67,17 @@ class Look:
 class Claim:
     """What ARP is answered for."""
 
-    virtual: frozenset[IPv4Address] = frozenset()
+    virtual: tuple[tuple[IPv4Address, str], ...] = ()
+    """Virtual addresses, and the inside interface of each."""
     plan: KernelPlan | None = None
     """With the pools that are answered for; None if none are."""
 
-    def proxies(self, kernel: Netlink) -> set[tuple[IPv4Address, str]]:
+    @property
+    def addresses(self) -> set[IPv4Address]:
+        """The virtual addresses."""
+        return {address for address, _ in self.virtual}
+
+    def proxies(self, kernel: Netlink) -> set[ProxyNeighbour]:
         """As the outside subnets are now. Raises :class:`KernelRefused`."""
         return set() if self.plan is None else proxies(self.plan, kernel.addresses())
 
@@ -113,7 +119,7 @@ def look(plan: KernelPlan, claim: Claim, kernel: Netlink) -> Look:
         changed.add(Kind.INTERFACES)
     if not _are_tuns_up(there, kernel.links):
         changed.add(Kind.TUNS)
-    if _held(kernel) != {TUN_ADDRESS, *claim.virtual}:
+    if _held(kernel) != {TUN_ADDRESS, *claim.addresses}:
         changed.add(Kind.ADDRESSES)
     if any(sysctl.read(name) != value for name, value in all_sysctls(there).items()):
         changed.add(Kind.SYSCTLS)
