@@ -48,7 +48,7 @@ class Host:
             _set_links(kernel, frozenset(self._plan.down if self._plan else ()), up=False)
 
     def differs(self) -> bool:
-        """Whether addresses, routes or interfaces are not as the plan wants them; the MSS is not looked at."""
+        """Whether addresses, routes or interfaces are not as the plan wants; the MSS is not looked at."""
         if self._plan is None or not self._plan.first:
             return False
         with host_netlink() as kernel:

@@ -1,8 +1,8 @@
 """What the kernel tells of changes, over netlink, to the reactor: that there are some, not which.
 
 Subscribed are links, and IPv4 addresses, rules and routes. Of routes the kernel tells only those that could
-be ours (a socket filter): a router that learns the routes of the Internet would hear of nothing else. Of proxy
-neighbours it tells nothing to anybody.
+be ours (a socket filter): a router that learns the routes of the Internet would hear of nothing else. Of
+proxy neighbours it tells nothing to anybody.
 """
 
 import errno
@@ -49,7 +49,7 @@ class EventCounters:
     events: int = 0
     """Messages of the kernel."""
     overruns: int = 0
-    """Times that there were more than the socket holds; then some are lost, and a look finds what they told."""
+    """Times that there were more than the socket holds. Some are lost; a look finds what they told."""
 
 
 def route_filter() -> bytes:

@@ -1,8 +1,8 @@
 """What other programs change of ours in the kernel is put back, while the daemon runs.
 
 Network managers flush rules and routes that they do not know, interfaces come and go, operators mistype. The
-kernel tells that something changed (:mod:`snat.net.kernel_events`), and every ten seconds we look unasked. What
-is found there is compared with what should be, so our own changes, which the kernel tells of too, cause a look
+kernel tells that something changed (:mod:`snat.net.kernel_events`), and every ten seconds we look unasked.
+What is found is compared with what should be, so our own changes, which the kernel tells of too, cause a look
 and no work. :mod:`snat.net.restoring` decides when.
 """
 
@@ -206,6 +206,6 @@ class KernelMonitor:
 
 _SAID: Final = (
     "another program changed what is ours in the kernel, and it is put back: {what}",
-    "another program keeps undoing what is put back in the kernel: {what}; tried again after ever longer times",
+    "another program keeps undoing what is put back in the kernel: {what}; tried ever more rarely",
 )
 """What is told of the first and the second time; of all later ones nothing is."""

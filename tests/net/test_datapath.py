@@ -32,6 +32,7 @@ from snat.net import datapath
 from snat.net.datapath import CAPTURE_TTL_STEP, CapturePath, TunPath, kernel_plan
 from snat.net.gratuitous_arp import GratuitousArpCounters
 from snat.net.host_plan import HostPlan
+from snat.net.kernel_look import Kind, Look
 from snat.net.kernel_plan import INSIDE_TUN, OUTSIDE_TUN, KernelPlan
 from snat.net.refused import KernelRefused
 from snat.net.tun import Offload, TunCounters
@@ -77,6 +78,12 @@ class World:
         self.refusals: dict[str, KernelRefused] = {}
         self.tuns: dict[str, World.Tun] = {}
         self.offload: Offload | None = None
+        self.found = Look()
+        """What is found in the kernel while the daemon runs."""
+        self.host_differs = False
+        self.watched = False
+        self.look: Any = None
+        self.restore: Any = None
         world = self
 
         class Kernel:
@@ -96,8 +103,30 @@ class World:
                 world.do("claim", addresses, pools)
                 return addresses
 
+            def claimed(self) -> Sequence[Any]:
+                return (GATEWAY,)
+
+            def look(self) -> Look:
+                return world.found
+
+            def restore(self, *, guarded: bool) -> None:
+                world.do("restore", guarded)
+
             def withdraw(self) -> None:
                 world.do("withdraw")
+
+        class Monitor:
+            def __init__(self, _reactor: object, look: Any, restore: Any, _ask: object) -> None:
+                world.look, world.restore = look, restore
+
+            def start(self) -> None:
+                world.watched = True
+
+            def stop(self) -> None:
+                world.watched = False
+
+            def all_counters(self) -> dict[str, int]:
+                return {"restored_rules": 3}
 
         class Arp:
             counters = GratuitousArpCounters()
@@ -124,6 +153,13 @@ class World:
             def undo(self) -> None:
                 pass
 
+            def differs(self) -> bool:
+                return world.host_differs
+
+            def restore(self) -> None:
+                world.do("restore host")
+
+        monkeypatch.setattr(datapath, "KernelMonitor", Monitor)
         monkeypatch.setattr(datapath, "Host", Host)
         monkeypatch.setattr(datapath, "Kernel", Kernel)
         monkeypatch.setattr(datapath, "GratuitousArp", Arp)
@@ -407,8 +443,46 @@ def test_a_fragment_that_waits_is_forgotten_by_a_turn(world: World, path: TunPat
 
 
 def test_counters_are_by_tun_and_for_arp(world: World, path: TunPath) -> None:
-    assert set(path.counters()) == {"arp"}
-    assert set(started(path, world).counters()) == {INSIDE_TUN, OUTSIDE_TUN, "arp"}
+    assert set(path.counters()) == {"arp", "kernel"}
+    assert set(started(path, world).counters()) == {INSIDE_TUN, OUTSIDE_TUN, "arp", "kernel"}
+    assert path.counters()["kernel"] == {"restored_rules": 3}
+
+
+# What others change in the kernel
+
+
+def test_the_kernel_is_watched_from_start_to_stop(world: World, path: TunPath) -> None:
+    path.start()
+    watched = world.watched
+    path.stop()
+    assert (watched, world.watched) == (True, False)
+
+
+def test_what_the_machine_lost_is_found_beside_what_the_kernel_lost(world: World, path: TunPath) -> None:
+    started(path, world)
+    world.found = Look(changed=frozenset((Kind.RULES,)), indices={"in0": 3})
+    assert world.look() == world.found
+    world.host_differs = True
+    assert world.look() == replace(world.found, changed=frozenset((Kind.RULES, Kind.HOST)))
+
+
+def test_what_is_put_back_is_announced_only_if_neighbours_could_have_learnt_otherwise(
+    world: World, path: TunPath
+) -> None:
+    started(path, world)
+    world.restore(frozenset((Kind.RULES,)))
+    assert world.done == ["restore host", ("restore", True)]
+    world.done.clear()
+    world.restore(frozenset((Kind.INTERFACES, Kind.GUARD)))
+    assert world.done == ["restore host", ("restore", False), ("announce", (GATEWAY,))]
+
+
+def test_addresses_that_are_refused_do_not_keep_the_rules_away(world: World, path: TunPath) -> None:
+    started(path, world)
+    world.refusals["restore host"] = KernelRefused("no address", where="in0", remedy="look")
+    with pytest.raises(KernelRefused, match="no address"):
+        world.restore(frozenset((Kind.HOST,)))
+    assert world.done == [("restore", True)]
 
 
 # The capture

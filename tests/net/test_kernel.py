@@ -23,7 +23,6 @@ from snat.net.kernel_plan import (
     METRIC_LAST,
     OUTSIDE_TUN,
     PREF_MAIN,
-    PREF_POOL,
     PREF_TUN,
     KernelPlan,
     blackholes,
@@ -54,7 +53,7 @@ def link(name: str, group: int = 0, kind: str = "veth", mtu: int = 1500) -> Link
 
 class TestPlan:
     def test_every_interface_has_its_two_rules(self) -> None:
-        mine = {str(rule) for rule in rules(PLAN) if rule.priority != PREF_POOL}
+        mine = {str(rule) for rule in rules(PLAN) if rule.interface.startswith("eth")}
         assert mine == {
             "pref 1000 iif eth0 lookup 254 suppress_ifgroup 0",
             "pref 1001 iif eth0 lookup 1001",
@@ -68,6 +67,12 @@ class TestPlan:
         dropped = {(rule.interface, rule.destination) for rule in rules(PLAN) if rule.table is None}
         assert dropped == {(tun, pool) for tun in ("snat-i", "snat-o") for pool in (POOL, ROUTED_POOL)}
 
+    def test_the_kernels_errors_about_what_came_in_lead_back_unless_they_stay_inside(self) -> None:
+        assert {str(rule) for rule in rules(PLAN) if rule.interface == "lo"} == {
+            "pref 900 iif lo fwmark 0x53 ipproto 1 lookup 254 suppress_ifgroup 0",
+            "pref 901 iif lo fwmark 0x53 ipproto 1 lookup 1003",
+        }
+
     def test_half_added_rules_let_nothing_out(self) -> None:
         order = [rule.priority for rule in rules(PLAN) if rule.interface.startswith("eth")]
         assert order == sorted(order, reverse=True)
@@ -76,7 +81,7 @@ class TestPlan:
     def test_under_every_route_to_a_tun_lies_a_blackhole(self) -> None:
         last = {(route.table, route.destination): route for route in blackholes(PLAN)}
         live = live_routes(PLAN, None)
-        assert len(live) == len(last) == 4
+        assert len(live) == len(last) == 5
         for route in live:
             beneath = last[route.table, route.destination]
             assert beneath.device is None
@@ -103,7 +108,11 @@ class TestPlan:
         assert mtus(plan, {}) == {INSIDE_TUN: DEFAULT_MTU, OUTSIDE_TUN: DEFAULT_MTU}
 
     def test_sysctls_forward_and_answer_at_once_outside(self) -> None:
-        assert sysctls(PLAN) == {"ipv4/ip_forward": "1", "ipv4/neigh/eth1/proxy_delay": "0"}
+        assert sysctls(PLAN) == {
+            "ipv4/ip_forward": "1",
+            "ipv4/fwmark_reflect": "1",
+            "ipv4/neigh/eth1/proxy_delay": "0",
+        }
 
 
 class TestProxies:
@@ -316,7 +325,7 @@ class TestGuard:
 
     def test_install_is_one_transaction_that_replaces(self, monkeypatch: pytest.MonkeyPatch) -> None:
         asked = self.answer(monkeypatch, {})
-        guard.install(inside_group=1, outside_group=0, inside_tun="i", outside_tun="o", before={"a/b": "0"})
+        guard.install({"a/b": "0"})
         commands = json.loads(asked[0])["nftables"]
         assert [next(iter(command)) for command in commands][:3] == ["add", "delete", "add"]
         assert {next(iter(command)) for command in commands[3:]} == {"add"}

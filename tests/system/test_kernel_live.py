@@ -17,7 +17,7 @@ import pytest
 
 from snat.net import kernel_state
 from snat.net.kernel import Kernel
-from snat.net.kernel_plan import INSIDE_TUN, OUTSIDE_TUN, KernelPlan
+from snat.net.kernel_plan import INSIDE_TUN, OUTSIDE_TUN, PREFERENCES, KernelPlan
 from snat.net.refused import KernelRefused
 from snat.net.tun import open_tun
 from tests.system.namespaces import Namespace, cable, namespaces
@@ -257,7 +257,7 @@ def test_the_guard_holds_when_the_rules_are_flushed(topology: Topology) -> None:
     daemon = topology.start()
     daemon.claim()
     daemon.kill()
-    for preference in ("998", "1000", "1001"):
+    for preference in map(str, PREFERENCES):
         while preference + ":" in topology.router.ip("rule"):
             topology.router.ip("rule", "del", "pref", preference)
     with closing(Capture(topology.server)) as capture:
@@ -366,7 +366,11 @@ def test_show_tells_what_is_there(topology: Topology) -> None:
     assert state.virtual_addresses == (VIRTUAL,)
     assert {address for address, _ in state.proxies} == set(POOL)
     assert state.guarded
-    assert state.sysctls == {"ipv4/ip_forward": "0", "ipv4/neigh/out0/proxy_delay": "80"}
+    assert state.sysctls == {
+        "ipv4/ip_forward": "0",
+        "ipv4/fwmark_reflect": "0",
+        "ipv4/neigh/out0/proxy_delay": "80",
+    }
     assert len(state.rules) == 10
     assert f"{POOL} dev snat-o table 254 metric 10 src {ROUTER_INSIDE}" in map(str, state.routes)
 
