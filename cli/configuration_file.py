@@ -111,6 +111,17 @@ def usable(
     return base, _in_order([*problems, whole])
 
 
+def what_is_usable(text: str, name: str) -> tuple[Configuration, Problems]:
+    """As :func:`usable`, in one go: for who has nothing else to do."""
+    reading = usable(text, name)
+    while True:
+        try:
+            next(reading)
+        except StopIteration as done:
+            configuration, problems = done.value
+            return configuration, problems
+
+
 def _in_order(problems: Iterable[FileProblem]) -> Problems:
     return tuple(sorted(problems, key=lambda problem: problem.line))
 

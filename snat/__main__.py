@@ -60,6 +60,9 @@ def _add_kernel(commands: "Commands") -> None:
     show.set_defaults(command=_kernel_show)
     clean = actions.add_parser("clean", help="remove it, whether a daemon left it behind or still uses it")
     clean.set_defaults(command=_kernel_clean)
+    guard = actions.add_parser("guard", help="let nothing inside leave untranslated, before a daemon runs")
+    guard.add_argument("file", metavar="FILE", type=Path, help="the configuration, for its inside interfaces")
+    guard.set_defaults(command=_kernel_guard)
 
 
 def _add_pki(commands: "Commands") -> None:
@@ -164,6 +167,31 @@ def _kernel_clean(_: argparse.Namespace) -> int:
     except KernelRefused as refused:
         return _refuse(refused)
     print(f"Removed:\n{found}" if found else "There was nothing to remove.")
+    return 0
+
+
+def _kernel_guard(options: argparse.Namespace) -> int:
+    from cli.configuration_file import decoded, format_problems, read_bounded, what_is_usable
+    from snat.config.model import Side
+    from snat.net.kernel_state import stand_guard
+    from snat.net.refused import KernelRefused
+
+    file: Path = options.file
+    try:
+        configuration, problems = what_is_usable(decoded(read_bounded(file)), str(file))
+    except OSError as error:
+        return _refuse(f"{file}: {(error.strerror or str(error)).lower()}; nothing is guarded")
+    except ValueError as error:
+        return _refuse(f"{file}: {error}; nothing is guarded")
+    print(format_problems(problems), end="", file=sys.stderr)  # the daemon leaves these lines out, too
+    inside = [interface.name for interface in configuration.interfaces if interface.side is Side.INSIDE]
+    if not inside:
+        return _refuse(f"{file}: no interface is inside; nothing is guarded")
+    try:
+        stand_guard(inside)
+    except KernelRefused as refused:
+        return _refuse(refused)
+    print(f"Guarded: {', '.join(inside)}")
     return 0
 
 

@@ -19,7 +19,7 @@ from cli.configuration_file import (
     format_problems,
     read_bounded,
     read_configuration,
-    usable,
+    what_is_usable,
 )
 from cli.shell import Shell
 from snat.config.model import Configuration
@@ -192,12 +192,7 @@ def _configuration(path: Path, *, strict: bool) -> tuple[str | None, Configurati
         if problems:
             _end(format_problems(problems).rstrip())
         return text, configuration, ()
-    reading = usable(text, str(path))
-    while True:
-        try:
-            next(reading)
-        except StopIteration as done:
-            return text, *done.value
+    return text, *what_is_usable(text, str(path))
 
 
 def _end(reason: str) -> Any:

@@ -1,10 +1,12 @@
 """Packets for tests, built by scapy, an independent oracle, in the buffers that the translator sees."""
 
+import struct
+from collections.abc import Callable
 from struct import Struct
 from typing import Final, NamedTuple
 
 from scapy.layers.inet import ICMP, IP, TCP, UDP, in4_chksum
-from scapy.packet import Packet
+from scapy.packet import Packet, Raw
 
 from snat.translate.packet import START
 
@@ -34,6 +36,30 @@ def echo(source: str, destination: str, identifier: int, reply: bool = False) ->
     return IP(src=source, dst=destination) / ICMP(type=0 if reply else 8, id=identifier, seq=1) / b"ping"
 
 
+def timestamp(source: str, destination: str, identifier: int, reply: bool = False) -> Packet:
+    asked = ICMP(type=14 if reply else 13, id=identifier, seq=1, ts_ori=1000, ts_rx=2000, ts_tx=3000)
+    return IP(src=source, dst=destination) / asked
+
+
+def bare(
+    source: str, destination: str, protocol: int, payload: bytes = b"any bytes, no ports", **ip: object
+) -> Packet:
+    """Of a protocol that is looked no further into; the sums of DCCP and UDP-Lite are made right."""
+    packet = IP(src=source, dst=destination, proto=protocol, **ip) / Raw(payload)
+    return recomputed(packet)
+
+
+def udp_lite(coverage: int, payload: bytes) -> bytes:
+    """A datagram of UDP-Lite (RFC 3828) without its checksum: ports 7000 and 7001."""
+    return struct.pack("!HHHH", 7000, 7001, coverage, 0) + payload
+
+
+def dccp(coverage: int, payload: bytes) -> bytes:
+    """A DCCP-Request (RFC 4340 5.1) without its checksum: ports 7000 and 7001, service code "snat"."""
+    head = struct.pack("!HHBBHBBHI", 7000, 7001, 5, coverage, 0, 1, 0, 1, 2)
+    return head + b"snat" + payload
+
+
 def buffer(packet: Packet | bytes, room: int = 65600) -> tuple[bytearray, int]:
     """The packet behind a zeroed virtio header, and its end."""
     data = bytes(packet)
@@ -53,7 +79,33 @@ def recomputed(packet: Packet) -> Packet:
     for layer in (IP, TCP, UDP, ICMP):
         if layer in fresh and not (layer is UDP and packet[UDP].chksum == 0):
             del fresh[layer].chksum
+    if packet.proto in _COVERED and not packet.frag:
+        _sum_covered(fresh)
     return IP(bytes(fresh))
+
+
+def _sum_covered(packet: Packet) -> None:
+    """Compute the checksum of a packet of DCCP or UDP-Lite, which covers part of the data only."""
+    data = bytes(packet.payload)
+    covered = data[: _COVERED[packet.proto](data)]
+    plain = covered[:6] + bytes(2) + covered[8:] + bytes(len(data) - len(covered))
+    total = in4_chksum(packet.proto, packet, plain)
+    if packet.proto == 136:
+        total = total or 0xFFFF
+    packet.payload = Raw(data[:6] + total.to_bytes(2, "big") + data[8:])
+
+
+def _covered_by_dccp(data: bytes) -> int:
+    """RFC 4340 9.2: all, or the header and some words of the data behind it."""
+    words = data[5] & 15
+    return data[4] * 4 + (words - 1) * 4 if words else len(data)
+
+
+_COVERED: Final[dict[int, Callable[[bytes], int]]] = {
+    33: _covered_by_dccp,
+    136: lambda data: int.from_bytes(data[4:6], "big") or len(data),
+}
+"""How much a checksum covers, by protocol; beside the pseudo header, which has the whole length."""
 
 
 def checksums_are_right(packet: Packet) -> bool:

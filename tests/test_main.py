@@ -263,6 +263,55 @@ def test_a_refusal_of_the_kernel_is_one_line_and_status_1(
     assert capsys.readouterr().err == "snat: not permitted (nft): run as root\n"
 
 
+def test_kernel_guard_is_for_the_interfaces_that_a_configuration_calls_inside(
+    tmp_path: Path, capsys: Output, monkeypatch: Any
+) -> None:
+    stood: list[list[str]] = []
+    monkeypatch.setattr(kernel_state, "stand_guard", stood.append)
+    file = tmp_path / "r1.conf"
+    file.write_text(
+        "interface eth0\n ip nat inside\ninterface eth1\n ip nat outside\nno such line\n"
+        "interface eth2\n ip nat inside\ninterface eth3\n"
+    )
+    assert main(["kernel", "guard", str(file)]) == 0
+    said = capsys.readouterr()
+    assert stood == [["eth0", "eth2"]]
+    assert said.out == "Guarded: eth0, eth2\n"
+    assert said.err.startswith(f"{file}:5:")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "no such file or directory; nothing is guarded"),
+        (b"\xff\xfe", "nothing is guarded"),
+        (b"interface eth1\n ip nat outside\n", "no interface is inside; nothing is guarded"),
+    ],
+)
+def test_kernel_guard_says_when_nothing_is_guarded(
+    text: bytes | None, said: str, tmp_path: Path, capsys: Output, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(kernel_state, "stand_guard", lambda _: pytest.fail("it is not asked"))
+    file = tmp_path / "r1.conf"
+    if text is not None:
+        file.write_bytes(text)
+    assert main(["kernel", "guard", str(file)]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith(f"snat: {file}: ")
+    assert told.endswith(f"{said}\n")
+
+
+def test_kernel_guard_that_is_refused(tmp_path: Path, capsys: Output, monkeypatch: Any) -> None:
+    def refuse(_inside: list[str]) -> None:
+        raise KernelRefused("nft is missing", where="PATH", remedy="apt-get install nftables")
+
+    monkeypatch.setattr(kernel_state, "stand_guard", refuse)
+    file = tmp_path / "r1.conf"
+    file.write_text("interface eth0\n ip nat inside\n")
+    assert main(["kernel", "guard", str(file)]) == 1
+    assert capsys.readouterr().err == "snat: nft is missing (PATH): apt-get install nftables\n"
+
+
 # lab
 
 

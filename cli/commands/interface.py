@@ -120,7 +120,7 @@ def _unset_address(configuration: Configuration, name: str, values: Values) -> C
     )
 
 
-# --- ip nat, ip tcp adjust-mss, shutdown
+# --- ip nat, ip unreachables, ip tcp adjust-mss, shutdown
 
 
 def _stored_side(configuration: Configuration, name: str) -> Iterator[Values]:
@@ -130,6 +130,15 @@ def _stored_side(configuration: Configuration, name: str) -> Iterator[Values]:
 
 def _with_side(configuration: Configuration, name: str, side: Side | None) -> Configuration:
     return put_interface(configuration, replace(find_interface(configuration, name), side=side))
+
+
+def _stored_unreachables(configuration: Configuration, name: str) -> Iterator[Values]:
+    if not find_interface(configuration, name).unreachables:
+        yield {"unreachables": True, "no": True}
+
+
+def _with_unreachables(configuration: Configuration, name: str, told: bool) -> Configuration:
+    return put_interface(configuration, replace(find_interface(configuration, name), unreachables=told))
 
 
 def _stored_mss(configuration: Configuration, name: str) -> Iterator[Values]:
@@ -218,6 +227,17 @@ IN_INTERFACE: tuple[Command, ...] = (
             configuration, name, Side.INSIDE if "inside" in values else Side.OUTSIDE
         ),
         unset=lambda configuration, name, _values: _with_side(configuration, name, None),
+    ),
+    Configures(
+        pattern=(
+            _IP,
+            Keyword(text="unreachables", key="unreachables", help="Tell hosts here why packets are dropped"),
+        ),
+        stored=_stored_unreachables,
+        set=lambda configuration, name, _values: _with_unreachables(configuration, name, True),
+        unset=lambda configuration, name, _values: _with_unreachables(configuration, name, False),
+        default=lambda configuration, name, _values: _with_unreachables(configuration, name, True),
+        negatable=True,
     ),
     Configures(
         pattern=(

@@ -95,6 +95,8 @@ class Interface:
     addresses: tuple[InterfaceAddress, ...] = ()
     """The primary first. Addresses that others gave the interface are not touched."""
     side: Side | None = None
+    unreachables: bool = True
+    """``ip unreachables``: hosts on its side are told when their packets are dropped (RFC 5508 REQ-9)."""
     adjust_mss: int = 0
     """``ip tcp adjust-mss``: bytes; 0: off."""
     shutdown: bool | None = None

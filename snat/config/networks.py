@@ -1,24 +1,60 @@
 """The addresses by which outside hosts reach inside ones, as networks: what the kernel must bring to us."""
 
-from collections.abc import Container, Iterator
-from ipaddress import IPv4Network, collapse_addresses, summarize_address_range
+from collections.abc import Container, Iterator, Mapping
+from ipaddress import IPv4Address, IPv4Network, collapse_addresses, summarize_address_range
 
-from snat.config.model import Configuration, RuleKind
+from snat.config.model import Configuration, ListKind, RuleKind, Side
 
 
 def global_networks(
     configuration: Configuration, mapping_ids: Container[int] | None = None
 ) -> tuple[IPv4Network, ...]:
-    """Of all pools and static rules, or of those of some mappings, which somebody has to answer for.
+    """Of all pools, static rules and addresses of hosts that take turns, or of those of some mappings.
 
-    Pools of outside hosts and of hosts that take turns are no such addresses; those of interfaces are
+    Pools of outside hosts and the hosts that take turns are no such addresses; those of interfaces are
     answered for anyway, and what says ``no-alias`` by nobody.
     """
     pools = tuple(_pools(configuration, mapping_ids))
-    statics = {
-        one for one in _statics(configuration, mapping_ids) if not any(one.subnet_of(pool) for pool in pools)
-    }
-    return (*pools, *collapse_addresses(statics))
+    single = {*_statics(configuration, mapping_ids), *_virtual(configuration, mapping_ids)}
+    apart = [one for one in single if not any(one.subnet_of(pool) for pool in pools)]
+    return (*pools, *collapse_addresses(apart))
+
+
+def routed_networks(configuration: Configuration) -> tuple[IPv4Network, ...]:
+    """The addresses by which inside hosts know outside ones, as far as rules say ``add-route``."""
+    ranges = {pool.name: pool.ranges for pool in configuration.pools}
+    found = [
+        network
+        for rule in configuration.dynamic_rules
+        if rule.kind is RuleKind.OUTSIDE_SOURCE and rule.add_route
+        for addresses in ranges[rule.pool]
+        for network in summarize_address_range(*addresses)
+    ]
+    found += [
+        IPv4Network((rule.local, rule.prefix_length or 32))
+        for rule in configuration.static_rules
+        if rule.kind is RuleKind.OUTSIDE_SOURCE and rule.add_route
+    ]
+    return tuple(collapse_addresses(found))
+
+
+def shared_addresses(
+    configuration: Configuration, addresses: Mapping[str, IPv4Address]
+) -> tuple[IPv4Address, ...]:
+    """Of those of outside interfaces, by name: the ones that rules give to inside hosts, too."""
+    outside = {one.name for one in configuration.interfaces if one.side is Side.OUTSIDE}
+    virtual = {network.network_address for network in _virtual(configuration, None, own=True)}
+    inside_sources = [one for one in configuration.static_rules if one.kind is RuleKind.INSIDE_SOURCE]
+    dynamic = {one.interface for one in configuration.dynamic_rules}
+    named = (dynamic | {one.interface for one in inside_sources}) & outside
+    stated = {one.global_ for one in inside_sources} | virtual
+    return tuple(
+        sorted(
+            address
+            for name, address in addresses.items()
+            if name in named or (name in outside and address in stated)
+        )
+    )
 
 
 def _pools(configuration: Configuration, mapping_ids: Container[int] | None) -> Iterator[IPv4Network]:
@@ -38,3 +74,24 @@ def _statics(configuration: Configuration, mapping_ids: Container[int] | None) -
             continue
         if mapping_ids is None or (rule.mapping_id in mapping_ids and not rule.no_alias):
             yield IPv4Network((rule.global_, rule.prefix_length or 32))
+
+
+def _virtual(
+    configuration: Configuration, mapping_ids: Container[int] | None, *, own: bool = False
+) -> Iterator[IPv4Network]:
+    """Addresses at which inside hosts take turns, where a list names them one by one.
+
+    ``own``: those of the router too. Whole networks are somebody's who routes them here.
+    """
+    held = {one.address.ip for interface in configuration.interfaces for one in interface.addresses}
+    lists = {one.name: one for one in configuration.access_lists}
+    for rule in configuration.dynamic_rules:
+        chosen = lists.get(rule.access_list) if rule.kind is RuleKind.INSIDE_DESTINATION else None
+        if chosen is None or (mapping_ids is not None and rule.mapping_id not in mapping_ids):
+            continue
+        for line in chosen.lines:
+            extended = chosen.kind is ListKind.EXTENDED
+            address = line.destination if extended else line.address
+            wildcard = line.destination_wildcard if extended else line.wildcard
+            if line.permit and not int(wildcard) and (own or address not in held):
+                yield IPv4Network(address)

@@ -65,12 +65,8 @@ def unbuilt_translation(configuration: Configuration) -> Iterator[Problem]:
         if what := _rule(rule):
             yield _not_yet(what, lines.dynamic(rule), "leave it out")
     for static in configuration.static_rules:
-        if static.redundancy or static.add_route:
-            what = "add routes to outside hosts" if static.add_route else "follow an HSRP group"
-            yield _not_yet(what, lines.static(static), "leave it out")
-    for pool in configuration.pools:
-        if pool.add_route:
-            yield _not_yet("add routes to pools", lines.pool(pool), "leave it out")
+        if static.redundancy:
+            yield _not_yet("follow an HSRP group", lines.static(static), "leave it out")
     yield from _settings(configuration.nat)
 
 
@@ -80,8 +76,6 @@ def _rule(rule: DynamicRule) -> str:
         return "follow an HSRP group"
     if rule.extended:
         return "let flows to different hosts share a port"
-    if rule.add_route:
-        return "add routes to outside hosts"
     if rule.reversible and rule.overload:
         return "let outside hosts begin where inside ones share an address"
     if rule.interface and not rule.overload:
@@ -101,8 +95,6 @@ def _later(nat: Nat) -> Iterator[tuple[str, str]]:
     yield from (("look into protocols", lines.service(one)) for one in nat.services)
     yield from (("give low ports any other", lines.service(one)) for one in nat.fullrange)
     yield from (("share only some entries", line) for line in lines.switchover(nat))
-    if nat.filtering is not Nat().filtering:
-        yield "filter otherwise", f"ip nat filtering {nat.filtering}"
     if not nat.flow_entries:
         yield "make entries for endpoints only", "no ip nat create flow-entries"
     for field, word in _LATER_TIMES.items():

@@ -10,9 +10,10 @@ from snat.device.digest import configuration_digest
 from snat.device.group import Group
 from snat.device.linking import Linking
 from snat.device.links import Neighbor
-from snat.device.own_address import inside_address
+from snat.device.own_address import inside_address, silent_sides
 from snat.device.snapshot import account
 from snat.device.translation import Pools, rules_of, timeouts_of
+from snat.nat.own_ports import LOCAL_PORTS
 from snat.nat.pool import member_slots
 from snat.nat.table import NatTable
 from snat.replication.feed import FeedCounters, FeedState
@@ -31,6 +32,7 @@ class Configured(Linking):
     _ports: random.Random
     _pools: Pools
     _learnt: dict[str, bytes]
+    _local_ports: range
     """Addresses of interfaces, as they are and not as they are configured."""
     _terms: dict[Feed, Term]
     """The highest of every feed that there was, but for those that have a state now."""
@@ -59,6 +61,7 @@ class Configured(Linking):
         slots = member_slots(nat_id, [*neighbors, nat_id])
         self._configure_translator(slots)
         self.translator.own_errors.inside_address = inside_address(configuration)
+        self.translator.own_errors.silent = silent_sides(configuration)
         groups = [
             self._go_on(kept[group], group, neighbors, positions, now)
             if group in kept
@@ -74,20 +77,22 @@ class Configured(Linking):
         """Of each feed, the position at which the table was whole last: now, or before this run."""
         return {feed: group.vouched(feed) for group in self.groups for feed in group.feeds}
 
-    def readdress(self, addresses: Mapping[str, bytes]) -> None:
+    def readdress(self, addresses: Mapping[str, bytes], local_ports: range = LOCAL_PORTS) -> None:
         """Interfaces have these addresses, 4 bytes each, whatever the configuration says or does not say.
 
-        Rules of an interface follow at once; flows keep the address that they have.
+        ``local_ports``: those of connections that the router itself begins. Rules of an interface follow at
+        once; flows keep the address and the port that they have.
         """
-        if addresses != self._learnt:
-            self._learnt = dict(addresses)
+        if (addresses, local_ports) != (self._learnt, self._local_ports):
+            self._learnt, self._local_ports = dict(addresses), local_ports
             self._configure_translator(self.slots)
 
     # Inside
 
     def _configure_translator(self, slots: Sequence[int]) -> None:
-        rules = rules_of(self.configuration, slots, self._ports, self._pools, self._learnt)
-        self.translator.configure(rules, timeouts_of(self.configuration))
+        rules = rules_of(self.configuration, slots, self._ports, self._pools, self._learnt, self._local_ports)
+        nat = self.configuration.nat
+        self.translator.configure(rules, timeouts_of(self.configuration), nat.filtering)
 
     def _configured(self) -> tuple[GroupConfiguration, ...]:
         """The groups that share something."""

@@ -16,7 +16,7 @@ from snat.device.configured import Configured
 from snat.device.creation import CreationTimes
 from snat.device.events import DeviceEvent, Noted
 from snat.device.links import Neighbor
-from snat.device.own_address import inside_address
+from snat.device.own_address import inside_address, silent_sides
 from snat.device.refused import CommandRefused
 from snat.device.serving import serve
 from snat.device.snapshot import Snapshot, account, fill
@@ -32,6 +32,7 @@ from snat.nat.entry import (
     Flag,
     entry_number,
 )
+from snat.nat.own_ports import LOCAL_PORTS
 from snat.nat.pool import member_slots
 from snat.nat.table import NatTable
 from snat.replication.feed import FeedCounters
@@ -69,6 +70,7 @@ class Device(Configured):
         self._ports = ports
         self._pools: Pools = {}
         self._learnt: dict[str, bytes] = {}
+        self._local_ports = LOCAL_PORTS
         self._terms = dict(terms)
         self._neighbors_since = self._next_keepalive = now
         self._alarms: dict[Alarm, str] = {}
@@ -83,8 +85,10 @@ class Device(Configured):
             identity=self._identity,
             ttl_step=ttl_step,
             now=now,
+            filtering=configuration.nat.filtering,
         )
         self.translator.own_errors.inside_address = inside_address(configuration)
+        self.translator.own_errors.silent = silent_sides(configuration)
         self.watch_packets(None)
         groups = [self._group(group, nat_id, neighbors, now) for group in self._configured()]
         run = ports.getrandbits(64)

@@ -6,12 +6,21 @@ from functools import partial
 from ipaddress import IPv4Address
 from typing import Final
 
-from snat.config.model import DEFAULT_PORT, Configuration, DynamicRule, PoolType, RuleKind, Side, StaticRule
+from snat.config.model import (
+    DEFAULT_PORT,
+    Configuration,
+    ConfiguredRole,
+    DynamicRule,
+    PoolType,
+    RuleKind,
+    Side,
+    StaticRule,
+)
 from snat.config.model import Pool as PoolConfiguration
 from snat.config.nat import NEVER
 from snat.device.conditions import Conditions
 from snat.nat.address_pool import AddressPool
-from snat.nat.own_ports import OwnPorts
+from snat.nat.own_ports import LOCAL_PORTS, OwnPorts
 from snat.nat.pool import Pool
 from snat.nat.rotary import RotaryPool
 from snat.nat.rules import AnyPool, Rule, Rules
@@ -31,13 +40,15 @@ def rules_of(
     choice: random.Random,
     existing: Pools,
     learnt: Mapping[str, bytes] | None = None,
+    local_ports: range = LOCAL_PORTS,
 ) -> Rules:
     """The rules in their order. The configuration is verified: every name is there.
 
-    ``learnt``: addresses of interfaces that the configuration does not say, or not rightly.
+    ``learnt``: addresses of interfaces that the configuration does not say, or not rightly. ``local_ports``:
+    those of connections that the router itself begins.
     """
     addresses = addresses_of(configuration) | dict(learnt or {})
-    building = _Building(configuration, slots, choice, existing, addresses)
+    building = _Building(configuration, slots, choice, existing, addresses, local_ports)
     return Rules(
         building.dynamic(RuleKind.INSIDE_SOURCE),
         building.pools.values(),
@@ -68,8 +79,10 @@ class _Building:
         choice: random.Random,
         existing: Pools,
         addresses: Mapping[str, bytes],
+        local_ports: range,
     ) -> None:
         self._configuration = configuration
+        self._local_ports = local_ports
         self._addresses = addresses
         self._slots = slots
         self._choice = choice
@@ -85,6 +98,10 @@ class _Building:
         for rule in configuration.dynamic_rules:
             if rule.interface and rule.interface in addresses:
                 self._interface(rule.interface)
+        among_peers = _among_peers(configuration)
+        for name, made in self.pools.items():
+            if isinstance(made, Pool):
+                made.among_peers = name in among_peers
 
     def dynamic(self, kind: RuleKind) -> list[Rule]:
         """The dynamic rules of a kind."""
@@ -131,7 +148,8 @@ class _Building:
 
     def _interface(self, name: str) -> None:
         address = int(IPv4Address(self._addresses[name]))
-        own = OwnPorts((*_SERVICES, *((TCP, port) for port in _listened(self._configuration))))
+        services = (*_SERVICES, *((TCP, port) for port in _listened(self._configuration)))
+        own = OwnPorts(services, self._local_ports)
         key = name, address, own
         self.pools[_INTERFACE + name] = self._kept(
             key, lambda: Pool(name, [(address, address)], self._slots, self._choice, reserved=own)
@@ -151,6 +169,17 @@ _INTERFACE: Final = "interface "
 
 def _pool_name(rule: DynamicRule) -> str:
     return rule.pool or _INTERFACE + rule.interface
+
+
+def _among_peers(configuration: Configuration) -> set[str]:
+    """The pools whose mapping is one of peers, which all make entries of it."""
+    shared = {
+        mapping_id
+        for group in configuration.groups
+        if group.role is ConfiguredRole.PEERS
+        for mapping_id in group.mapping_ids
+    }
+    return {_pool_name(rule) for rule in configuration.dynamic_rules if rule.mapping_id in shared}
 
 
 def _listened(configuration: Configuration) -> set[int]:

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-_LOCAL_PORTS: Final = range(32768, 61000)
-"""From which Linux takes the ports of connections that the router begins (``ip_local_port_range``)."""
+LOCAL_PORTS: Final = range(32768, 61000)
+"""From which Linux takes the ports of connections that the router begins, unless told otherwise."""
 _PROTOCOLS: Final = (6, 17)
 
 
@@ -16,11 +16,15 @@ class OwnPorts:
     services: tuple[tuple[int, int], ...]
     """Protocols and ports at which the router listens."""
 
-    def __init__(self, services: Iterable[tuple[int, int]]) -> None:
+    local: range
+    """Ports of connections that the router begins."""
+
+    def __init__(self, services: Iterable[tuple[int, int]], local: range = LOCAL_PORTS) -> None:
         object.__setattr__(self, "services", tuple(sorted(set(services))))
+        object.__setattr__(self, "local", local)
 
     def __contains__(self, place: object) -> bool:
         if not isinstance(place, bytes) or place[0] not in _PROTOCOLS:
             return False
         port = int.from_bytes(place[1:], "big")
-        return port in _LOCAL_PORTS or (place[0], port) in self.services
+        return port in self.local or (place[0], port) in self.services

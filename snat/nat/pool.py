@@ -7,6 +7,11 @@ Ports (and ICMP identifiers) fall in 16 slots, slot = (port >> 1) mod 16, dealt 
 allocates from its own slots only, so ports never collide, pairs stay together and parity survives (design
 section 8). The marks of one address and protocol are a bytearray permuted so that each combination of
 slot, parity and class (below 1024 or not) is contiguous: ``find`` searches it in C.
+
+A flow of a protocol without ports has an address alone, which no other host may have towards the same outside
+host. There is no port in it that slots could be of. In a group of which one device manages, who manages gives
+it; after a split the merge finds those that both sides gave away. Among peers, which all give at once, an
+address is the one's whose slot is its place in the pool mod 16, as in a pool without overload.
 """
 
 import random
@@ -21,6 +26,8 @@ from snat.nat.addresses import Addresses, jump_hash, same_host
 SLOTS: Final = 16
 QUARANTINE: Final = 120.0
 """Seconds before a port without connection tracking is used again (RFC 6888 REQ-8)."""
+NO_PORT: Final = bytes(2)
+"""In an endpoint of a protocol without ports. Port 0 is never given out."""
 _LOW: Final = 1024
 _GROUPS: Final = 32
 """Slots times parities."""
@@ -70,6 +77,8 @@ class Pool:
         """Requests for a port that found none free."""
         self.missed_at = float("-inf")
         """When the last one was."""
+        self.among_peers = False
+        """Whether other devices give from this pool while we do."""
         self._addresses = Addresses(ranges)
         self.ranges = tuple(ranges)
         self._match_host = match_host
@@ -140,9 +149,21 @@ class Pool:
         self.missed_at = now
         return None
 
+    def without_port(self, host: bytes) -> Iterator[bytes]:
+        """Addresses for a flow without ports, best first: the host's own, and others where that is allowed.
+
+        Whether flows of other hosts are in the way, the caller knows. The order is always the same.
+        """
+        own = self.address_for(host)
+        for address in () if own is None else (own,) if self._paired else (own, *self._others(host)):
+            if not self.among_peers or self._is_ours(address):
+                yield address
+
     def free(self, endpoint: bytes, now: float, quarantine: bool) -> None:
         """An inside-global endpoint has no entry any more."""
         self._end_quarantines(now)
+        if endpoint[5:] == NO_PORT:  # of a protocol without ports: what has none cannot be freed
+            return
         if quarantine:
             self._quarantine[endpoint] = now + QUARANTINE
             self._quarantine.move_to_end(endpoint)
@@ -173,6 +194,11 @@ class Pool:
         return endpoint in self._quarantine or (
             bool(self._reserved) and endpoint[:1] + endpoint[5:] in self._reserved
         )
+
+    def _is_ours(self, address: bytes) -> bool:
+        """Whether an address as a whole is this device's to give, while others give too."""
+        place = self._addresses.place(address)
+        return place is not None and self._ours[place % SLOTS]
 
     def _place(self, host: bytes) -> int:
         return jump_hash(xxh3_64_intdigest(host), self._addresses.size)

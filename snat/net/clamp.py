@@ -34,16 +34,17 @@ def read() -> dict[str, int]:
     return {name: _whole(said) for name, said in found.items()}
 
 
-def put(clamps: Mapping[str, int]) -> None:
-    """Make it so for exactly these interfaces, by name, in bytes; changes nothing if it is so."""
+def put(clamps: Mapping[str, int]) -> bool:
+    """Make it so for exactly these interfaces, by name, in bytes; False, and nothing done, if it is so."""
     if read() == dict(clamps):
-        return
+        return False
     if not clamps:
         nft.remove(TABLE)
-        return
+        return True
     hook = {**_PLACE, "name": "clamp", "type": "filter", "hook": "forward", "prio": _MANGLE}
     chain = {"chain": {**hook, "policy": "accept"}}
     nft.replace(TABLE, [chain, *(_rule(*c, key) for c in clamps.items() for key in ("iifname", "oifname"))])
+    return True
 
 
 def _rule(interface: str, size: int, key: str) -> dict[str, Any]:

@@ -1,38 +1,35 @@
 """Where packets come from and go to: the two TUNs and the kernel around them, or a capture in their place."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
-from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from snat.config.model import Configuration, Group, Side
-from snat.config.networks import global_networks
+from snat.config.networks import global_networks, routed_networks, shared_addresses
 from snat.config.refused import ConfigurationRefused
 from snat.counters import as_dict
 from snat.device.device import Device
-from snat.net import guard
 from snat.net.capture_read import CaptureReader
 from snat.net.capture_write import CaptureWriter
 from snat.net.gratuitous_arp import GratuitousArp
 from snat.net.host import Host
 from snat.net.host_plan import HostPlan, host_plan
 from snat.net.kernel import Kernel
-from snat.net.kernel_look import Kind, Look
 from snat.net.kernel_monitor import KernelMonitor, ReactorFDSetTime
 from snat.net.kernel_plan import INSIDE_TUN, OUTSIDE_TUN, KernelPlan
 from snat.net.log import MESSAGES
 from snat.net.realms import Realms
 from snat.net.refused import KernelRefused
 from snat.net.replay import CapturePort
+from snat.net.sysctl import local_ports
 from snat.net.tun import Offload, Tun, open_tun, queue_drops
 from snat.translate.translator import Verdict
 
@@ -40,8 +37,6 @@ TUN_TTL_STEP: Final = 1
 """The kernel forwards twice, into a TUN and out of the other; the traveller shall see one hop."""
 CAPTURE_TTL_STEP: Final = -1
 """In a capture we are the only router."""
-_ANNOUNCED: Final = frozenset((Kind.INTERFACES, Kind.ADDRESSES, Kind.PROXIES))
-"""What, put back, is announced anew: neighbours may have learnt otherwise meanwhile."""
 _LOOK_AGAIN: Final = 0.1
 """Seconds between two looks for a capture that is not there yet."""
 
@@ -65,19 +60,26 @@ class DataPath(Protocol):
         """Take another configuration. Raises ConfigurationRefused, and then nothing changed."""
         ...
 
+    def flush(self) -> None:
+        """Write what the device has to send without a packet that asks for it."""
+        ...
+
     def counters(self) -> dict[str, dict[str, int]]:
         """By subject."""
         ...
 
 
-def kernel_plan(configuration: Configuration) -> KernelPlan:
-    """What the kernel must look like for a configuration."""
+def kernel_plan(
+    configuration: Configuration, addresses: Mapping[str, IPv4Address] | None = None
+) -> KernelPlan:
+    """What the kernel must look like for a configuration, and the addresses that interfaces have."""
     sides = {side: tuple(one.name for one in configuration.interfaces if one.side is side) for side in Side}
     return KernelPlan(
         inside=sides[Side.INSIDE],
         outside=sides[Side.OUTSIDE],
-        pool_networks=global_networks(configuration),
+        pool_networks=(*global_networks(configuration), *routed_networks(configuration)),
         queue=configuration.nat.tun_queue,
+        own=shared_addresses(configuration, addresses or {}),
     )
 
 
@@ -90,10 +92,12 @@ def _claimed_pools(configuration: Configuration, managed: Iterable[Group]) -> tu
     return global_networks(configuration, {0}.union(*(group.mapping_ids for group in managed)))
 
 
-def _needed(configuration: Configuration, managed: tuple[Group, ...]) -> object:
+def _needed(
+    configuration: Configuration, managed: tuple[Group, ...], addresses: Mapping[str, IPv4Address]
+) -> object:
     """All that the kernel has to know of a configuration."""
     return (
-        kernel_plan(configuration),
+        kernel_plan(configuration, addresses),
         (_virtual_addresses(managed), _claimed_pools(configuration, managed)),
         _virtual_addresses(configuration.groups),
         _host_plan(configuration),
@@ -128,10 +132,12 @@ class TunPath:
         self._configuration = device.configuration
         self._managed: tuple[Group, ...] = ()
         """Whose addresses are answered for."""
+        self._addresses: Mapping[str, IPv4Address] = {}
+        """Of interfaces, as of the last look."""
         self._host = Host()
         self._kernel = Kernel(kernel_plan(device.configuration))
         self._arp = GratuitousArp(reactor)
-        self._monitor = KernelMonitor(reactor, self._look, self._restore, self._ask_fences)
+        self._monitor = KernelMonitor(reactor, self.restore)
         self._tuns: dict[str, Tun] = {}
 
     def start(self) -> None:
@@ -147,9 +153,7 @@ class TunPath:
             )
         self._inside, self._outside = self._tuns[INSIDE_TUN], self._tuns[OUTSIDE_TUN]
         try:
-            self._host.apply(_host_plan(self._configuration))
-            self._kernel.prepare()
-            self._kernel.attach()
+            self._prepare()
             self._kernel.check(_virtual_addresses(self._configuration.groups))
             self.claim(())
             self._host.shut()
@@ -173,14 +177,27 @@ class TunPath:
         """Answer ARP for the groups' addresses and for the pools of local rules, and announce them."""
         self._managed = tuple(groups)
         self._arp.withdraw()
-        pools = _claimed_pools(self._configuration, self._managed)
-        self._arp.announce(self._kernel.claim(_virtual_addresses(self._managed), pools))
+        self._arp.announce(self._claim())
+
+    def restore(self) -> list[str]:
+        """Put back in the kernel what somebody took away; in words, what that was. Raises KernelRefused."""
+        self._kernel.changes.clear()
+        self._host.changes.clear()
+        self._prepare()
+        claimed = self._claim()
+        self._host.shut()
+        changes = self._host.changes + self._kernel.changes
+        if changes:
+            self._arp.withdraw()
+            self._arp.announce(claimed)
+        return changes
 
     def configure(self, configuration: Configuration, managed: Iterable[Group]) -> None:
         """Make the kernel what the configuration needs, which it checks before it changes anything."""
         before, managed_before = self._configuration, self._managed
         managed = tuple(managed)
-        if _needed(configuration, managed) == _needed(before, managed_before):
+        known = self._addresses
+        if _needed(configuration, managed, known) == _needed(before, managed_before, known):
             self._configuration, self._managed = configuration, managed
             return
         try:
@@ -195,53 +212,44 @@ class TunPath:
                 self._host.shut()
             raise ConfigurationRefused(str(refused)) from refused
 
+    def flush(self) -> None:
+        """Write errors that waited: fragments follow the packet that releases them."""
+        if self._more:
+            self._forward_more()
+
     def counters(self) -> dict[str, dict[str, int]]:
-        """Those of the TUNs, of gratuitous ARP, and of what was put back in the kernel."""
+        """Those of the TUNs, of gratuitous ARP and of the looks at the kernel."""
         dropped = queue_drops()
         named: dict[str, Any] = {
             name: replace(tun.counters, dropped_queue=dropped.get(name, 0))
             for name, tun in self._tuns.items()
         }
-        counters = {name: as_dict(one) for name, one in {**named, "arp": self._arp.counters}.items()}
-        return {**counters, "kernel": self._monitor.all_counters()}
+        return {name: as_dict(counters) for name, counters in {**named, **self._others()}.items()}
+
+    def _prepare(self) -> None:
+        """All but what answers for addresses. Those of interfaces are known once the host has its own."""
+        self._host.apply(_host_plan(self._configuration))
+        self._addresses = addresses = self._kernel.addresses()
+        self._kernel.plan = kernel_plan(self._configuration, addresses)
+        self._kernel.prepare()
+        self._kernel.attach()
+        outside = {one.name for one in self._configuration.interfaces if one.side is Side.OUTSIDE}
+        learnt = {name: address.packed for name, address in addresses.items() if name in outside}
+        self._device.readdress(learnt, local_ports())
+
+    def _others(self) -> dict[str, Any]:
+        return {"arp": self._arp.counters, "kernel": self._monitor.counters}
+
+    def _claim(self) -> tuple[tuple[IPv4Address, str], ...]:
+        pools = _claimed_pools(self._configuration, self._managed)
+        return self._kernel.claim(_virtual_addresses(self._managed), pools)
 
     def _follow(self, configuration: Configuration, managed: tuple[Group, ...]) -> None:
         self._configuration = configuration
-        self._host.apply(_host_plan(configuration))
-        self._kernel.plan = kernel_plan(configuration)
-        self._kernel.prepare()
-        self._kernel.attach()
+        self._prepare()
         for tun in self._tuns.values():
             tun.offload(_offload(configuration))
         self.claim(managed)
-
-    def _look(self) -> Look:
-        found = self._kernel.look()
-        return replace(found, changed=found.changed | {Kind.HOST}) if self._host.differs() else found
-
-    def _restore(self, changed: frozenset[Kind]) -> None:
-        """What is refused does not hinder the rest; the first refusal is raised at the end."""
-        refusals = []
-        guarded = Kind.GUARD not in changed
-        for step in (self._host.restore, lambda: self._kernel.restore(guarded=guarded)):
-            try:
-                step()
-            except KernelRefused as refused:
-                refusals.append(refused)
-        if changed & _ANNOUNCED:
-            self._arp.announce(self._kernel.claimed())
-        if refusals:
-            raise refusals[0]
-
-    def _ask_fences(self) -> "Deferred[frozenset[Kind]]":
-        threads: Any = self._reactor
-        return deferToThreadPool(threads, threads.getThreadPool(), self._broken_fences)
-
-    def _broken_fences(self) -> frozenset[Kind]:
-        """Which nft tables are not as they should be. Runs in a thread."""
-        held = guard.read()
-        broken = {Kind.HOST: self._host.clamps_differ(), Kind.GUARD: held is None or not held.whole}
-        return frozenset(kind for kind, differs in broken.items() if differs)
 
     def _from_inside(self, buffer: bytearray, length: int) -> None:
         self._forward(buffer, length, self._device.packet(buffer, length, False, self._reactor.seconds()))
@@ -315,6 +323,9 @@ class CapturePath:
         except KernelRefused as refused:
             raise ConfigurationRefused(str(refused)) from refused
         self._realms = self._realms_of(configuration)
+
+    def flush(self) -> None:
+        """Nothing: a capture says when packets are written, and what waits goes with the next."""
 
     def counters(self) -> dict[str, dict[str, int]]:
         """Those of the replay."""

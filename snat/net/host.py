@@ -8,12 +8,11 @@ loses all its routes.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from snat.net import clamp, sysctl
 from snat.net.host_check import wanted
 from snat.net.host_netlink import HostNetlink, host_netlink
-from snat.net.host_plan import HostPlan, HostState, address_steps, present
+from snat.net.host_plan import HostPlan, HostState, address_steps
 from snat.net.kernel_check import check_exists
 from snat.net.refused import KernelRefused
 
@@ -26,6 +25,8 @@ class Host:
     """
 
     def __init__(self) -> None:
+        self.changes: list[str] = []
+        """What was changed, in words; for who wants to know, and then clears the list."""
         self._plan: HostPlan | None = None
         self._before: tuple[HostPlan | None, HostState] | None = None
 
@@ -41,38 +42,13 @@ class Host:
             self._before = self._plan, held(kernel, {*plan.up, *plan.down})
             self._plan = plan
             change(kernel, state)
+            self.changes += kernel.changes
 
     def shut(self) -> None:
         """Take the interfaces down that the plan wants down."""
         with host_netlink() as kernel:
             _set_links(kernel, frozenset(self._plan.down if self._plan else ()), up=False)
-
-    def differs(self) -> bool:
-        """Whether addresses, routes or interfaces are not as the plan wants; the MSS is not looked at."""
-        if self._plan is None or not self._plan.first:
-            return False
-        with host_netlink() as kernel:
-            state = _still_wanted(self._plan, kernel)
-            held = {(one.interface, one.address) for one in kernel.host_addresses()}
-            return (
-                not {(one.interface, one.address) for one in state.addresses} <= held
-                or set(kernel.host_routes()) != set(state.routes)
-                or any(not kernel.links[name].up for name in state.up)
-                or any(kernel.links[name].up for name in state.down)
-            )
-
-    def clamps_differ(self) -> bool:
-        """Whether the MSS is not as the plan wants it. Asks nft only: may be called in a thread."""
-        return self._plan is not None and clamp.read() != dict(self._plan.clamps)
-
-    def restore(self) -> None:
-        """Put back what others changed of the plan, for the interfaces that are there."""
-        if self._plan is None:
-            return
-        with host_netlink() as kernel:
-            state = _still_wanted(self._plan, kernel)
-            change(kernel, state)
-            _set_links(kernel, state.down, up=False)
+            self.changes += kernel.changes
 
     def undo(self) -> None:
         """Make all as it was before the last :meth:`apply`; nothing if that had refused its plan."""
@@ -82,12 +58,6 @@ class Host:
         with host_netlink() as kernel:
             change(kernel, state)
             _set_links(kernel, state.down, up=False)
-
-
-def _still_wanted(plan: HostPlan, kernel: HostNetlink) -> HostState:
-    """What a plan in force asks for of the interfaces that are there; the MSS waits in nft for the others."""
-    there = replace(present(plan, kernel.links), clamps=())
-    return replace(wanted(there, kernel, there), clamps=dict(plan.clamps))
 
 
 def held(kernel: HostNetlink, interfaces: set[str]) -> HostState:
@@ -107,7 +77,8 @@ def change(kernel: HostNetlink, state: HostState) -> None:
     _set_links(kernel, state.up, up=True)
     _set_addresses(kernel, state)
     _set_routes(kernel, state)
-    clamp.put(state.clamps)
+    if clamp.put(state.clamps):
+        kernel.changes.append("ip tcp adjust-mss")
 
 
 def _set_links(kernel: HostNetlink, names: frozenset[str], *, up: bool) -> None:

@@ -11,17 +11,17 @@ addresses with them; rules, groups, blackholes and the nft guard stay until the 
 translated is dropped, and nothing answers for a pool address or a virtual address.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
-from typing import Final
 
 from snat.net import guard, sysctl
 from snat.net.kernel_check import check_claim, check_prepare, check_tun
-from snat.net.kernel_look import Claim, Look, group_of, inside_address, look, present
 from snat.net.kernel_plan import (
     INSIDE_GROUP,
     INSIDE_TUN,
+    MARK,
     OUTSIDE_GROUP,
     OUTSIDE_TUN,
     PREFERENCES,
@@ -37,7 +37,6 @@ from snat.net.kernel_plan import (
     sysctls,
 )
 from snat.net.netlink import Netlink, ProxyNeighbour, Route, netlink
-from snat.net.refused import KernelRefused
 
 
 class Kernel:
@@ -52,49 +51,44 @@ class Kernel:
 
     def __init__(self, plan: KernelPlan) -> None:
         self.plan = plan
-        self._claim = Claim()
+        self.changes: list[str] = []
+        """What was changed, in words; for who wants to know, and then clears the list."""
+        self._claimed: set[ProxyNeighbour] = set()
+        self._before: dict[str, str] = {}
+        """What the guard remembers, should somebody delete it."""
 
     def prepare(self) -> None:
         """Set up all that outlives the daemon, and remove what a killed run or an older plan left."""
-        with netlink() as kernel:
+        with self._netlink() as kernel:
             check_prepare(self.plan, kernel)
-            _install_guard(self.plan)
-            for put in _LASTING:
-                put(kernel, self.plan)
-            _set_proxies(kernel, self._claim.proxies(kernel))
+            self._install_guard()
+            _put_routes(kernel, blackholes(self.plan))
+            self._set_groups(kernel)
+            self._set_rules(kernel)
+            self._delete_stale_routes(kernel)
+            _set_proxies(kernel, self._claimed)
+        for name, value in sysctls(self.plan).items():
+            if sysctl.read(name) != value:
+                sysctl.write(name, value)
+                self.changes.append(f"sysctl {name} {value}")
 
     def attach(self) -> None:
         """Bring the open TUNs up and lead packets to them."""
-        with netlink() as kernel:
-            _bring_up(kernel, self.plan)
-            _put_live_routes(kernel, self.plan)
+        with self._netlink() as kernel:
+            mtu = mtus(self.plan, {name: link.mtu for name, link in kernel.links.items()})
+            for name, group in ((INSIDE_TUN, INSIDE_GROUP), (OUTSIDE_TUN, OUTSIDE_GROUP)):
+                _bring_up(kernel, name, group=group, mtu=mtu[name], queue=self.plan.queue)
+            _put_routes(kernel, live_routes(self.plan, self._inside_address(kernel)))
 
-    def look(self) -> Look:
-        """What is not as it should be; the guard is not looked at."""
-        with netlink() as kernel:
-            return look(self.plan, self._claim, kernel)
-
-    def restore(self, *, guarded: bool) -> None:
-        """Put everything back, as far as it can be: what is refused does not hinder the rest.
-
-        Of an interface that is not there only the rules are set, which wait for it; ``guarded`` tells that
-        the guard is whole. Raises the first refusal, at the end.
-        """
-        refusals = []
-        with netlink() as kernel:
-            there = present(self.plan, kernel.links)
-            puts: tuple[Put, ...] = (*_LASTING, _bring_up, _put_live_routes, self._put_claim)
-            for put in puts if guarded else (lambda _, plan: _install_guard(plan), *puts):
-                try:
-                    put(kernel, self.plan if put is _set_rules else there)
-                except KernelRefused as refused:
-                    refusals.append(refused)
-        if refusals:
-            raise refusals[0]
+    def addresses(self) -> dict[str, IPv4Address]:
+        """The first address of each interface that has one."""
+        with self._netlink() as kernel:
+            found = kernel.addresses()
+        return {name: address.ip for name, address in reversed(found)}
 
     def check(self, virtual_addresses: tuple[tuple[IPv4Address, str], ...]) -> None:
         """Raise what :meth:`claim` would: ask at start, since a takeover is too late to learn of it."""
-        with netlink() as kernel:
+        with self._netlink() as kernel:
             check_claim(kernel, virtual_addresses)
 
     def claim(
@@ -109,103 +103,92 @@ class Kernel:
         announced on (gratuitous ARP).
         """
         answered = self.plan if pools is None else replace(self.plan, pool_networks=pools)
-        with netlink() as kernel:
+        with self._netlink() as kernel:
             check_claim(kernel, virtual_addresses)
             claimed = proxies(answered, kernel.addresses())
-            self._claim = Claim(virtual=virtual_addresses, plan=answered)
-            _set_virtual_addresses(kernel, self._claim.addresses)
+            _set_virtual_addresses(kernel, {address for address, _ in virtual_addresses})
+            self._claimed = claimed
             _set_proxies(kernel, claimed)
         return (*virtual_addresses, *sorted(claimed))
 
-    def claimed(self) -> tuple[tuple[IPv4Address, str], ...]:
-        """What is answered for, each with the interface it is announced on, as far as these are there."""
-        with netlink() as kernel:
-            answered = (*self._claim.virtual, *sorted(self._claim.proxies(kernel)))
-            return tuple(one for one in answered if one[1] in kernel.links)
-
     def withdraw(self) -> None:
         """Answer for nothing any more; translation is not touched."""
-        self._claim = Claim()
-        with netlink() as kernel:
+        self._claimed = set()
+        with self._netlink() as kernel:
             _set_virtual_addresses(kernel, set())
             _set_proxies(kernel, set())
 
-    def _put_claim(self, kernel: Netlink, _: KernelPlan) -> None:
-        _set_virtual_addresses(kernel, self._claim.addresses)
-        _set_proxies(kernel, self._claim.proxies(kernel))
+    @contextmanager
+    def _netlink(self) -> Iterator[Netlink]:
+        with netlink() as kernel:
+            try:
+                yield kernel
+            finally:
+                self.changes += kernel.changes
+
+    def _install_guard(self) -> None:
+        present = guard.read()
+        before = dict(present.before if present else self._before)
+        for name, value in sysctls(self.plan).items():
+            was = sysctl.read(name)
+            if was is not None and was != value:
+                before.setdefault(name, was)
+        self._before = before
+        wanted = frozenset(self.plan.inside), before
+        if present is not None and present.whole and (present.inside, present.before) == wanted:
+            return
+        self.changes.append("the guard in nftables")
+        guard.install(
+            inside=self.plan.inside,
+            inside_group=INSIDE_GROUP,
+            outside_group=OUTSIDE_GROUP,
+            inside_tun=INSIDE_TUN,
+            outside_tun=OUTSIDE_TUN,
+            mark=MARK,
+            before=before,
+        )
+
+    def _set_groups(self, kernel: Netlink) -> None:
+        for name, link in kernel.links.items():
+            inside = name in self.plan.inside or name == INSIDE_TUN
+            if inside != (link.group == INSIDE_GROUP):
+                kernel.set_link(name, group=INSIDE_GROUP if inside else OUTSIDE_GROUP)
+
+    def _set_rules(self, kernel: Netlink) -> None:
+        wanted = rules(self.plan)
+        present, _ = kernel.rules(PREFERENCES)
+        for rule in wanted:
+            if rule not in present:
+                kernel.add_rule(rule)
+        kernel.put_local_first(not self.plan.own)
+        for rule in present:
+            if rule not in wanted:
+                kernel.delete_rule(rule)
+
+    def _delete_stale_routes(self, kernel: Netlink) -> None:
+        wanted = {route.place for route in (*blackholes(self.plan), *live_routes(self.plan, None))}
+        for route in filter(is_ours, kernel.our_routes()):
+            if route.place not in wanted:
+                kernel.delete_route(route)
+
+    def _inside_address(self, kernel: Netlink) -> IPv4Address | None:
+        inside = (address.ip for name, address in kernel.addresses() if name in self.plan.inside)
+        return next(inside, None)
 
 
-def _install_guard(plan: KernelPlan) -> None:
-    """Put the guard in place, unless it is whole and remembers all: its counter would be lost."""
-    held = guard.read()
-    before = dict(held.before) if held else {}
-    for name, value in sysctls(plan).items():
-        was = sysctl.read(name)
-        if was is not None and was != value:
-            before.setdefault(name, was)
-    if held is None or not held.whole or before != held.before:
-        guard.install(before)
-
-
-def _put_blackholes(kernel: Netlink, plan: KernelPlan) -> None:
-    _put_routes(kernel, blackholes(plan))
-
-
-def _set_groups(kernel: Netlink, plan: KernelPlan) -> None:
-    for name, link in kernel.links.items():
-        group = group_of(plan, link)
-        if group != link.group:
-            kernel.set_link(name, group=group)
-
-
-def _set_rules(kernel: Netlink, plan: KernelPlan) -> None:
-    wanted = rules(plan)
-    held, _ = kernel.rules(PREFERENCES)
-    for rule in wanted:
-        if rule not in held:
-            kernel.add_rule(rule)
-    for rule in held:
-        if rule not in wanted:
-            kernel.delete_rule(rule)
-
-
-def _delete_stale_routes(kernel: Netlink, plan: KernelPlan) -> None:
-    wanted = {route.place for route in (*blackholes(plan), *live_routes(plan, None))}
-    for route in filter(is_ours, kernel.our_routes()):
-        if route.place not in wanted:
-            kernel.delete_route(route)
-
-
-def _set_sysctls(_: Netlink, plan: KernelPlan) -> None:
-    for name, value in sysctls(plan).items():
-        sysctl.write(name, value)
-
-
-Put = Callable[[Netlink, KernelPlan], None]
-"""Makes one thing as the plan says."""
-_LASTING: Final[tuple[Put, ...]] = (
-    _put_blackholes,
-    _set_groups,
-    _set_rules,
-    _delete_stale_routes,
-    _set_sysctls,
-)
-"""In the order that lets nothing out."""
-
-
-def _bring_up(kernel: Netlink, plan: KernelPlan) -> None:
-    mtu = mtus(plan, {name: link.mtu for name, link in kernel.links.items()})
-    for name, group in ((INSIDE_TUN, INSIDE_GROUP), (OUTSIDE_TUN, OUTSIDE_GROUP)):
-        check_tun(kernel, name)
-        for path, value in TUN_SYSCTLS:
-            sysctl.write_if_present(path.format(name), value)
+def _bring_up(kernel: Netlink, name: str, *, group: int, mtu: int, queue: int) -> None:
+    check_tun(kernel, name)
+    for path, value in TUN_SYSCTLS:
+        sysctl.write_if_present(path.format(name), value)
+    if (name, TUN_ADDRESS) not in [(one, address.ip) for one, address in kernel.addresses()]:
         kernel.add_address(name, TUN_ADDRESS, host=True)
-        kernel.set_link(name, group=group, mtu=mtu[name], txqlen=plan.queue)
+    link = kernel.links[name]
+    wanted = {"group": group, "mtu": mtu, "txqlen": queue}
+    present = {"group": link.group, "mtu": link.mtu, "txqlen": link.queue}
+    if wanted != present:
+        kernel.set_link(name, **{what: value for what, value in wanted.items() if present[what] != value})
+    if not link.up:
         kernel.set_link(name, state="up")
-
-
-def _put_live_routes(kernel: Netlink, plan: KernelPlan) -> None:
-    _put_routes(kernel, live_routes(plan, inside_address(plan, kernel)))
 
 
 def _put_routes(kernel: Netlink, wanted: Iterable[Route]) -> None:

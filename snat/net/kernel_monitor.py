@@ -1,211 +1,143 @@
-"""What other programs change of ours in the kernel is put back, while the daemon runs.
+"""Looks at the kernel after each change there, and puts back what others took away (kernel.md 3).
 
-Network managers flush rules and routes that they do not know, interfaces come and go, operators mistype. The
-kernel tells that something changed (:mod:`snat.net.kernel_events`), and every ten seconds we look unasked.
-What is found is compared with what should be, so our own changes, which the kernel tells of too, cause a look
-and no work. :mod:`snat.net.restoring` decides when.
+systemd-networkd flushes foreign rules when it restarts, interfaces are created anew, a firewall replaces all
+of nftables: what this router needs must be there again at once. Against another program that insists we get
+slower and slower, and say so.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from pyroute2.netlink.exceptions import NetlinkError
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorFDSet, IReactorTime
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
-from snat.counters import as_dict
-from snat.net.kernel_events import KernelEvents, subscribe
-from snat.net.kernel_look import Kind, Look
+from snat.net.kernel_events import KernelEvents
 from snat.net.log import MESSAGES
 from snat.net.refused import KernelRefused
-from snat.net.restoring import FIRST, PERIOD, Restoring
 
-Fences = frozenset[Kind]
-"""Which of the nft tables are not as they should be, as kinds."""
-AskFences = Callable[[], "Deferred[Fences]"]
-"""Asks nft in a thread: it is a program of its own."""
+GATHER: Final = 0.05
+"""Seconds after the first change that its like are waited for."""
+LOOK: Final = 30.0
+"""Seconds between looks that nothing asks for: nftables and sysctls tell nobody."""
+FIRST_WAIT: Final = 1.0
+"""Seconds after a change of ours until the next; doubled as long as it does not last."""
+LONGEST_WAIT: Final = 60.0
+_NAMED: Final = 5
+"""Changes that a message names; of more it tells the number."""
 
 
-FAILURES: Final = (KernelRefused, NetlinkError, OSError)
-"""How looking and putting back fail."""
+class Pace:
+    """When to look at the kernel. Sans I/O: told what happens and when."""
+
+    def __init__(self, now: float) -> None:
+        self.due = now + LOOK
+        """When to look."""
+        self._wait = 0.0
+        self._not_before = now
+
+    def noticed(self, now: float) -> None:
+        """Something changed that may concern us."""
+        self.due = min(self.due, max(now + GATHER, self._not_before))
+
+    def looked(self, changed: bool, now: float) -> None:
+        """A look is over; ``changed``: something had to be put back."""
+        if changed:
+            lasted = now > self._not_before + LONGEST_WAIT
+            self._wait = FIRST_WAIT if lasted or not self._wait else min(2 * self._wait, LONGEST_WAIT)
+            self._not_before = now + self._wait
+        self.due = max(now + LOOK, self._not_before)
+
+    def refused(self, now: float) -> None:
+        """A look found what we cannot help, such as an interface that is gone: until it is back."""
+        self._not_before = now + FIRST_WAIT
+        self.due = now + LOOK
 
 
 @dataclass(slots=True)
-class MonitorCounters:
-    """What was put back, by :class:`Kind`, once for each time; and what hindered."""
+class KernelCounters:
+    """What became of the looks."""
 
-    restored_rules: int = 0
-    restored_routes: int = 0
-    restored_interfaces: int = 0
-    restored_tuns: int = 0
-    restored_addresses: int = 0
-    restored_proxies: int = 0
-    restored_sysctls: int = 0
-    restored_guard: int = 0
-    restored_host: int = 0
+    looks: int = 0
+    restored: int = 0
+    """Rules, routes, addresses and the like that were put back."""
     refused: int = 0
-    """Times that not all could be put back."""
-    interfaces_lost: int = 0
-    """Times that an inside or outside interface went away."""
-
-    def count(self, kinds: frozenset[Kind]) -> None:
-        """One more of each."""
-        for kind in kinds:
-            name = f"restored_{kind}"
-            setattr(self, name, getattr(self, name) + 1)
+    """Looks that ended at something that we cannot help."""
 
 
 class ReactorFDSetTime(IReactorFDSet, IReactorTime):
-    """What this and the TUNs need of a reactor."""
+    """What reads from the kernel, and looks at the time."""
 
 
 class KernelMonitor:
-    """Looks, compares, puts back, and tells of it in the log."""
+    """The kernel, watched for as long as the daemon translates."""
 
     log = Logger(observer=MESSAGES)
 
-    def __init__(
-        self,
-        reactor: ReactorFDSetTime,
-        look: Callable[[], Look],
-        restore: Callable[[frozenset[Kind]], None],
-        ask_fences: AskFences,
-    ) -> None:
-        """``look`` and ``restore`` block for some milliseconds, and raise KernelRefused."""
-        self.counters = MonitorCounters()
+    def __init__(self, reactor: ReactorFDSetTime, restore: Callable[[], Sequence[str]]) -> None:
+        """``restore`` puts back what is not as it should be, and names it; it may raise KernelRefused."""
+        self.counters = KernelCounters()
         self._reactor = reactor
-        self._look = look
         self._restore = restore
-        self._ask_fences = ask_fences
         self._events: KernelEvents | None = None
-        self._restoring = Restoring(deadline=0.0)
-        self._alarm: IDelayedCall | None = None
-        self._running = False
-        self._fences: Fences = frozenset()
-        self._fences_at = 0.0
-        """When to ask for them again."""
-        self._indices: Mapping[str, int] = {}
-        self._missing: frozenset[str] = frozenset()
-        self._anew = False
-        """Whether an interface was made anew, and nothing was put back since."""
-        self._told: dict[str, str] = {}
-        """What was told last of each thing that can fail, so long as it lasts."""
+        self._pace = Pace(reactor.seconds())
+        self._call: IDelayedCall | None = None
+        self._told = ""
+        """The last refusal, until a look went well: it is said once."""
 
     def start(self) -> None:
-        """Begin; everything is as it should be now. Raises OSError if there is no netlink."""
-        self._events = KernelEvents(subscribe(), self._reactor, self._heard)
-        self._events.start()
-        self._running = True
-        now = self._reactor.seconds()
-        self._restoring = Restoring(deadline=now)
-        self._fences_at = now + PERIOD
-        self._set_alarm()
+        """Begin to watch."""
+        self._events = KernelEvents(self._reactor, self._noticed)
+        self._arm()
 
     def stop(self) -> None:
-        """Look no more, put nothing back."""
-        self._running = False
+        """Watch no more."""
         if self._events is not None:
             self._events.stop()
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
+            self._events = None
+        self._disarm()
 
-    def all_counters(self) -> dict[str, int]:
-        """By name, with those of the events."""
-        events = {} if self._events is None else as_dict(self._events.counters)
-        return {**as_dict(self.counters), **events}
+    def _noticed(self) -> None:
+        self._pace.noticed(self._reactor.seconds())
+        self._arm()
 
-    def _heard(self) -> None:
-        self._restoring.heard(self._reactor.seconds())
-        self._set_alarm()
+    def _disarm(self) -> None:
+        if self._call is not None and self._call.active():
+            self._call.cancel()
+        self._call = None
 
-    def _set_alarm(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-        wait = max(0.0, self._restoring.deadline - self._reactor.seconds())
-        self._alarm = self._reactor.callLater(wait, self._ring)
+    def _arm(self) -> None:
+        self._disarm()
+        self._call = self._reactor.callLater(max(0.0, self._pace.due - self._reactor.seconds()), self._look)
 
-    def _ring(self) -> None:
-        self._alarm = None
-        now = self._reactor.seconds()
-        self._restoring.deadline = now + PERIOD  # also if something fails that we do not know
+    def _look(self) -> None:
+        self._call = None
+        self.counters.looks += 1
         try:
-            self._compare(now)
-            if now >= self._fences_at:
-                self._fences_at = now + PERIOD
-                self._ask_fences().addCallbacks(self._saw_fences, self._saw_none)
-        finally:
-            self._set_alarm()
-
-    def _compare(self, now: float) -> None:
-        try:
-            found = self._look()
-        except FAILURES as error:
-            self._tell("look", str(error))
-            self._restoring.deadline = now + FIRST
-            return
-        self._tell("look", found.refusal)
-        self._follow_interfaces(found)
-        anew = frozenset((Kind.INTERFACES,)) if self._anew else frozenset()
-        changed = found.changed | self._fences | anew
-        if self._restoring.looked(now, differs=bool(changed)):
+            changed = self._restore()
+        except KernelRefused as refused:
+            self._tell(str(refused))
+            self._pace.refused(self._reactor.seconds())
+        else:
             self._put_back(changed)
+            self._pace.looked(bool(changed), self._reactor.seconds())
+        self._arm()
 
-    def _put_back(self, changed: frozenset[Kind]) -> None:
-        try:
-            self._restore(changed)
-        except FAILURES as error:
-            self.counters.refused += 1
-            self._restoring.acted(self._reactor.seconds(), wholly=False)
-            self._tell("restore", str(error))
-            return
-        if self._restoring.tries < len(_SAID):
-            what = ", ".join(sorted(changed))
-            self.log.warn(_SAID[self._restoring.tries], what=what, mnemonic="SNAT-4-KERNEL")
-        self._restoring.acted(self._reactor.seconds(), wholly=True)
-        self._tell("restore", "")
-        self.counters.count(changed)
-        self._fences = frozenset()
-        self._anew = False
-
-    def _follow_interfaces(self, found: Look) -> None:
-        """Tell of those that go and come, and see whether one is another than it was, though of its name."""
-        for name in sorted(found.missing - self._missing):
-            self.counters.interfaces_lost += 1
+    def _put_back(self, changed: Sequence[str]) -> None:
+        if self._told:
+            self._told = ""
+            self.log.info("the kernel is as it should be again", mnemonic="SNAT-5-KERNEL")
+        if changed:
+            self.counters.restored += len(changed)
+            more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
             self.log.warn(
-                "interface {interface} is gone; it is waited for", interface=name, mnemonic="SNAT-4-INTERFACE"
+                "somebody changed the kernel; put back: {what}",
+                what=", ".join(changed[:_NAMED]) + more,
+                mnemonic="SNAT-4-KERNEL",
             )
-        for name in sorted(self._missing & set(found.indices)):
-            self.log.info("interface {interface} is back", interface=name, mnemonic="SNAT-5-INTERFACE")
-        self._missing = found.missing
-        before = self._indices
-        self._indices = {**before, **found.indices}
-        self._anew |= any(before.get(name, index) != index for name, index in found.indices.items())
 
-    def _saw_fences(self, broken: Fences) -> None:
-        if not self._running:
-            return
-        self._tell("nft", "")
-        self._fences = broken
-        if broken:
-            self._heard()
-
-    def _saw_none(self, failure: Failure) -> None:
-        if self._running:
-            self._tell("nft", failure.getErrorMessage())
-
-    def _tell(self, of: str, refusal: str) -> None:
-        """Once, as long as it lasts."""
-        if refusal and refusal != self._told.get(of):
-            self.log.warn("{reason}", reason=refusal, mnemonic="SNAT-4-KERNEL")
-        self._told[of] = refusal
-
-
-_SAID: Final = (
-    "another program changed what is ours in the kernel, and it is put back: {what}",
-    "another program keeps undoing what is put back in the kernel: {what}; tried ever more rarely",
-)
-"""What is told of the first and the second time; of all later ones nothing is."""
+    def _tell(self, reason: str) -> None:
+        self.counters.refused += 1
+        if reason != self._told:
+            self._told = reason
+            self.log.error("{reason}", reason=reason, mnemonic="SNAT-3-KERNEL")

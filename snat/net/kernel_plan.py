@@ -7,10 +7,9 @@ is found again, and listed in ``doc/operations.md`` for those who use policy rou
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
-from socket import IPPROTO_ICMP
 from typing import Final
 
-from snat.net.netlink import ANY, TABLE_MAIN, ProxyNeighbour, Route, Rule
+from snat.net.netlink import ANY, TABLE_LOCAL, TABLE_MAIN, ProxyNeighbour, Route, Rule
 from snat.net.refused import KernelRefused
 
 INSIDE_TUN: Final = "snat-i"
@@ -19,35 +18,47 @@ OUTSIDE_TUN: Final = "snat-o"
 """Read from it: what came from outside. Written to it: what goes outside."""
 TUNS: Final = (INSIDE_TUN, OUTSIDE_TUN)
 
-LOOPBACK: Final = "lo"
-"""Where rules say that our own packets come from."""
 INSIDE_GROUP: Final = 1001
 """Link group of the inside interfaces and ``snat-i``."""
 OUTSIDE_GROUP: Final = 0
 """Link group of all others: the kernel's default, so an interface nobody told us of counts as outside."""
 
-PREF_ERRORS: Final = 900
-"""Rules that keep the kernel's ICMP errors about packets from ``snat-i`` inside, where they lead there."""
-PREF_ERRORS_TUN: Final = 901
-"""Rules that give the others back to ``snat-i``: they quote the inside address and must be translated."""
+PREF_OWN: Final = 50
+"""Rules that bring what is for an address that the router shares with inside hosts to a TUN first."""
+PREF_LOCAL: Final = 100
+"""Where the rule for the local table then is: at the kernel's place, 0, it would come before those."""
+PREF_ERROR_MAIN: Final = 900
+PREF_ERROR: Final = 901
+"""Rules for the kernel's own ICMP errors about what came out of ``snat-i``: they quote inside addresses."""
 PREF_POOL: Final = 998
 """Rules that drop what a TUN sends to a pool: it came from there, unmatched, and would circle for ever."""
 PREF_MAIN: Final = 1000
 """Rules that look in the main table for routes that stay on one side."""
 PREF_TUN: Final = 1001
 """Rules that give the rest to the tables that lead to a TUN."""
-PREFERENCES: Final = (PREF_ERRORS, PREF_ERRORS_TUN, PREF_POOL, PREF_MAIN, PREF_TUN)
+PREFERENCES: Final = (
+    *(PREF_OWN, PREF_LOCAL, PREF_ERROR_MAIN, PREF_ERROR),
+    *(PREF_POOL, PREF_MAIN, PREF_TUN),
+)
 
 TABLE_INSIDE: Final = 1001
 """Holds one way: ``snat-i``."""
 TABLE_OUTSIDE: Final = 1002
 """Holds one way: ``snat-o``."""
 TABLE_ERRORS: Final = 1003
-"""Holds one way, too: ``snat-i``, for the kernel's own ICMP errors."""
-TABLES: Final = (TABLE_INSIDE, TABLE_OUTSIDE, TABLE_ERRORS)
+"""Holds one way: ``snat-i``, where errors about an inside host's packets come from inside."""
+TABLE_OWN_OUTSIDE: Final = 1004
+"""Holds one way: ``snat-o``. No blackhole: without the daemon the router's own services answer."""
+TABLE_OWN_INSIDE: Final = 1005
+"""The same, to ``snat-i``."""
+TABLES: Final = (TABLE_INSIDE, TABLE_OUTSIDE, TABLE_ERRORS, TABLE_OWN_OUTSIDE, TABLE_OWN_INSIDE)
 
 MARK: Final = 0x53
-"""Of packets that we wrote to ``snat-i``, and of what the kernel answers to them (``fwmark_reflect``)."""
+"""Of packets out of ``snat-i``; the kernel's errors about them have it too (``fwmark_reflect``)."""
+ICMP: Final = 1
+OWN_PROTOCOLS: Final = (ICMP, 6, 17, 47, 50)
+"""What is looked at before it is the router's own: ICMP, TCP, UDP, GRE, ESP. By protocol, or else ARP
+requests for the address would be looked up by the rule, too, and not be answered."""
 
 METRIC_LIVE: Final = 10
 """Routes to a TUN, which vanish with it."""
@@ -82,6 +93,8 @@ class KernelPlan:
     """Interfaces of the public side."""
     pool_networks: tuple[IPv4Network, ...]
     """The addresses of all pools, summarised (:func:`ipaddress.summarize_address_range`)."""
+    own: tuple[IPv4Address, ...] = ()
+    """Addresses of outside interfaces that inside hosts share (``interface``)."""
     queue: int = TUN_QUEUE
     """Packets that may wait in each TUN (``ip nat tun queue-length``)."""
 
@@ -97,24 +110,38 @@ def rules(plan: KernelPlan) -> tuple[Rule, ...]:
         for tun in TUNS
         for pool in plan.pool_networks
     ]
-    return (*_error_rules(), *to_tun, *stay, *unmatched)
+    return (*to_tun, *stay, *unmatched, *_ERRORS, *_own(plan))
 
 
-def _error_rules() -> tuple[Rule, Rule]:
-    """How an ICMP error about a packet that came in leads back to the translator, if it goes outside."""
-    return (
-        Rule(
-            priority=PREF_ERRORS_TUN, interface=LOOPBACK, table=TABLE_ERRORS, mark=MARK, protocol=IPPROTO_ICMP
-        ),
-        Rule(
-            priority=PREF_ERRORS,
-            interface=LOOPBACK,
-            table=TABLE_MAIN,
-            suppress_group=OUTSIDE_GROUP,
-            mark=MARK,
-            protocol=IPPROTO_ICMP,
-        ),
-    )
+_ERRORS: Final = (
+    Rule(priority=PREF_ERROR, interface="lo", table=TABLE_ERRORS, mark=MARK, protocol=ICMP),
+    Rule(
+        priority=PREF_ERROR_MAIN,
+        interface="lo",
+        table=TABLE_MAIN,
+        suppress_group=OUTSIDE_GROUP,
+        mark=MARK,
+        protocol=ICMP,
+    ),
+)
+
+
+def _own(plan: KernelPlan) -> Iterator[Rule]:
+    """The local table first of all, so that it is never missing while the kernel's own rule is moved."""
+    if plan.own:
+        yield Rule(priority=PREF_LOCAL, interface="", table=TABLE_LOCAL)
+    sides = (plan.outside, TABLE_OWN_OUTSIDE), (plan.inside, TABLE_OWN_INSIDE)
+    for address in plan.own:
+        for interfaces, table in sides:
+            for name in interfaces:
+                for protocol in OWN_PROTOCOLS:
+                    yield Rule(
+                        priority=PREF_OWN,
+                        interface=name,
+                        destination=IPv4Network(address),
+                        table=table,
+                        protocol=protocol,
+                    )
 
 
 def _stay(interface: str, *, suppress: int) -> Rule:
@@ -123,17 +150,19 @@ def _stay(interface: str, *, suppress: int) -> Rule:
 
 def blackholes(plan: KernelPlan) -> tuple[Route, ...]:
     """The routes that drop while nobody translates."""
-    everything = [Route(destination=ANY, table=table, metric=METRIC_LAST) for table in TABLES]
+    closed = TABLE_INSIDE, TABLE_OUTSIDE, TABLE_ERRORS
+    everything = [Route(destination=ANY, table=table, metric=METRIC_LAST) for table in closed]
     pools = [Route(destination=pool, table=TABLE_MAIN, metric=METRIC_LAST) for pool in plan.pool_networks]
     return (*everything, *pools)
 
 
 def live_routes(plan: KernelPlan, source: IPv4Address | None) -> tuple[Route, ...]:
     """The routes to the TUNs. ``source`` is an inside address for the router's own traffic to a pool."""
+    ways = [(TABLE_INSIDE, INSIDE_TUN), (TABLE_OUTSIDE, OUTSIDE_TUN), (TABLE_ERRORS, INSIDE_TUN)]
+    if plan.own:
+        ways += [(TABLE_OWN_OUTSIDE, OUTSIDE_TUN), (TABLE_OWN_INSIDE, INSIDE_TUN)]
     return (
-        Route(destination=ANY, table=TABLE_INSIDE, metric=METRIC_LIVE, device=INSIDE_TUN),
-        Route(destination=ANY, table=TABLE_OUTSIDE, metric=METRIC_LIVE, device=OUTSIDE_TUN),
-        Route(destination=ANY, table=TABLE_ERRORS, metric=METRIC_LIVE, device=INSIDE_TUN),
+        *(Route(destination=ANY, table=table, metric=METRIC_LIVE, device=device) for table, device in ways),
         *(
             Route(destination=pool, table=TABLE_MAIN, metric=METRIC_LIVE, device=OUTSIDE_TUN, source=source)
             for pool in plan.pool_networks
@@ -156,8 +185,10 @@ def is_ours(route: Route) -> bool:
 def sysctls(plan: KernelPlan) -> dict[str, str]:
     """The sysctls that outlive the daemon, by path below ``net``."""
     # proxy_delay: by default the kernel waits up to 0.8 s before it answers for a proxy neighbour.
-    always = {"ipv4/ip_forward": "1", "ipv4/fwmark_reflect": "1"}
-    return always | {f"ipv4/neigh/{name}/proxy_delay": "0" for name in plan.outside}
+    delays = {f"ipv4/neigh/{name}/proxy_delay": "0" for name in plan.outside}
+    # early_demux: with ip_forward the kernel drops what it has a socket for, and is to forward to a TUN.
+    demux = ("ipv4/tcp_early_demux", "ipv4/udp_early_demux") if plan.own else ()
+    return {"ipv4/ip_forward": "1", "ipv4/fwmark_reflect": "1"} | delays | dict.fromkeys(demux, "0")
 
 
 def mtus(plan: KernelPlan, by_interface: dict[str, int]) -> dict[str, int]:

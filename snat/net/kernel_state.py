@@ -1,6 +1,6 @@
-"""``snat kernel show|clean``: all that is ours in the kernel, found by its marks, daemon or not."""
+"""``snat kernel show|clean|guard``: all that is ours in the kernel, found by its marks, daemon or not."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
@@ -11,7 +11,9 @@ from snat.net.host_plan import HostAddress, HostRoute, HostState
 from snat.net.kernel_plan import (
     INSIDE_GROUP,
     INSIDE_TUN,
+    MARK,
     OUTSIDE_GROUP,
+    OUTSIDE_TUN,
     PREFERENCES,
     TUN_ADDRESS,
     TUNS,
@@ -85,6 +87,7 @@ def clean() -> None:
     for name, value in (fence.before if fence else {}).items():
         sysctl.write_if_present(name, value)
     with netlink() as kernel:
+        kernel.put_local_first(True)
         for rule in kernel.rules(PREFERENCES)[0]:
             kernel.delete_rule(rule)
         for route in filter(is_ours, kernel.our_routes()):
@@ -96,6 +99,23 @@ def clean() -> None:
         change(host, HostState())
     if fence:
         guard.remove()
+
+
+def stand_guard(inside: Iterable[str]) -> None:
+    """Let nothing from these interfaces leave untranslated, from now on and whether they exist or not.
+
+    What a guard that stands already remembers, it goes on to remember.
+    """
+    fence = guard.read()
+    guard.install(
+        inside=inside,
+        inside_group=INSIDE_GROUP,
+        outside_group=OUTSIDE_GROUP,
+        inside_tun=INSIDE_TUN,
+        outside_tun=OUTSIDE_TUN,
+        mark=MARK,
+        before=fence.before if fence else {},
+    )
 
 
 def _inside(kernel: Netlink) -> tuple[str, ...]:

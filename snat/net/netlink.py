@@ -9,7 +9,7 @@ by the kernel (strict checking), since a router may carry a million routes that 
 """
 
 import errno
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
@@ -29,14 +29,17 @@ from snat.net.refused import KernelRefused
 PROTOCOL: Final = 83
 """Our number in the protocol field of routes, rules and neighbours; unassigned, as "S" is 83."""
 TABLE_MAIN: Final = 254
+TABLE_LOCAL: Final = 255
 SCOPE_UNIVERSE: Final = 0
 SCOPE_LINK: Final = 253
 SCOPE_HOST: Final = 254
 ANY: Final = IPv4Network("0.0.0.0/0")
 
-TABLE_COMPAT: Final = 252
+_TABLE_COMPAT: Final = 252
 """What the one byte of the header says when the table is in an attribute."""
 _BLACKHOLE: Final = 6
+_KERNEL: Final = 2
+"""The protocol number of what the kernel made itself."""
 _NEIGHBOURS_PER_BATCH: Final = 128
 """Answers to one batch wait in the socket's buffer: 128 of them fit the smallest default."""
 
@@ -61,11 +64,13 @@ class Link:
     """The driver's name such as ``veth``, ``tun``; empty for most hardware."""
     up: bool = True
     """Whether it is up administratively."""
+    queue: int = 0
+    """Packets that may wait in it (``txqueuelen``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A routing rule for packets from one interface (``lo``: our own); without a table it drops them."""
+    """A routing rule for packets from one interface, or any; without a table it drops them."""
 
     priority: int
     interface: str
@@ -73,34 +78,37 @@ class Rule:
     suppress_group: int | None = None
     """Routes out of an interface of this group do not count."""
     destination: IPv4Network = ANY
-    mark: int | None = None
-    """Only for packets with this mark."""
-    protocol: int | None = None
-    """Only for this IP protocol."""
+    mark: int = 0
+    """Only packets with this mark; 0: any."""
+    protocol: int = 0
+    """Only packets of this IP protocol; 0: any."""
 
     def __str__(self) -> str:
-        of = "" if self.mark is None else f" fwmark {self.mark:#x}"
-        of += "" if self.protocol is None else f" ipproto {self.protocol}"
+        of = f" iif {self.interface}" if self.interface else ""
+        of += f" fwmark {self.mark:#x}" if self.mark else ""
+        of += f" ipproto {self.protocol}" if self.protocol else ""
         to = "" if self.destination == ANY else f" to {self.destination}"
         action = "blackhole" if self.table is None else f"lookup {self.table}"
         suppress = "" if self.suppress_group is None else f" suppress_ifgroup {self.suppress_group}"
-        return f"pref {self.priority} iif {self.interface}{of}{to} {action}{suppress}"
+        return f"pref {self.priority}{of}{to} {action}{suppress}"
 
     def arguments(self) -> dict[str, Any]:
         """As pyroute2 takes it."""
         chosen: dict[str, Any] = {"action": "blackhole"} if self.table is None else {"table": self.table}
         if self.suppress_group is not None:
             chosen["suppress_ifgroup"] = self.suppress_group
-        if self.mark is not None:
-            chosen["fwmark"] = self.mark
-        if self.protocol is not None:
-            chosen["ip_proto"] = self.protocol
         if self.destination != ANY:
             chosen |= {
                 "dst": str(self.destination.network_address),
                 "dst_len": self.destination.prefixlen,
             }
-        return {"priority": self.priority, "iifname": self.interface, "protocol": PROTOCOL, **chosen}
+        if self.interface:
+            chosen["iifname"] = self.interface
+        if self.mark:
+            chosen["fwmark"] = self.mark
+        if self.protocol:
+            chosen["ip_proto"] = self.protocol
+        return {"priority": self.priority, "protocol": PROTOCOL, **chosen}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +138,8 @@ class Netlink:
 
     def __init__(self, iproute: IPRoute) -> None:
         self.iproute = iproute
+        self.changes: list[str] = []
+        """What was changed, in the words of ``ip``."""
         self.links = self._links()
         """By name, as they were when the conversation began."""
         self.names = {link.index: link.name for link in self.links.values()}
@@ -139,6 +149,7 @@ class Netlink:
         """Change an interface: ``group``, ``mtu``, ``txqlen``, ``state``."""
         with refusing(f"cannot set {changes}", name):
             self.iproute.link("set", index=self.links[name].index, **changes)
+        self.changes += [f"{name} {what} {value}" for what, value in changes.items()]
 
     def rules(self, priorities: Iterable[int]) -> tuple[list[Rule], list[int]]:
         """Our rules, and the preferences at which other programs have some, among the given ones."""
@@ -151,11 +162,23 @@ class Netlink:
         """Add a rule that is not there yet."""
         with refusing("cannot add the rule", str(rule), errno.EEXIST):
             self.iproute.rule("add", **rule.arguments())
+        self.changes.append(f"rule {rule}")
 
     def delete_rule(self, rule: Rule) -> None:
         """Delete a rule of ours; no error if it is gone."""
         with refusing("cannot delete the rule", str(rule), errno.ENOENT):
             self.iproute.rule("del", **rule.arguments())
+        self.changes.append(f"no rule {rule}")
+
+    def put_local_first(self, first: bool) -> None:
+        """Have the kernel's rule for the local table at its place, before all others, or have it not."""
+        place = {"priority": 0, "table": TABLE_LOCAL}
+        present = any(message.get("priority") is None for message in self.iproute.get_rules(family=AF_INET))
+        if present == first:
+            return
+        with refusing("cannot move the rule for the local table", "ip rule pref 0", errno.EEXIST):
+            self.iproute.rule("add" if first else "del", protocol=_KERNEL, **place)
+        self.changes.append("rule pref 0 lookup local" if first else "no rule pref 0 lookup local")
 
     def our_routes(self) -> list[Route]:
         """All routes with our protocol number, in any table."""
@@ -169,11 +192,13 @@ class Netlink:
         """Add a route; or put it in the place of one of ours."""
         with refusing("cannot add the route", str(route)):
             self.iproute.route("replace" if replace else "add", **self._arguments(route))
+        self.changes.append(f"route {route}")
 
     def delete_route(self, route: Route) -> None:
         """Delete a route of ours; no error if it is gone."""
         with refusing("cannot delete the route", str(route), errno.ESRCH):
             self.iproute.route("del", **self._arguments(route))
+        self.changes.append(f"no route {route}")
 
     def addresses(self) -> list[tuple[str, IPv4Interface]]:
         """All IPv4 addresses of this namespace: interface, and address with its prefix length."""
@@ -193,11 +218,13 @@ class Netlink:
                 prefixlen=32,
                 scope=SCOPE_HOST if host else SCOPE_UNIVERSE,
             )
+        self.changes.append(f"address {address} dev {interface}")
 
     def delete_address(self, interface: str, address: IPv4Address) -> None:
         """Delete a /32; no error if it is gone."""
         with refusing(f"cannot delete the address {address}", interface, errno.EADDRNOTAVAIL):
             self.iproute.addr("del", index=self.links[interface].index, address=str(address), prefixlen=32)
+        self.changes.append(f"no address {address} dev {interface}")
 
     def proxies(self) -> set[ProxyNeighbour]:
         """The addresses for which the kernel answers ARP on our account."""
@@ -208,13 +235,15 @@ class Netlink:
             if message.get("NDA_PROTOCOL") == PROTOCOL and message["ifindex"] in self.names
         }
 
-    def add_proxies(self, proxies: Iterable[ProxyNeighbour]) -> None:
+    def add_proxies(self, proxies: Collection[ProxyNeighbour]) -> None:
         """Answer ARP for addresses; 0.1 ms each."""
         self._send_proxies(RTM_NEWNEIGH, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, proxies)
+        self.changes += [f"proxy {address} dev {name}" for address, name in sorted(proxies)]
 
-    def delete_proxies(self, proxies: Iterable[ProxyNeighbour]) -> None:
+    def delete_proxies(self, proxies: Collection[ProxyNeighbour]) -> None:
         """Answer for them no more; no error for one that is gone."""
         self._send_proxies(RTM_DELNEIGH, NLM_F_ACK, proxies)
+        self.changes += [f"no proxy {address} dev {name}" for address, name in sorted(proxies)]
 
     def _send_proxies(self, message_type: int, flags: int, proxies: Iterable[ProxyNeighbour]) -> None:
         messages = [
@@ -235,6 +264,7 @@ class Netlink:
                 mtu=message.get("mtu"),
                 kind=message.get(("linkinfo", "kind")) or "",
                 up=bool(message["flags"] & IFF_UP),
+                queue=message.get("txqlen") or 0,
             )
             for message in self.iproute.get_links()
         )
@@ -249,7 +279,7 @@ class Netlink:
         ask = rtmsg()
         ask["family"], ask["proto"] = AF_INET, proto
         if table:
-            ask["table"] = min(table, TABLE_COMPAT)
+            ask["table"] = min(table, _TABLE_COMPAT)
             ask["attrs"] = [("RTA_TABLE", table)]
         ask["header"]["type"], ask["header"]["flags"] = RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP
         yield from self.iproute.nlm_request_batch([ask])
@@ -303,8 +333,8 @@ def _rule(message: Any) -> Rule:
         table=None if message["action"] == _BLACKHOLE else message.get("table"),
         suppress_group=message.get("suppress_ifgroup"),
         destination=destination_of(message),
-        mark=message.get("fwmark"),
-        protocol=message.get("ip_proto"),
+        mark=message.get("fwmark") or 0,
+        protocol=message.get("ip_proto") or 0,
     )
 
 

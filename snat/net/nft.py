@@ -22,8 +22,7 @@ def rules(table: str) -> list[dict[str, Any]] | None:
     tables = _nft("-j", "list", "tables", "ip")["nftables"]
     if not any(item.get("table", {}).get("name") == table for item in tables):
         return None
-    # Numeric: else group 0 is "default", and other numbers are what this machine calls them.
-    listing = _nft("-j", "-n", "list", "table", "ip", table)["nftables"]
+    listing = _nft("-j", "list", "table", "ip", table)["nftables"]
     return [item["rule"] for item in listing if "rule" in item]
 
 
@@ -39,8 +38,8 @@ def remove(table: str) -> None:
     _change([{"add": _named(table)}, {"delete": _named(table)}])
 
 
-def match(operator: str, key: str, value: int | str) -> dict[str, Any]:
-    """A match on something of the packet's way: ``iifname``, ``oifgroup``."""
+def match(operator: str, key: str, value: int | str | dict[str, list[str]]) -> dict[str, Any]:
+    """A match on something of the packet's way: ``iifname``, ``oifgroup``; a set is ``{"set": [...]}``."""
     return {"match": {"op": operator, "left": {"meta": {"key": key}}, "right": value}}
 
 

@@ -77,6 +77,7 @@ class _Offline:
             identity=self._identity,
             ttl_step=CAPTURE_TTL_STEP,
             now=0.0,
+            filtering=configuration.nat.filtering,
         )
         mapping_ids = {rule.mapping_id for rule in configuration.dynamic_rules}
         for mapping_id in {0, *mapping_ids, *(rule.mapping_id for rule in configuration.static_rules)}:

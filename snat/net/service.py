@@ -282,6 +282,7 @@ class RouterService(Service):
         """Turns, as long as there is something to say; when the next is due."""
         for _ in range(_ROUNDS):
             self.device.turn(self._now())
+            self._datapath.flush()
             self.members.greet()
             if not self._do_as_asked():
                 return self.device.next_deadline()

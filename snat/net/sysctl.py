@@ -25,6 +25,12 @@ def is_set(name: str) -> bool:
     return read(name) not in (None, "0")
 
 
+def local_ports() -> range:
+    """The ports of connections that this machine begins; empty where the kernel does not say."""
+    first, _, last = (read("ipv4/ip_local_port_range") or "").partition("\t")
+    return range(int(first), int(last) + 1) if first.isdecimal() and last.isdecimal() else range(0)
+
+
 def write(name: str, value: str) -> None:
     """Set a sysctl; raises :class:`KernelRefused` if the kernel does not take it."""
     try:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from snat.nat.entry import INSIDE_GLOBAL, INSIDE_LOCAL, OUTSIDE_LOCAL
+from snat.nat.entry import FLAGS, INSIDE_GLOBAL, INSIDE_LOCAL, OUTSIDE_GLOBAL, OUTSIDE_LOCAL, Flag
 from snat.nat.table import NatTable, records_in
+from snat.nat.tracking import CLASSES
 from snat.replication.digest import FeedDigest
 from snat.replication.receiver import REQUEST_TIME, changes_of
 from snat.wire.actions import DumpBegin, DumpEnd, DumpKind, DumpRequest
@@ -31,7 +32,12 @@ def merge(table: NatTable, records: list[bytes]) -> tuple[list[bytes], list[byte
 
 
 def _is_taken(table: NatTable, record: bytes) -> bool:
-    """Whether the inside-global endpoint stands for another inside host, whoever it speaks with."""
+    """Whether the inside-global endpoint stands for another inside host, whoever it speaks with.
+
+    Without ports, hosts share an address and differ in whom they speak with (:mod:`snat.nat.pool`).
+    """
+    if record[FLAGS] & Flag.EXTENDED and record[22] not in CLASSES:
+        return table.from_outside(record[INSIDE_GLOBAL], record[OUTSIDE_GLOBAL]) is not None
     slot = table.outside.get(record[INSIDE_GLOBAL])
     return slot is not None and any(one[INSIDE_LOCAL] != record[INSIDE_LOCAL] for one in records_in(slot))
 

@@ -13,6 +13,8 @@ class TranslateCounters:
     """Translated on the slow path."""
     passed: int = 0
     """Not to be translated: passed on as they came."""
+    inexact_resets: int = 0
+    """Of those on the slow path: TCP resets that may be anybody's, which shorten no time."""
     created: int = 0
     expired: int = 0
     malformed: int = 0
@@ -42,8 +44,14 @@ class TranslateCounters:
     fragments_refused: int = 0
     """Of a datagram whose first was dropped or which contradicts itself."""
     ttl_exceeded: int = 0
-    unsupported_protocol: int = 0
-    """A protocol or ICMP type that overload cannot translate."""
+    icmp_type: int = 0
+    """ICMP of a type that is not translated."""
+    authenticated: int = 0
+    """Of protocol AH, which covers the addresses: translated it would be refused by who gets it."""
+    multicast: int = 0
+    """To a group of hosts, or to all: not translated (RFC 5135 is out of scope)."""
+    address_taken: int = 0
+    """New flows of protocols without ports: other inside hosts have the address towards that outside host."""
     not_managed: int = 0
     """New flows while another device manages the mapping."""
     restrained: int = 0
@@ -53,11 +61,16 @@ class TranslateCounters:
     not_query: int = 0
     """ICMP replies from inside to nothing that was asked."""
     filtered: int = 0
-    """From an outside host that the mapped inside host has not sent to (address-dependent filtering)."""
+    """For a mapped inside host, from an outside one that ``ip nat filtering`` does not let in."""
+    crowded: int = 0
+    """The same from one that it lets in, to an endpoint with so many flows that it gets no more this way."""
     unknown_inbound: int = 0
+    unasked_forgotten: int = 0
+    """Of the last two: SYNs whose senders are not told, since too many others wait for that."""
     unknown_outbound: int = 0
     """To an address that stands for outside hosts, but for none now."""
     hairpins: int = 0
+    """From a host that keeps its address to the global one of another: the answer would not come here."""
     exhausted: int = 0
     """New flows without a free port or address."""
     no_address: int = 0

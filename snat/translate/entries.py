@@ -18,9 +18,10 @@ from snat.nat.entry import (
 from snat.nat.rules import Rule, Rules
 from snat.nat.table import NatTable
 from snat.nat.tracking import ACK, CLASSES, ICMP, RST, SYN, TCP, UDP, Timeouts
+from snat.translate.admission import Admission
 from snat.translate.counters import TranslateCounters
 from snat.translate.flow_cache import FlowCache
-from snat.translate.packet import ECHO_REQUEST, TCP_FLAGS, TRANSPORT
+from snat.translate.packet import REQUESTS, TCP_FLAGS, TRANSPORT
 
 _HEAD: Final = Struct("!IQI")
 """How a record begins: NAT ID, number, mapping."""
@@ -65,6 +66,7 @@ class Entries:
         self._asked = b""
         self._answer: Rule | None = None
         """The rule for the packet of which this is the key: each is asked about twice."""
+        self._admission = Admission(table)
         self._counts = False
         """Whether addresses are given away as a whole."""
         self._now = now
@@ -163,6 +165,7 @@ class Entries:
         """Entries came and went (:class:`snat.nat.table.Listener`): ports and addresses are free again."""
         if removed:
             self._free(removed)
+        self._admission.changed(removed, added)
         if self._counts:
             self._count(added, 1)
             self._count(removed, -1)
@@ -200,7 +203,7 @@ def opens(protocol: int, buffer: bytearray) -> bool:
     """Whether a packet may begin a flow: of TCP a SYN, of ICMP a query."""
     if protocol == TCP:
         return buffer[TCP_FLAGS] & (SYN | RST | ACK) == SYN
-    return protocol != ICMP or buffer[TRANSPORT] == ECHO_REQUEST
+    return protocol != ICMP or buffer[TRANSPORT] in REQUESTS
 
 
 def facts(key: bytes, protocol: int, buffer: bytearray) -> Facts:

@@ -3,6 +3,10 @@
 A :class:`Path` is one direction of a flow. The key is bytes 12 to 24 of a packet without options, both
 addresses and both ports, in a dict per protocol; for ICMP queries the identifier stands for both ports. A
 path goes when its entry does; a standby has none.
+
+What goes from one inside host to another by its global address has two entries, and turns back: one path
+does what both entries say, leaving out what the packet is called in between. Its other direction is the path
+of the other host's packets. Both go when either entry does.
 """
 
 from collections import defaultdict
@@ -12,6 +16,7 @@ from typing import Final
 from snat.nat.entry import ID, REFERENCE
 from snat.nat.tracking import Closing
 from snat.translate.identification import Renewal
+from snat.translate.packet import Verdict
 
 TTL_WORD = 0x0100
 """What one hop is worth in the sum under the header checksum."""
@@ -27,7 +32,9 @@ class Path:
         "address_delta",
         "closing",
         "full_delta",
+        "goes",
         "header_delta",
+        "last",
         "other",
         "record",
         "renew",
@@ -44,6 +51,7 @@ class Path:
         full_delta: int,
         header_delta: int,
         record: bytes,
+        goes: Verdict,
         now: float,
     ) -> None:
         self.tuple = key
@@ -55,16 +63,30 @@ class Path:
         self.full_delta = full_delta
         self.header_delta = header_delta
         self.record = record
+        """Its entry; of a path that turns back, the one of the host that sends."""
+        self.goes = goes
+        """Where its packets leave."""
         self.renew: Renewal | None = None
         """What sees to the identification of its datagrams; None: none that could be a fragment has come."""
         self.seen = now
+        self.last: bytearray | None = None
+        """The last TCP segment that passed, as :data:`snat.translate.segment.SEGMENT`; no reset."""
         self.closing: Closing | None = None
         """Shared by both directions once a FIN was seen."""
         self.other = self
+        """The other direction; the path itself where a host sends to its own endpoint."""
+
+    @property
+    def turns(self) -> bool:
+        """Of a path from inside: whether it leads back inside."""
+        return self.goes is Verdict.TO_INSIDE
 
 
 _ENDPOINTS: Final = Struct("!16x4s2sx4s2s4s2s4s2s").unpack_from
 """Of a record: inside-local, inside-global, outside-local, outside-global, each as address and port."""
+
+
+_OUT, _IN = Verdict.TO_OUTSIDE, Verdict.TO_INSIDE
 
 
 class FlowCache:
@@ -90,10 +112,10 @@ class FlowCache:
         key, target = il + ol + il_port + ol_port, ig + og + ig_port + og_port
         old, new = int.from_bytes(key, "big"), int.from_bytes(target, "big")
         addresses, full = ((new >> _PORTS) - (old >> _PORTS)) % 0xFFFF, (new - old) % 0xFFFF
-        out = Path(key, target, addresses, full, (addresses + step) % 0xFFFF, record, now)
+        out = Path(key, target, addresses, full, (addresses + step) % 0xFFFF, record, _OUT, now)
         key, target = og + ig + og_port + ig_port, ol + il + ol_port + il_port
         header = (step - addresses) % 0xFFFF
-        back = Path(key, target, -addresses % 0xFFFF, -full % 0xFFFF, header, record, now)
+        back = Path(key, target, -addresses % 0xFFFF, -full % 0xFFFF, header, record, _IN, now)
         out.other, back.other = back, out
         self._paths[record[ID]] = out
         if leads_out:
@@ -101,6 +123,34 @@ class FlowCache:
         if leads_in:
             self.outside[protocol][back.tuple] = back
         return out
+
+    def put_turned(self, there: bytes, back: bytes, now: float, *, both: bool) -> Path:
+        """Make the path of a packet that leaves by one entry and comes back by another; maybe the same one.
+
+        ``both``: packets of the other host find the other direction, which is made too.
+        """
+        for record in (there, back):
+            known = self.of(record)
+            if known is not None:
+                self._drop(known)
+        path = other = self._turned(there, back, now)
+        if back != there:
+            other = self._turned(back, there, now)
+            path.other, other.other = other, path
+        for one in (path, other) if both else (path,):
+            self.inside[there[22]][one.tuple] = one
+        self._paths[there[ID]], self._paths[back[ID]] = path, other
+        return path
+
+    def _turned(self, there: bytes, back: bytes, now: float) -> Path:
+        """From inside, IL to OL by the one entry; what arrives inside is from OL to IL of the other."""
+        il, il_port, _, _, ol, ol_port, _, _ = _ENDPOINTS(there)
+        to, to_port, _, _, called, called_port, _, _ = _ENDPOINTS(back)
+        key, target = il + ol + il_port + ol_port, called + to + called_port + to_port
+        old, new = int.from_bytes(key, "big"), int.from_bytes(target, "big")
+        addresses, full = ((new >> _PORTS) - (old >> _PORTS)) % 0xFFFF, (new - old) % 0xFFFF
+        header = (addresses + self._ttl_step * TTL_WORD) % 0xFFFF
+        return Path(key, target, addresses, full, header, there, _IN, now)
 
     def of(self, record: bytes) -> Path | None:
         """The outward path of a record."""
@@ -118,14 +168,18 @@ class FlowCache:
         for record in added:
             path = gone.pop(record[REFERENCE], None)
             if path is not None:
-                path.record = path.other.record = record
+                path.record = record
+                if not path.turns:
+                    path.other.record = record
         for path in gone.values():
             self._drop(path)
 
     def _drop(self, path: Path) -> None:
-        del self._paths[path.record[ID]]
-        protocol = path.record[22]
-        for sides, one in ((self.inside, path), (self.outside, path.other)):
+        protocol, other = path.record[22], path.other
+        self._paths.pop(path.record[ID], None)  # gone already if both entries of a turned path go at once
+        if path.turns:
+            self._paths.pop(other.record[ID], None)
+        for sides, one in ((self.inside, path), (self.inside if path.turns else self.outside, other)):
             paths = sides[protocol]
             if paths.get(one.tuple) is one:
                 del paths[one.tuple]

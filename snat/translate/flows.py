@@ -8,6 +8,7 @@ from collections.abc import Callable
 from math import ceil
 from typing import Final
 
+from snat.config.nat import Filtering
 from snat.nat.ageing import Wheel
 from snat.nat.entry import (
     FLAGS,
@@ -20,6 +21,7 @@ from snat.nat.entry import (
     State,
     with_state,
 )
+from snat.nat.pool import Pool
 from snat.nat.rules import Rules
 from snat.nat.table import NatTable
 from snat.nat.tracking import FIN, RST, Closing, Timeouts, next_state
@@ -27,6 +29,7 @@ from snat.translate.counters import TranslateCounters as TranslateCounters
 from snat.translate.flow_cache import FlowCache, Path
 from snat.translate.opening import Opening
 from snat.translate.packet import TCP_FLAGS, TRANSPORT
+from snat.translate.segment import SEGMENT, belongs
 
 _MOST_DUE: Final = 2000
 """Entries looked at in one turn: a few milliseconds."""
@@ -57,11 +60,18 @@ class Flows(Opening):
     def track(self, path: Path, buffer: bytearray, total: int, from_outside: bool, now: float) -> None:
         """Follow a TCP connection whose entry this device manages (RFC 7857 section 2).
 
+        A reset that may be anybody's passes, and changes nothing here (section 2.2).
         A path with a :class:`Closing` never takes the fast path, so nothing of its end is missed.
         """
+        flags, was, segment = buffer[TCP_FLAGS], path.record[STATE], buffer[SEGMENT]
+        forged = flags & RST and not belongs(segment, path.last, path.other.last)
+        if not flags & RST:
+            path.last = segment
         if int.from_bytes(path.record[MAPPING], "big") not in self._managed:
             return
-        flags, was = buffer[TCP_FLAGS], path.record[STATE]
+        if forged:
+            self._counters.inexact_resets += 1
+            return
         was_over = path.closing is not None and path.closing.over
         if flags & (FIN | RST) and path.closing is None:
             path.closing = path.other.closing = Closing()
@@ -77,6 +87,22 @@ class Flows(Opening):
                 path.closing = path.other.closing = None
         if path.closing is not None and path.closing.over and not was_over:
             self._wheel.put(path.record, now + self.timeouts.finrst)
+
+    def track_turned(self, path: Path, buffer: bytearray, total: int, now: float) -> None:
+        """Follow a connection between two inside hosts: one connection, whose two entries say the same of it.
+
+        Which of the two counts as outside makes no difference as long as it stays the same one.
+        """
+        twin = path.other
+        was_over = path.closing is not None and path.closing.over
+        self.track(path, buffer, total, path.tuple > twin.tuple, now)
+        record, state = twin.record, path.record[STATE]
+        if not self.ages(record):
+            return
+        if record[STATE] != state:
+            self._change_state(record, state, now)
+        if path.closing is not None and path.closing.over and not was_over:
+            self._wheel.put(twin.record, now + self.timeouts.finrst)
 
     def _change_state(self, record: bytes, state: int, now: float) -> None:
         kind = record[TIMEOUT_CLASS]
@@ -105,6 +131,10 @@ class Flows(Opening):
     def _age_anew(self) -> None:
         self._wheel = Wheel(self._now)
         self._unaged = self._table.endpoints()
+
+    def filter_by(self, filtering: Filtering) -> None:
+        """Who may send to a mapped endpoint from now on. Flows that exist stay."""
+        self._admission.filtering = filtering
 
     def restrain(self, mapping_id: int, restrained: bool) -> None:
         """Whether to make entries for TCP SYNs only: others may belong to one that is on its way here."""
@@ -150,6 +180,14 @@ class Flows(Opening):
     def ages(self, record: bytes) -> bool:
         """Whether this device tracks and ages an entry."""
         return int.from_bytes(record[MAPPING], "big") in self._managed
+
+    def answers_for(self, address: bytes) -> bool:
+        """Whether this device is who hosts outside reach by an address of a shared pool."""
+        return any(
+            rule.mapping_id in self._managed
+            for rule in self.rules.rules
+            if isinstance(rule.pool, Pool) and address in rule.pool
+        )
 
     def idle_timeout(self, record: bytes) -> float:
         """Seconds without a packet after which an entry goes; infinite for what does not age."""

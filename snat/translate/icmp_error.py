@@ -196,12 +196,14 @@ class IcmpErrors:
         """What it becomes by the entry of the quoted packet; None: there is none.
 
         If one from inside leads back inside, the quote is the packet as we sent it out and took it in again.
+        The router's own kernel says that from outside: its way to our addresses leads there.
         """
         sender = bytes(buffer[ADDRESSES : ADDRESSES + 4])
         protocol = bytes((quote.protocol,))
         if from_outside:
             record = self._table.from_outside(protocol + quote.source, quote.destination)
-            return None if record is None else _inward(record, sender, hairpinned=False)
+            if record is not None:
+                return _inward(record, sender, hairpinned=False)
         record = self._table.from_inside(quote.destination + protocol, quote.source)
         if record is None:
             return None
@@ -210,7 +212,7 @@ class IcmpErrors:
         record = self._table.from_outside(protocol + source, destination)
         if record is not None:
             return _inward(record, sender, hairpinned=True)
-        if rules.owns(source[:4]):
+        if from_outside or rules.owns(source[:4]):
             return None
         return _Restored(sender, source[:4], source, destination, hairpinned=False)
 

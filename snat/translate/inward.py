@@ -1,21 +1,14 @@
 """Flows that an outside host begins, as far as anything leads in.
 
-That is a static rule, a rotary pool, an address that a host has as a whole, or a mapping whose host has sent
-to that outside host already.
+That is a static rule, a rotary pool, an address that a host has as a whole, or a flow of the mapping that
+lets the outside host in, by the filtering that is configured.
 """
 
 from snat.nat.address_pool import AddressPool
-from snat.nat.entry import (
-    FLAGS,
-    INSIDE_LOCAL,
-    MAPPING,
-    OUTSIDE_GLOBAL,
-    Flag,
-)
+from snat.nat.entry import INSIDE_LOCAL, MAPPING, Flag
 from snat.nat.rotary import RotaryPool
 from snat.nat.rules import Rule
 from snat.nat.static import Static
-from snat.nat.table import records_in
 from snat.nat.tracking import ICMP, TCP
 from snat.translate.entries import EXTENDED, OCTETS, facts, opens
 from snat.translate.outside_hosts import OutsideHosts
@@ -66,6 +59,9 @@ class Inward(OutsideHosts):
             return 0, inside_global[1:] + inside_global[:1], 0
         known = self._admitted(inside_global, key[:4])
         if known is not None:
+            if self._admission.is_full(inside_global) and rules.pool_of(key[4:8]) is not None:
+                self._counters.crowded += 1
+                return None
             return int.from_bytes(known[MAPPING], "big"), known[INSIDE_LOCAL], 0
         given = self._given_to(key, protocol, buffer) if rules.address_pools else None
         if given is not None:
@@ -120,11 +116,5 @@ class Inward(OutsideHosts):
         return None
 
     def _admitted(self, inside_global: bytes, source: bytes) -> bytes | None:
-        """A flow of this inside-global endpoint by which an outside host may send to it."""
-        slot = self._table.outside.get(inside_global)
-        if slot is None or inside_global[0] == ICMP:
-            return None
-        return next(
-            (one for one in records_in(slot) if one[OUTSIDE_GLOBAL][:4] == source and one[FLAGS] & EXTENDED),
-            None,
-        )
+        """A flow by which an outside host may send to this inside-global endpoint; a ping's is its alone."""
+        return None if inside_global[0] == ICMP else self._admission.by(inside_global, source)

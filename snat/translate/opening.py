@@ -12,13 +12,13 @@ from snat.nat.entry import (
     OUTSIDE_GLOBAL,
     OUTSIDE_LOCAL,
 )
+from snat.nat.tracking import ICMP
 from snat.translate.entries import OCTETS
 from snat.translate.flow_cache import Path
-from snat.translate.inward import Inward
-from snat.translate.outward import Outward
+from snat.translate.hairpin import Hairpins
 
 
-class Opening(Outward, Inward):
+class Opening(Hairpins):
     """Finds the entries of packets that have no path yet, or has them made."""
 
     def find(
@@ -28,11 +28,18 @@ class Opening(Outward, Inward):
         self._now = now
         record = self._exact(key, protocol, from_outside)
         if record is None:
+            if not from_outside and self.rules.owns(key[4:8]):
+                return self._open_hairpin(key, protocol, buffer, now)
             open_ = self._open_inward if from_outside else self._open_outward
             record = open_(key, protocol, buffer)
             if record is None:
                 return None
             path = self._cache.put(record, now)
+        elif self._turns(record):
+            if not from_outside:
+                return self._turn_back(record, buffer, now)
+            self._counters.filtered += 1  # from one of our addresses, whose host is inside
+            return None
         elif from_outside:
             leads = self._table.from_inside(record[INSIDE_LOCAL], record[OUTSIDE_LOCAL]) is record
             path = self._cache.put(record, now, leads_out=leads)
@@ -70,7 +77,8 @@ class Opening(Outward, Inward):
         if next(self.rules.statics.of_global(inside_global[1:], protocol), None) is not None:
             return True
         if not from_outside:
-            return inside_global in self._table.outside
+            exact = self._exact(key, protocol, from_outside=False) is not None
+            return exact or (protocol != ICMP and inside_global in self._table.outside)
         return (
             self._admitted(inside_global, key[:4]) is not None
             or self._exact(key, protocol, from_outside=True) is not None

@@ -6,7 +6,7 @@ from snat.nat.entry import (
     INSIDE_GLOBAL,
     NOWHERE,
 )
-from snat.nat.pool import Pool
+from snat.nat.pool import NO_PORT, Pool
 from snat.nat.rules import Rule
 from snat.nat.static import Static
 from snat.nat.table import records_in
@@ -21,9 +21,6 @@ class Outward(OutsideHosts):
     def _open_outward(self, key: bytes, protocol: int, buffer: bytearray) -> bytes | None:
         rules = self.rules
         outside_local = outside_global = key[4:8] + key[10:12]
-        if rules.owns(outside_local[:4]):
-            self._counters.hairpins += 1
-            return None
         mapping_id = 0
         if rules.twice:
             known = self._outside_global(outside_local, protocol)
@@ -40,7 +37,7 @@ class Outward(OutsideHosts):
             return None
         inside_local = key[:4] + key[8:10] + OCTETS[protocol]
         if rule is not None:
-            inside_global = self._allocated(rule, inside_local)
+            inside_global = self._allocated(rule, inside_local, outside_global)
         else:
             inside_global = self._stated(static, inside_local, outside_global)
         if inside_global is None:
@@ -76,7 +73,7 @@ class Outward(OutsideHosts):
             return None
         return inside_global
 
-    def _allocated(self, rule: Rule, inside_local: bytes) -> bytes | None:
+    def _allocated(self, rule: Rule, inside_local: bytes, outside_global: bytes) -> bytes | None:
         """The inside-global endpoint by a dynamic rule: the one that it has already, or a new one."""
         pool, protocol = rule.pool, inside_local[6]
         if isinstance(pool, AddressPool):
@@ -84,19 +81,28 @@ class Outward(OutsideHosts):
         if not isinstance(pool, Pool):
             self._counters.no_address += 1
             return None
+        if protocol not in CLASSES:
+            return self._without_port(pool, inside_local, outside_global)
         slot = self._table.inside.get(inside_local)
         if slot is not None:  # RFC 4787 REQ-1
             for record in records_in(slot):
                 if record[23:27] in pool and self._is_dynamic(record):
                     return record[INSIDE_GLOBAL]
-        if protocol not in CLASSES:
-            self._counters.unsupported_protocol += 1
-            return None
         port = inside_local[4] << 8 | inside_local[5]
         found = pool.allocate(protocol, inside_local[:4], port, self._table.outside, self._now)
         if found is None:
             self._counters.exhausted += 1
         return found
+
+    def _without_port(self, pool: Pool, inside_local: bytes, outside_global: bytes) -> bytes | None:
+        """An address that tells the answers of this outside host from those to other inside hosts."""
+        protocol = OCTETS[inside_local[6]]
+        for address in pool.without_port(inside_local[:4]):
+            inside_global = protocol + address + NO_PORT
+            if self._table.from_outside(inside_global, outside_global) is None:
+                return inside_global
+        self._counters.address_taken += 1
+        return None
 
     def _is_dynamic(self, record: bytes) -> bool:
         """Whether it is a flow whose inside-global endpoint a dynamic rule chose, not a static one."""

@@ -26,6 +26,7 @@ from snat.translate.packet import (
     Verdict,
 )
 
+PORT_UNREACHABLE: Final = 3
 NEEDS_FRAGMENTING: Final = 4
 PROHIBITED: Final = 13
 """Communication administratively prohibited."""
@@ -59,6 +60,7 @@ class OwnErrorCounters:
     time_exceeded: int = 0
     needs_fragmenting: int = 0
     prohibited: int = 0
+    nobody_there: int = 0
     about_icmp: int = 0
     """Not made: about an ICMP packet that is no query."""
     about_fragment: int = 0
@@ -73,6 +75,8 @@ class OwnErrorCounters:
     """Not made: too many lately, to this sender or to all."""
     undelivered: int = 0
     """Not made: nobody takes them."""
+    turned_off: int = 0
+    """Not made: an interface on the sender's side is configured so."""
 
 
 class TokenBucket:
@@ -104,6 +108,8 @@ class OwnErrors:
         self.counters = OwnErrorCounters()
         self.inside_address: bytes | None = None
         """What inside hosts know us by; None: they get errors from a pool address."""
+        self.silent: frozenset[bool] = frozenset()
+        """Sides that get none: whether that is outside (RFC 5508 REQ-9)."""
         self._rules = rules
         self._waiting = waiting
         self._all = TokenBucket(RATE, BURST, now)
@@ -124,9 +130,17 @@ class OwnErrors:
         if self._make(buffer, UNREACHABLE, PROHIBITED, 0, from_outside, now):
             self.counters.prohibited += 1
 
+    def nobody_there(self, buffer: bytearray, now: float) -> None:
+        """A SYN from outside is for nobody (3/3, RFC 5382 REQ-4)."""
+        if self._make(buffer, UNREACHABLE, PORT_UNREACHABLE, 0, True, now):
+            self.counters.nobody_there += 1
+
     def _make(
         self, buffer: bytearray, kind: int, code: int, mtu: int, from_outside: bool, now: float
     ) -> bool:
+        if from_outside in self.silent:
+            self.counters.turned_off += 1
+            return False
         sender = bytes(buffer[ADDRESSES : ADDRESSES + 4])
         if not self._may_answer(buffer, sender):
             return False

@@ -37,10 +37,22 @@ FRAGMENT: Final = MORE_FRAGMENTS | OFFSET
 """More fragments, or an offset."""
 ECHO_REPLY: Final = 0
 ECHO_REQUEST: Final = 8
-MINIMUM: Final = {6: 20, 17: 8, 1: 8}
-"""Bytes of the transport header, by protocol."""
-CHECKSUM_AT: Final = {6: 16, 17: 6, 1: 2}
-"""Offset of the checksum in the transport header."""
+TIMESTAMP: Final = 13
+TIMESTAMP_REPLY: Final = 14
+REQUESTS: Final = frozenset({ECHO_REQUEST, TIMESTAMP})
+"""ICMP queries that are translated by their identifier (RFC 5508 REQ-1)."""
+QUERIES: Final = REQUESTS | {ECHO_REPLY, TIMESTAMP_REPLY}
+"""And the replies to them. Information and address mask requests are obsolete (RFC 6918)."""
+DCCP: Final = 33
+AH: Final = 51
+"""Authentication header: it covers the addresses, so its receiver refuses what was translated."""
+UDP_LITE: Final = 136
+WITH_PORTS: Final = frozenset({6, 17, 1})
+"""Protocols whose ports, or identifiers, are translated; of all others only the addresses are."""
+MINIMUM: Final = {6: 20, 17: 8, 1: 8, DCCP: 12, UDP_LITE: 8}
+"""Bytes of the transport header, by protocol, as far as anything in it is changed."""
+CHECKSUM_AT: Final = {6: 16, 17: 6, 1: 2, DCCP: 6, UDP_LITE: 6}
+"""Offset of the checksum in the transport header. That of ICMP does not cover the addresses."""
 
 
 class Verdict(IntEnum):

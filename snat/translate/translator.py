@@ -8,10 +8,12 @@ closes a flow, fragments, what is malformed, what is not to be translated.
 from collections.abc import Callable
 from typing import Final
 
+from snat.config.nat import Filtering
 from snat.nat.rules import Rules
 from snat.nat.table import NatTable
 from snat.nat.tracking import ICMP, TCP, UDP, Timeouts
 from snat.translate.checksum import adjust, header_is_valid
+from snat.translate.entries import opens
 from snat.translate.flow_cache import TTL_WORD, FlowCache, Path
 from snat.translate.flows import Flows, TranslateCounters
 from snat.translate.fragments import Fragments
@@ -21,11 +23,11 @@ from snat.translate.options import Options, judge, take_over, without_options
 from snat.translate.own_error import OwnErrors
 from snat.translate.packet import (
     ADDRESSES,
+    AH,
     CHECKSUM,
     CHECKSUM_AT,
+    DCCP,
     DONT_FRAGMENT,
-    ECHO_REPLY,
-    ECHO_REQUEST,
     FRAGMENT,
     HEADER,
     IDENTIFICATION,
@@ -33,15 +35,24 @@ from snat.translate.packet import (
     NEEDS_CHECKSUM,
     OFFSET,
     PLAIN,
+    QUERIES,
     START,
     TCP_FLAGS,
     TRANSPORT,
     TTL,
+    WITH_PORTS,
 )
 from snat.translate.packet import Verdict as Verdict
+from snat.translate.segment import SEGMENT
+from snat.translate.unasked import UnaskedSyns
 
 _UNPACK: Final = HEADER.unpack_from
 _NO_PORTS: Final = bytes(4)
+_EVERYBODY: Final = b"\xff" * 4
+_GROUPS, _RESERVED = 224, 240
+"""First bytes of the first multicast address, and of the first behind all of them."""
+_ANY_SUM: Final = frozenset({TCP, DCCP})
+"""Protocols whose checksum may be 0; UDP and UDP-Lite have 0xFFFF for that, and UDP 0 for none."""
 
 DROP, TO_OUTSIDE, TO_INSIDE = Verdict
 
@@ -58,38 +69,49 @@ class Translator:
         identity: Callable[[], tuple[int, int]],
         ttl_step: int,
         now: float,
+        filtering: Filtering = Filtering.ADDRESS_DEPENDENT,
     ) -> None:
         self.counters = TranslateCounters()
         self.more: list[tuple[Verdict, bytes]] = []
         """Packets to be written after the one in the buffer, each behind a virtio header, and where they go.
 
-        To be looked at after every packet, and cleared, by whoever called :meth:`translate`.
+        To be looked at, and cleared, after every :meth:`translate` or :meth:`expire` by who called it.
         """
         self._ttl_step = ttl_step
         """+1 between the TUNs, where the kernel forwards twice; -1 where we are the only router."""
         self._lowest, self._highest = max(1, 1 - ttl_step), min(255, 255 - ttl_step)
         self._cache = FlowCache(ttl_step)
         self.flows = Flows(table, self._cache, rules, timeouts, self.counters, identity=identity, now=now)
+        self.flows.filter_by(filtering)
         self._inside, self._outside = self._cache.inside, self._cache.outside
         self._fragments = Fragments(self.counters, ttl_step)
         self._identifications = Identifications()
         self._errors = IcmpErrors(table, self.counters, self._identifications, ttl_step)
         self.own_errors = OwnErrors(lambda: self.flows.rules, self.more, now)
         """Tells senders why their packets are dropped."""
+        self._unasked = UnaskedSyns(self.own_errors, self.counters)
 
-    def configure(self, rules: Rules, timeouts: Timeouts) -> None:
-        """Take other rules and time-outs; entries and paths that exist stay, and age by the new time-outs."""
+    def configure(
+        self, rules: Rules, timeouts: Timeouts, filtering: Filtering = Filtering.ADDRESS_DEPENDENT
+    ) -> None:
+        """Take another configuration; entries and paths that exist stay, and age by the new time-outs."""
         self.flows.use(rules)
         self.flows.age_by(timeouts)
+        self.flows.filter_by(filtering)
 
     def expire(self, now: float) -> None:
-        """Let go what is due: entries, and fragments that waited too long."""
+        """Let go what is due: entries, fragments that waited too long, SYNs that nobody wanted.
+
+        Senders are told of the last by :attr:`more`.
+        """
         self.flows.expire(now)
         self._fragments.expire(now)
+        self._unasked.expire(now)
 
     def next_deadline(self) -> float:
         """When :meth:`expire` has something to do."""
-        return min(self.flows.next_deadline(), self._fragments.next_deadline())
+        deadlines = self.flows.next_deadline(), self._fragments.next_deadline()
+        return min(*deadlines, self._unasked.next_deadline())
 
     # Packets
 
@@ -111,10 +133,12 @@ class Translator:
             ):
                 self.counters.hits += 1
                 path.seen = now
+                if protocol == TCP:
+                    path.last = buffer[SEGMENT]
                 if not fragment:
                     checksum = (path.renew or self._renewal(path, protocol))(buffer, checksum)
                 _rewrite(buffer, path, ttl + self._ttl_step, protocol, checksum)
-                return TO_INSIDE if from_outside else TO_OUTSIDE
+                return path.goes
         return self._slow(buffer, length, from_outside, now)
 
     def _slow(
@@ -139,23 +163,46 @@ class Translator:
             return self._pass(buffer, ttl, checksum, from_outside)
         if head != PLAIN:
             return self._with_options(buffer, total, from_outside, now, first=first)
-        if not self._supported(buffer, total, protocol):
+        if not self._supported(key, buffer, total, protocol):
             return DROP
         paths = self._outside if from_outside else self._inside
-        exhausted = self.counters.exhausted
-        path = paths[protocol].get(key) or self.flows.find(key, protocol, buffer, from_outside, now)
+        path = paths[protocol].get(key) or self._find(buffer, protocol, key, from_outside, now)
         if path is None:
-            if self.counters.exhausted != exhausted:
-                self.own_errors.prohibited(buffer, from_outside, now)
             return DROP
         path.seen = now
         if protocol == TCP:
-            self.flows.track(path, buffer, total, from_outside, now)
+            if path.turns and not from_outside:
+                self.flows.track_turned(path, buffer, total, now)
+            else:
+                self.flows.track(path, buffer, total, from_outside, now)
         self.counters.slow += 1
         if fragment & (FRAGMENT | DONT_FRAGMENT) != DONT_FRAGMENT:
             checksum = (path.renew or self._renewal(path, protocol))(buffer, checksum)
         _rewrite(buffer, path, ttl + self._ttl_step, protocol, checksum)
-        return TO_INSIDE if from_outside else TO_OUTSIDE
+        return path.goes
+
+    def _find(
+        self, buffer: bytearray, protocol: int, key: bytes, from_outside: bool, now: float
+    ) -> Path | None:
+        """The path of a new flow; or its sender is told that there is none, maybe later."""
+        counters = self.counters
+        refused = counters.exhausted + counters.address_taken
+        unasked = counters.filtered + counters.unknown_inbound
+        path = self.flows.find(key, protocol, buffer, from_outside, now)
+        if path is None:
+            if counters.exhausted + counters.address_taken != refused:  # RFC 5508 REQ-8
+                self.own_errors.prohibited(buffer, from_outside, now)
+            elif (
+                from_outside
+                and counters.filtered + counters.unknown_inbound != unasked
+                and protocol == TCP
+                and opens(TCP, buffer)
+                and self.flows.answers_for(key[4:8])
+            ):
+                self._unasked.hold(key, buffer, now)
+        elif protocol == TCP and not from_outside and self._unasked:
+            self._unasked.asked(path.other.tuple)
+        return path
 
     def _fragment(self, buffer: bytearray, length: int, from_outside: bool, now: float) -> Verdict:
         """The first fragment is translated as any packet; the others go its way, or wait for it."""
@@ -235,12 +282,17 @@ class Translator:
         self.counters.passed += 1
         return TO_INSIDE if from_outside else TO_OUTSIDE
 
-    def _supported(self, buffer: bytearray, total: int, protocol: int) -> bool:
+    def _supported(self, key: bytes, buffer: bytearray, total: int, protocol: int) -> bool:
+        """Whether a packet that is to be translated can be."""
         counters = self.counters
         if total < 20 + MINIMUM.get(protocol, 0):
             counters.malformed += 1
-        elif protocol == ICMP and buffer[TRANSPORT] not in (ECHO_REQUEST, ECHO_REPLY):
-            counters.unsupported_protocol += 1
+        elif protocol == ICMP and buffer[TRANSPORT] not in QUERIES:
+            counters.icmp_type += 1
+        elif protocol == AH:
+            counters.authenticated += 1
+        elif key[4] >= _GROUPS and (key[4] < _RESERVED or key[4:8] == _EVERYBODY):
+            counters.multicast += 1
         else:
             return True
         return False
@@ -248,7 +300,7 @@ class Translator:
 
 def _ports(buffer: bytearray, head: int, protocol: int) -> bytes:
     """The ports of a packet, behind its options; of an ICMP query its identifier for both; or zeros."""
-    if protocol not in MINIMUM:
+    if protocol not in WITH_PORTS:
         return _NO_PORTS
     at = START + (head & 15) * 4
     return bytes(buffer[at + 4 : at + 6]) * 2 if protocol == ICMP else bytes(buffer[at : at + 4])
@@ -262,19 +314,21 @@ def _rewrite(buffer: bytearray, path: Path, ttl: int, protocol: int, checksum: i
     if protocol == ICMP:
         _rewrite_query(buffer, path)
         return
-    if protocol not in MINIMUM:
+    if protocol in WITH_PORTS:
+        buffer[ADDRESSES : ADDRESSES + 12] = path.target
+    else:
         buffer[ADDRESSES : ADDRESSES + 8] = path.target[:8]
-        return
-    buffer[ADDRESSES : ADDRESSES + 12] = path.target
+        if protocol not in CHECKSUM_AT:
+            return
     at = TRANSPORT + CHECKSUM_AT[protocol]
     field = buffer[at] << 8 | buffer[at + 1]
     if buffer[0] & NEEDS_CHECKSUM:
         total = field + path.address_delta
         field = (total & 0xFFFF) + (total >> 16)
-    elif field or protocol == TCP:
+    elif field or protocol in _ANY_SUM:
         total = (field ^ 0xFFFF) + path.full_delta
         field = ((total & 0xFFFF) + (total >> 16)) ^ 0xFFFF
-        if not field and protocol == UDP:
+        if not field and protocol not in _ANY_SUM:
             field = 0xFFFF  # 0 would say "no checksum"
     buffer[at : at + 2] = field.to_bytes(2, "big")
 

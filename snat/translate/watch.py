@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from snat.nat.tracking import ICMP, TCP, UDP
-from snat.translate.packet import ADDRESSES, ECHO_REPLY, ECHO_REQUEST, START
+from snat.translate.packet import ADDRESSES, QUERIES, START
 from snat.translate.translator import Translator, Verdict
 
 _IDENTIFICATION: Final = START + 4
@@ -69,7 +69,7 @@ def endpoints(buffer: bytearray) -> bytes:
         return addresses + _NO_PORTS
     if protocol in (TCP, UDP):
         return addresses + bytes(buffer[at : at + 4])
-    if protocol == ICMP and buffer[at] in (ECHO_REQUEST, ECHO_REPLY):
+    if protocol == ICMP and buffer[at] in QUERIES:
         return addresses + bytes(buffer[at + 4 : at + 6]) * 2
     return addresses + _NO_PORTS
 

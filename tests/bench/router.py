@@ -43,6 +43,9 @@ class NoPackets:
     def configure(self, configuration: Configuration, managed: Iterable[Group]) -> None:
         """Nothing depends on it."""
 
+    def flush(self) -> None:
+        """Nothing waits."""
+
     def counters(self) -> dict[str, dict[str, int]]:
         """None."""
         return {}

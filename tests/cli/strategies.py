@@ -211,6 +211,7 @@ def interfaces(draw: st.DrawFn) -> tuple[Interface, ...]:
             description=draw(st.just("") | TEXTS),
             addresses=draw(addresses(place)),
             side=draw(st.none() | st.sampled_from(Side)),
+            unreachables=draw(st.booleans()),
             adjust_mss=draw(st.just(0) | st.integers(500, 1460)),
             shutdown=draw(st.none() | st.booleans()),
             standby=draw(standbys()),

@@ -19,6 +19,8 @@ LINES = [
     ("interface", "ip address 10.0.0.2 255.255.255.0", "ip a 10.0.0.2 255.255.255.0"),
     ("subinterface", "ip address 10.0.0.2 255.255.255.0 secondary", "ip ad 10.0.0.2 255.255.255.0 s"),
     ("interface", "ip nat inside", "ip n i"),
+    ("interface", "ip unreachables", "ip u"),
+    ("interface", "no ip unreachables", "no ip unr"),
     ("interface", "ip tcp adjust-mss 1360", "ip t a 1360"),
     ("interface", "shutdown", "shu"),
     ("interface", "no shutdown", "no sh"),
@@ -70,6 +72,7 @@ def test_incomplete(place: str, line: str) -> None:
         ("interface", "ip address 10.0.0.2 255.255.255.0 third", "third"),
         ("interface", "ip tcp adjust-mss 499", "499"),
         ("interface", "ip tcp adjust-mss 1461", "1461"),
+        ("interface", "ip unreachables now", "now"),
         ("interface", "shutdown now", "now"),
         ("config", "track 0 interface in0 line-protocol", "0"),
         ("config", "track 1001 interface in0 line-protocol", "1001"),
@@ -124,6 +127,7 @@ interface in0
  ip address 10.0.1.2 255.255.255.0 secondary
  ip address 10.0.2.2 255.255.255.128 secondary
  ip nat inside
+ no ip unreachables
  ip tcp adjust-mss 1360
  no shutdown
 """
@@ -137,6 +141,7 @@ def test_the_lines_mean_what_they_say() -> None:
         InterfaceAddress(IPv4Interface("10.0.1.2/24"), secondary=True),
         InterfaceAddress(IPv4Interface("10.0.2.2/25"), secondary=True),
     )
+    assert not interface.unreachables
     assert (interface.side, interface.adjust_mss, interface.shutdown) == (Side.INSIDE, 1360, False)
     assert section(made(IN0), "interface") == IN0.splitlines()
 
@@ -150,6 +155,9 @@ def test_the_lines_mean_what_they_say() -> None:
         ("no ip address", IN0.splitlines()[2:5], []),
         ("no ip nat inside", [" ip nat inside"], []),
         ("no ip nat outside", [], []),
+        ("ip unreachables", [" no ip unreachables"], []),
+        ("default ip unreachables", [" no ip unreachables"], []),
+        ("no ip unreachables", [], []),
         ("no ip tcp adjust-mss", [" ip tcp adjust-mss 1360"], []),
         ("no ip tcp adjust-mss 1360", [" ip tcp adjust-mss 1360"], []),
         ("shutdown", [" no shutdown"], [" shutdown"]),

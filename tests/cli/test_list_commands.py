@@ -573,11 +573,9 @@ def test_a_named_list_is_configured_and_used_by_a_rule() -> None:
     assert shell.prompt == "R1(config)#"
 
 
-def test_rules_by_extended_lists_and_lines_that_log_are_refused_not_ignored() -> None:
+def test_rules_by_lists_that_log_are_refused_not_ignored() -> None:
     shell = Shell(FakeRouter(), privileged=True)
     lines = ("conf t", "access-list 100 permit tcp any any", "access-list 2 permit any log")
     tail = "pool POOL1 mapping-id 10 overload"
-    said = output(shell, *lines, f"ip nat inside source list 100 {tail}")
-    assert "this version does not translate by extended lists yet" in said
-    said = output(shell, f"ip nat inside source list 2 {tail}")
+    said = output(shell, *lines, f"ip nat inside source list 2 {tail}")
     assert "this version does not log what a list permits yet" in said

@@ -135,7 +135,7 @@ def test_the_details_of_an_entry_where_it_was_made_and_elsewhere(network: Networ
 def test_a_connection_that_was_reset_is_timing_out(network: Network) -> None:
     router = network.routers[1]
     router.send_from_inside(tcp("10.0.0.5", 40001, SERVER, 80))
-    router.send_from_inside(tcp("10.0.0.5", 40001, SERVER, 80, "R"))
+    router.send_from_inside(tcp("10.0.0.5", 40001, SERVER, 80, "R", seq=1))
     (detail,) = details(router, network.now)
     assert detail.flags == ("extended", "timing-out")
     assert (detail.timeout, detail.left) == (240, 240)
@@ -220,7 +220,7 @@ def test_an_entry_that_changed_meanwhile_is_forgotten_too(network: Network) -> N
     router = network.routers[1]
     router.send_from_inside(tcp("10.0.0.5", 40001, SERVER, 80))
     before = router.device.table.records()
-    router.send_from_inside(tcp("10.0.0.5", 40001, SERVER, 80, "R"))
+    router.send_from_inside(tcp("10.0.0.5", 40001, SERVER, 80, "R", seq=1))
     assert router.device.table.records() != before
     router.device.forget(before, network.now)
     assert len(router.device.table) == 0

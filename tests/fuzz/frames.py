@@ -19,7 +19,7 @@ from scapy.packet import Packet, Raw
 from snat.translate.packet import CHECKSUM_AT, FRAGMENT, MINIMUM, NEEDS_CHECKSUM, START
 from snat.translate.translator import Verdict
 from tests.fuzz.script import Script
-from tests.packets import echo, raw_echo, raw_tcp, raw_udp, tcp, udp
+from tests.packets import bare, dccp, echo, raw_echo, raw_tcp, raw_udp, tcp, timestamp, udp, udp_lite
 from tests.translate.nat import A, B, Nat, P, S, T
 
 FROM_OUTSIDE, MEND_HEADER, MEND_TRANSPORT, PARTIAL, MEND_LENGTH, TRAILER, NONE = (
@@ -34,6 +34,8 @@ _INSIDE: Final = 10
 """The first byte of every inside address."""
 _POOL: Final = IPv4Address(P).packed
 _ROOM: Final = START + 65535 + len(_BEHIND)
+_MAY_BE_0: Final = (17, 136)
+"""Protocols in which a checksum of 0 is none: UDP, and UDP-Lite, which must have one."""
 PORT: Final = 5000
 """Of the flows that exist: inside hosts A and B with outside host S."""
 
@@ -88,9 +90,8 @@ class _World:
             assert out[12] != _INSIDE, "an inside address leaves"
         else:
             assert out[16:20] != _POOL, "nobody inside has a pool address"
-        if (verdict is Verdict.TO_INSIDE) == from_outside:
-            self._check_translated(mended, out, partial)
-            assert self._buffer[end : end + len(_BEHIND)] == _BEHIND
+        self._check_translated(mended, out, partial)
+        assert self._buffer[end : end + len(_BEHIND)] == _BEHIND
         return int(verdict), out[9]
 
     def _check_translated(self, before: bytes, out: bytes, partial: bool) -> None:
@@ -124,7 +125,7 @@ def _mended(control: int, packet: bytes) -> tuple[bytes, bytes]:
     if whole and control & (MEND_TRANSPORT | PARTIAL | NONE):
         at = ihl + CHECKSUM_AT[protocol]
         made[at : at + 2] = b"\0\0"
-        if control & NONE and protocol == 17:
+        if control & NONE and protocol in _MAY_BE_0:
             pass
         elif control & PARTIAL and protocol != 1:
             made[at : at + 2] = _words(_pseudo(bytes(made), total - ihl)).to_bytes(2, "big")
@@ -147,11 +148,11 @@ def _pseudo(packet: bytes, length: int) -> bytes:
 
 
 def _has_checksum(packet: bytes) -> bool:
-    """Whether there is one that a translation must mend; a UDP datagram may have none."""
+    """Whether there is one that a translation must mend; 0 says that there is none, or is refused."""
     ihl, protocol = (packet[0] & 15) * 4, packet[9]
     if protocol not in CHECKSUM_AT or len(packet) < ihl + MINIMUM[protocol]:
         return False
-    return protocol != 17 or packet[ihl + 6 : ihl + 8] != b"\0\0"
+    return protocol not in _MAY_BE_0 or packet[ihl + 6 : ihl + 8] != b"\0\0"
 
 
 def _residue(packet: bytes) -> int:
@@ -181,6 +182,7 @@ def _real() -> Iterator[tuple[int, Packet]]:
         yield 0, tcp(host, PORT + 2, T, 443, "S")
         yield 0, echo(host, S, PORT)
         yield 0, udp(host, PORT, P, PORT, b"hairpin")
+        yield 0, tcp(host, PORT, P, PORT, "S")
     # Translated, its checksum comes out as 0, which a UDP datagram must not have.
     rest = _words(_pseudo(zero := raw_udp(_POOL, PORT, IPv4Address(S).packed, 53, b"\0\0"), 10) + zero[20:26])
     yield 0, udp(A, PORT, S, 53, (0xFFFF - rest).to_bytes(2, "big"))
@@ -196,6 +198,17 @@ def _real() -> Iterator[tuple[int, Packet]]:
             yield 1, IP(src=T, dst=P) / told / Raw(bytes(quoted)[:28])
             yield 1, IP(src=T, dst=P) / told / Raw(bytes(quoted))
         yield 0, IP(src=A, dst=S) / told / Raw(bytes(udp(S, 53, A, PORT)))
+    for host, side, whom in ((A, 0, S), (B, 0, S), (S, 1, P), (T, 1, P)):
+        yield side, timestamp(host, whom, PORT, reply=side == 1)
+        yield side, bare(host, whom, 33, dccp(0, b"data"))
+        yield side, bare(host, whom, 136, udp_lite(8, b"data"))
+        for protocol in (2, 4, 41, 47, 50, 51, 132, 253):
+            yield side, bare(host, whom, protocol)
+    for group in ("224.0.0.5", "239.1.2.3", "255.255.255.255"):
+        yield 0, bare(A, group, 89)
+        yield 0, udp(B, PORT, group, 5353)
+    for part in fragment(bare(A, S, 47, bytes(600), id=9), 200):
+        yield 0, part
     for part in fragment(udp(A, PORT, S, 53, bytes(600), flags=0, id=7), 200):
         yield 0, part
     for part in reversed(fragment(udp(S, 53, P, PORT, bytes(600), flags=0, id=7), 200)):
@@ -234,7 +247,7 @@ def arbitrary(dice: random.Random) -> bytes:
         if dice.random() < 0.8 and len(body) >= 20:
             body[0] = dice.choice((0x45, 0x45, 0x45, 0x46, 0x4F))
             body[6:8] = dice.choice((b"\x40\0", b"\0\0", b"\x20\0", b"\0\x01", b"\0\x20"))
-            body[8:10] = bytes((64, dice.choice((1, 6, 17, 17, 6, 1, 47, 50, 132, 136))))
+            body[8:10] = bytes((64, dice.choice((1, 6, 17, 17, 6, 1, 33, 47, 51, 132, 136))))
             ends = [IPv4Address(one).packed for one in (A, B, P, S, T)]
             body[12:20] = dice.choice(ends) + dice.choice(ends)
             if len(body) >= 24 and dice.random() < 0.7:

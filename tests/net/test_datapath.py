@@ -32,7 +32,7 @@ from snat.net import datapath
 from snat.net.datapath import CAPTURE_TTL_STEP, CapturePath, TunPath, kernel_plan
 from snat.net.gratuitous_arp import GratuitousArpCounters
 from snat.net.host_plan import HostPlan
-from snat.net.kernel_look import Kind, Look
+from snat.net.kernel_monitor import KernelCounters
 from snat.net.kernel_plan import INSIDE_TUN, OUTSIDE_TUN, KernelPlan
 from snat.net.refused import KernelRefused
 from snat.net.tun import Offload, TunCounters
@@ -76,25 +76,27 @@ class World:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.done: list[Any] = []
         self.refusals: dict[str, KernelRefused] = {}
+        self.addresses: dict[str, IPv4Address] = {}
+        self.undone: dict[str, list[str]] = {}
+        """What the kernel, or the host, finds that it must put back."""
         self.tuns: dict[str, World.Tun] = {}
         self.offload: Offload | None = None
-        self.found = Look()
-        """What is found in the kernel while the daemon runs."""
-        self.host_differs = False
-        self.watched = False
-        self.look: Any = None
-        self.restore: Any = None
         world = self
 
         class Kernel:
             def __init__(self, plan: KernelPlan) -> None:
                 self.plan = plan
+                self.changes: list[str] = []
+
+            def addresses(self) -> dict[str, IPv4Address]:
+                return world.addresses
 
             def prepare(self) -> None:
                 world.do("prepare", self.plan)
 
             def attach(self) -> None:
                 world.do("attach")
+                self.changes += world.undone.get("_kernel", [])
 
             def check(self, addresses: Sequence[Any]) -> None:
                 world.do("check", addresses)
@@ -103,30 +105,8 @@ class World:
                 world.do("claim", addresses, pools)
                 return addresses
 
-            def claimed(self) -> Sequence[Any]:
-                return (GATEWAY,)
-
-            def look(self) -> Look:
-                return world.found
-
-            def restore(self, *, guarded: bool) -> None:
-                world.do("restore", guarded)
-
             def withdraw(self) -> None:
                 world.do("withdraw")
-
-        class Monitor:
-            def __init__(self, _reactor: object, look: Any, restore: Any, _ask: object) -> None:
-                world.look, world.restore = look, restore
-
-            def start(self) -> None:
-                world.watched = True
-
-            def stop(self) -> None:
-                world.watched = False
-
-            def all_counters(self) -> dict[str, int]:
-                return {"restored_rules": 3}
 
         class Arp:
             counters = GratuitousArpCounters()
@@ -140,12 +120,28 @@ class World:
             def withdraw(self) -> None:
                 world.do("quiet")
 
+        class Monitor:
+            counters = KernelCounters()
+
+            def __init__(self, _reactor: object, _restore: object) -> None:
+                pass
+
+            def start(self) -> None:
+                world.do("watch")
+
+            def stop(self) -> None:
+                world.do("look away")
+
         class Host:
             """Says nothing of what every plan makes it do: tests/net/test_datapath_host.py listens."""
+
+            def __init__(self) -> None:
+                self.changes: list[str] = []
 
             def apply(self, plan: HostPlan) -> None:
                 if plan.first:
                     world.do("host", plan)
+                self.changes += world.undone.get("_host", [])
 
             def shut(self) -> None:
                 pass
@@ -153,14 +149,8 @@ class World:
             def undo(self) -> None:
                 pass
 
-            def differs(self) -> bool:
-                return world.host_differs
-
-            def restore(self) -> None:
-                world.do("restore host")
-
-        monkeypatch.setattr(datapath, "KernelMonitor", Monitor)
         monkeypatch.setattr(datapath, "Host", Host)
+        monkeypatch.setattr(datapath, "KernelMonitor", Monitor)
         monkeypatch.setattr(datapath, "Kernel", Kernel)
         monkeypatch.setattr(datapath, "GratuitousArp", Arp)
         monkeypatch.setattr(datapath, "open_tun", self._open)
@@ -257,6 +247,7 @@ def test_the_kernel_is_prepared_behind_open_tuns_and_checked_before_packets_are_
         ("announce", ()),
         ("start", INSIDE_TUN),
         ("start", OUTSIDE_TUN),
+        "watch",
     ]
 
 
@@ -294,7 +285,25 @@ def test_a_claim_that_is_refused_announces_nothing(world: World, path: TunPath) 
 
 def test_a_stop_withdraws_before_the_tuns_vanish(world: World, path: TunPath) -> None:
     started(path, world).stop()
-    assert world.done == ["quiet", "withdraw", ("close", INSIDE_TUN), ("close", OUTSIDE_TUN)]
+    assert world.done == ["look away", "quiet", "withdraw", ("close", INSIDE_TUN), ("close", OUTSIDE_TUN)]
+
+
+def test_a_look_that_finds_all_well_announces_nothing(world: World, path: TunPath) -> None:
+    managing(started(path, world), world)
+    assert path.restore() == []
+    assert world.names == ["prepare", "attach", "claim"]
+    assert world.done[-1] == ("claim", (GATEWAY,), (*SHARED, *LOCAL))
+
+
+@pytest.mark.parametrize("who", ["_kernel", "_host"])
+def test_what_was_put_back_is_told_and_announced(world: World, path: TunPath, who: str) -> None:
+    managing(started(path, world), world)
+    world.undone[who] = ["rule pref 1000"]
+    assert path.restore() == ["rule pref 1000"]
+    assert world.names == ["prepare", "attach", "claim", "quiet", "announce"]
+    world.undone.clear()
+    world.done.clear()
+    assert path.restore() == [], "what was told is not told again"
 
 
 def test_another_configuration_is_followed_with_what_is_managed(world: World, path: TunPath) -> None:
@@ -445,44 +454,6 @@ def test_a_fragment_that_waits_is_forgotten_by_a_turn(world: World, path: TunPat
 def test_counters_are_by_tun_and_for_arp(world: World, path: TunPath) -> None:
     assert set(path.counters()) == {"arp", "kernel"}
     assert set(started(path, world).counters()) == {INSIDE_TUN, OUTSIDE_TUN, "arp", "kernel"}
-    assert path.counters()["kernel"] == {"restored_rules": 3}
-
-
-# What others change in the kernel
-
-
-def test_the_kernel_is_watched_from_start_to_stop(world: World, path: TunPath) -> None:
-    path.start()
-    watched = world.watched
-    path.stop()
-    assert (watched, world.watched) == (True, False)
-
-
-def test_what_the_machine_lost_is_found_beside_what_the_kernel_lost(world: World, path: TunPath) -> None:
-    started(path, world)
-    world.found = Look(changed=frozenset((Kind.RULES,)), indices={"in0": 3})
-    assert world.look() == world.found
-    world.host_differs = True
-    assert world.look() == replace(world.found, changed=frozenset((Kind.RULES, Kind.HOST)))
-
-
-def test_what_is_put_back_is_announced_only_if_neighbours_could_have_learnt_otherwise(
-    world: World, path: TunPath
-) -> None:
-    started(path, world)
-    world.restore(frozenset((Kind.RULES,)))
-    assert world.done == ["restore host", ("restore", True)]
-    world.done.clear()
-    world.restore(frozenset((Kind.INTERFACES, Kind.GUARD)))
-    assert world.done == ["restore host", ("restore", False), ("announce", (GATEWAY,))]
-
-
-def test_addresses_that_are_refused_do_not_keep_the_rules_away(world: World, path: TunPath) -> None:
-    started(path, world)
-    world.refusals["restore host"] = KernelRefused("no address", where="in0", remedy="look")
-    with pytest.raises(KernelRefused, match="no address"):
-        world.restore(frozenset((Kind.HOST,)))
-    assert world.done == [("restore", True)]
 
 
 # The capture

@@ -10,7 +10,7 @@ from scapy.layers.inet import ICMP, IP
 from scapy.utils import rdpcap, wrpcap
 
 from snat.config.model import Configuration, Interface, InterfaceAddress, Side
-from snat.device.own_address import inside_address
+from snat.device.own_address import inside_address, silent_sides
 from snat.net.datapath import TunPath
 from snat.net.kernel_plan import INSIDE_TUN, OUTSIDE_TUN
 from snat.translate.packet import START
@@ -93,3 +93,28 @@ def test_another_configuration_has_another_address() -> None:
     assert device.translator.own_errors.inside_address == GATEWAY[0].packed
     device.configure(replace(routed(), stateful=None), 0.0)
     assert device.translator.own_errors.inside_address is None
+
+
+def test_i9_a_side_is_silent_if_one_of_its_interfaces_is() -> None:
+    inside, outside = (Interface(name=side.value, side=side) for side in Side)
+    mute = [replace(one, name=f"{one.name}1", unreachables=False) for one in (inside, outside)]
+    nowhere = Interface(name="eth9", unreachables=False)
+    for interfaces, silent in (
+        ((inside, outside, nowhere), set()),
+        ((inside, outside, mute[0]), {False}),
+        ((inside, outside, mute[1]), {True}),
+        ((inside, outside, *mute), {False, True}),
+    ):
+        assert silent_sides(replace(Configuration(), interfaces=interfaces)) == silent
+
+
+def test_i9_another_configuration_turns_them_off_and_on() -> None:
+    device = device_of(routed())
+    assert device.translator.own_errors.silent == frozenset()
+    configured = routed()
+    muted = Interface(name="eth9", side=Side.OUTSIDE, unreachables=False)
+    device.configure(replace(configured, interfaces=(*configured.interfaces, muted)), 0.0)
+    assert device.translator.own_errors.silent == {True}
+    device.configure(configured, 0.0)
+    assert device.translator.own_errors.silent == frozenset()
+    assert device_of(replace(configured, interfaces=(muted,))).translator.own_errors.silent == {True}

@@ -31,6 +31,9 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     made = World(monkeypatch)
 
     class Host:
+        def __init__(self) -> None:
+            self.changes: list[str] = []
+
         def apply(self, plan: HostPlan) -> None:
             made.do("host", bool(plan.first))
 
@@ -53,7 +56,7 @@ def path(world: World, reactor: Reactor) -> TunPath:
 def test_addresses_come_first_and_interfaces_go_down_last(world: World, path: TunPath) -> None:
     path.start()
     steps = ["open", "open", "host", "prepare", "attach", "check", "quiet", "claim", "announce", "shut"]
-    assert world.names == [*steps, "start", "start"]
+    assert world.names == [*steps, "start", "start", "watch"]
 
 
 @pytest.mark.parametrize("step", ["host", "prepare", "attach", "check", "claim", "shut"])

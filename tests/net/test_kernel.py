@@ -53,7 +53,7 @@ def link(name: str, group: int = 0, kind: str = "veth", mtu: int = 1500) -> Link
 
 class TestPlan:
     def test_every_interface_has_its_two_rules(self) -> None:
-        mine = {str(rule) for rule in rules(PLAN) if rule.interface.startswith("eth")}
+        mine = {str(rule) for rule in rules(PLAN) if rule.priority in (PREF_MAIN, PREF_TUN)}
         assert mine == {
             "pref 1000 iif eth0 lookup 254 suppress_ifgroup 0",
             "pref 1001 iif eth0 lookup 1001",
@@ -63,15 +63,32 @@ class TestPlan:
             "pref 1001 iif eth1 lookup 1002",
         }
 
-    def test_nothing_a_tun_writes_to_a_pool_comes_back(self) -> None:
-        dropped = {(rule.interface, rule.destination) for rule in rules(PLAN) if rule.table is None}
-        assert dropped == {(tun, pool) for tun in ("snat-i", "snat-o") for pool in (POOL, ROUTED_POOL)}
-
-    def test_the_kernels_errors_about_what_came_in_lead_back_unless_they_stay_inside(self) -> None:
+    def test_the_kernels_errors_about_inside_packets_come_from_inside(self) -> None:
         assert {str(rule) for rule in rules(PLAN) if rule.interface == "lo"} == {
             "pref 900 iif lo fwmark 0x53 ipproto 1 lookup 254 suppress_ifgroup 0",
             "pref 901 iif lo fwmark 0x53 ipproto 1 lookup 1003",
         }
+
+    def test_an_address_that_is_shared_comes_to_a_tun_before_it_is_the_routers(self) -> None:
+        shared = replace(PLAN, own=(IPv4Address("203.0.113.1"),))
+        more = [str(rule) for rule in rules(shared) if rule not in rules(PLAN)]
+        assert more[0] == "pref 100 lookup 255", "before the kernel's own rule goes"
+        assert set(more[1:]) == {
+            f"pref 50 iif {name} ipproto {protocol} to 203.0.113.1/32 lookup {table}"
+            for name, table in (("eth0", 1005), ("eth1", 1004), ("eth2", 1005))
+            for protocol in (1, 6, 17, 47, 50)
+        }
+        tables = {route.table: route.device for route in live_routes(shared, None)}
+        assert (tables[1004], tables[1005]) == (OUTSIDE_TUN, INSIDE_TUN)
+        assert {route.table for route in blackholes(shared)}.isdisjoint({1004, 1005})
+        assert sysctls(shared).items() - sysctls(PLAN).items() == {
+            ("ipv4/tcp_early_demux", "0"),
+            ("ipv4/udp_early_demux", "0"),
+        }
+
+    def test_nothing_a_tun_writes_to_a_pool_comes_back(self) -> None:
+        dropped = {(rule.interface, rule.destination) for rule in rules(PLAN) if rule.table is None}
+        assert dropped == {(tun, pool) for tun in ("snat-i", "snat-o") for pool in (POOL, ROUTED_POOL)}
 
     def test_half_added_rules_let_nothing_out(self) -> None:
         order = [rule.priority for rule in rules(PLAN) if rule.interface.startswith("eth")]
@@ -325,8 +342,36 @@ class TestGuard:
 
     def test_install_is_one_transaction_that_replaces(self, monkeypatch: pytest.MonkeyPatch) -> None:
         asked = self.answer(monkeypatch, {})
-        guard.install({"a/b": "0"})
+        self.install("eth0")
         commands = json.loads(asked[0])["nftables"]
         assert [next(iter(command)) for command in commands][:3] == ["add", "delete", "add"]
         assert {next(iter(command)) for command in commands[3:]} == {"add"}
         assert commands[-1]["add"]["rule"]["comment"] == "a/b=0"
+
+    def test_inside_interfaces_are_stopped_by_name_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked = self.answer(monkeypatch, {}, {})
+        self.install("eth1", "eth0")
+        self.install()
+        by_name = [
+            rule["add"]["rule"]["expr"]
+            for rule in json.loads(asked[0])["nftables"]
+            if "iifname" in str(rule) and "set" in str(rule)
+        ]
+        assert [[one["match"] for one in rule if "match" in one] for rule in by_name] == [
+            [
+                {"op": "==", "left": {"meta": {"key": "iifname"}}, "right": {"set": ["eth0", "eth1"]}},
+                {"op": "!=", "left": {"meta": {"key": "oifname"}}, "right": {"set": ["eth0", "eth1", "i"]}},
+            ]
+        ]
+        assert "set" not in asked[1], "an empty set is an error of nft"
+
+    def install(self, *inside: str) -> None:
+        guard.install(
+            inside=inside,
+            inside_group=1,
+            outside_group=0,
+            inside_tun="i",
+            outside_tun="o",
+            mark=7,
+            before={"a/b": "0"},
+        )

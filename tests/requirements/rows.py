@@ -58,14 +58,12 @@ UDP: Final = Section(
             SHOULD,
             "REQ-8a",
             "Or any host, or the very endpoints that were sent to, as configured.",
-            "Address-dependent only; the other two are refused by the shell.",
         ),
         Row(
             "U9",
             MUST,
             "REQ-9",
             "Inside hosts reach each other by their outside endpoints, and see those.",
-            "Not yet: dropped and counted.",
         ),
         Row("U10", SHOULD, "REQ-10", "What is carried over UDP is not changed by default."),
         Row("U11", MUST, "REQ-11", "Behaviour does not change with port conflicts."),
@@ -88,14 +86,13 @@ TCP: Final = Section(
         Row("T1", MUST, "5382 REQ-1", "As U1, for TCP."),
         Row("T2", MUST, "5382 REQ-2", "Every valid order of segments, simultaneous open too."),
         Row("T3", SHOULD, "5382 REQ-3", "As U8, for TCP."),
-        Row("T3a", SHOULD, "5382 REQ-3a", "As U8a, for TCP, and apart from UDP.", "As U8a."),
+        Row("T3a", SHOULD, "5382 REQ-3a", "As U8a, for TCP."),
         Row(
             "T4",
             MUST,
             "5382 REQ-4",
             "An unasked SYN from outside gets no answer for 6 s, and none at all if its "
             "counterpart from inside comes meanwhile.",
-            "It is dropped at once, without an answer then or later.",
         ),
         Row(
             "T5",
@@ -105,7 +102,7 @@ TCP: Final = Section(
         ),
         Row("T6", SHOULD, "5382 REQ-6", "What is carried over TCP is not changed by default, FTP apart."),
         Row("T7", MUST, "5382 REQ-7", "As U3, for TCP."),
-        Row("T8", MUST, "5382 REQ-8", "As U9, for TCP.", "Dropped and counted."),
+        Row("T8", MUST, "5382 REQ-8", "As U9, for TCP."),
         Row(
             "T9",
             SHOULD,
@@ -117,7 +114,6 @@ TCP: Final = Section(
             MUST,
             "5382 REQ-10",
             "No ICMP error ends a mapping or a connection.",
-            "No test shows it yet.",
         ),
         Row("T11", SHOULD, "7857 2", "The states of a connection: opening, established, closing, ended."),
         Row("T12", SHOULD, "7857 2.2", "A RST passes and shortens the time to 240 s, unless data follows."),
@@ -126,7 +122,6 @@ TCP: Final = Section(
             SHOULD,
             "7857 2.2",
             "One whose sequence number does not belong shortens nothing.",
-            "Every RST shortens the time.",
         ),
         Row(
             "T13",
@@ -191,7 +186,7 @@ ICMP: Final = Section(
             "REQ-8",
             "What cannot be mapped is answered by an ICMP error; nobody loses a session for it.",
         ),
-        Row("I9", MAY, "REQ-9", "Our own errors can be turned off.", "There is no setting for it."),
+        Row("I9", MAY, "REQ-9", "Our own errors can be turned off."),
         Row("I10a", MUST, "REQ-10a", "Destination unreachable, time exceeded and echo are supported."),
         Row(
             "I10b",
@@ -209,13 +204,7 @@ ICMP: Final = Section(
         ),
         Row("I10f", SHOULD, "REQ-10f", "Our errors are limited in rate, as configured."),
         Row("I11", MAY, "REQ-11", "Other types of ICMP are dropped."),
-        Row(
-            "I12",
-            MAY,
-            "7857 11",
-            "A query's mapping may go with its last session.",
-            "It goes by its time-out.",
-        ),
+        Row("I12", MAY, "7857 11", "A query's mapping may go with its last session."),
         Row("I13", MUST, "6146 3.4", "An error that quotes an error is dropped."),
     ),
 )
@@ -326,8 +315,7 @@ BASE: Final = Section(
             "B2",
             NOTE,
             "3022 2.2",
-            "Overload: TCP, UDP and ICMP queries; other protocols by policy.",
-            "Other protocols are dropped and counted under overload.",
+            "Overload: TCP, UDP, ICMP queries; others by address: one inside host for an outside host.",
         ),
         Row(
             "B3",
@@ -360,9 +348,13 @@ BASE: Final = Section(
 )
 
 _NO_DCCP: Final = (
-    "DCCP is a protocol like any other without ports: its addresses alone are translated, where one-to-one."
+    "Its addresses alone are translated, so of several inside hosts one speaks with an outside host; no "
+    "states, no time-outs of its own. Checksums, coverage and service code do stay right."
 )
-_NO_MULTICAST: Final = "Out of scope: no multicast routing leads to the TUNs."
+_NO_MULTICAST: Final = (
+    "Out of scope: no multicast routing leads to the TUNs, and what comes to be translated is dropped and "
+    "counted."
+)
 
 OTHERS: Final = Section(
     "Other protocols",
@@ -379,7 +371,8 @@ OTHERS: Final = Section(
             NOTE,
             "drafts",
             "SCTP by verification tags.",
-            "No RFC: addresses alone are translated, where one-to-one, which its checksum does not cover.",
+            "No RFC: addresses alone are translated, which its checksum does not cover; of several inside "
+            "hosts one speaks with an outside host.",
         ),
         Row("X1", MUST, "5135", "Multicast, IGMP.", _NO_MULTICAST),
     ),

@@ -144,6 +144,12 @@ def race(router: Router, rivals: list[Router]) -> bool:
     )
 
 
+def cut_again(network: Network) -> bool:
+    """Whether connections were cut, and cut again before the first could be dialled anew and heard."""
+    since = network.now - network.shape.hold_time - network.shape.keepalive
+    return sum(cut >= since for cut in network.cuts) > 1
+
+
 def _places(record: bytes) -> tuple[bytes, bytes]:
     """What one entry has to itself: its flow from inside, and for its inside host the outside port."""
     return record[INSIDE_LOCAL] + record[OUTSIDE_LOCAL], record[INSIDE_GLOBAL]
@@ -213,7 +219,8 @@ class Ledger:
     def _taken(self, router: Router) -> None:
         rivals = [one for one in self.network.routers.values() if one is not router and one.manages]
         self.ignorant |= router.moved[1] == Input.ALONE.value
-        if rivals and not self.network.isolated and not race(router, rivals):
+        excused = self.network.isolated or cut_again(self.network) or race(router, rivals)
+        if rivals and not excused:
             others = ", ".join(f"R{rival.nat_id}" for rival in rivals)
             raise Broken(f"R{router.nat_id} took the role of {others}, whom nothing kept from being heard")
 

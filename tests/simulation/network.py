@@ -40,9 +40,11 @@ class Network:
         self.now = 1000.0
         self.trace = trace
         self.isolated = False
+        """Something kept members from hearing each other for a while, so that a split has a cause."""
         self.restored_at = 0.0
         """When the last silence ended; what waited for that arrives a little later."""
-        """Something kept members from hearing each other for a while, so that a split has a cause."""
+        self.cuts: list[float] = []
+        """When somebody cut connections."""
         self.watches: list[Watch] = []
         self.starts: list[Watch] = []
         """Told of every device that starts."""

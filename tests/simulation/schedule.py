@@ -196,6 +196,7 @@ class Schedule:
         self.dice.shuffle(ends)
         if ends:
             self.network.say(f"R{chosen.nat_id} loses {min(most, len(ends))} connections")
+            self.network.cuts.append(self.network.now)
         for end in ends[:most]:
             end.cut()
 

@@ -98,16 +98,21 @@ def echo_udp(client: socket.socket, server: socket.socket, at: tuple[str, int]) 
     return seen[0], int.from_bytes(ttl, "little")
 
 
-def connect_tcp(client: Namespace, server: Namespace, at: str) -> tuple[socket.socket, socket.socket, str]:
-    """A TCP connection: the client's end, the server's end, and the client's address as it is seen there."""
+def connect_tcp(
+    client: Namespace, server: Namespace, at: str, *, listen: tuple[str, int] | None = None
+) -> tuple[socket.socket, socket.socket, str]:
+    """A TCP connection: the client's end, the server's end, and the client's address as it is seen there.
+
+    ``listen``: the server's own endpoint, if the client calls its port at another address.
+    """
     with server.entered():
-        listener = socket.create_server((at, 0))
+        listener = socket.create_server(listen or (at, 0))
     with client.entered():
         near = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     with listener:
         for port in (near, listener):
             port.settimeout(SECONDS)
-        near.connect(listener.getsockname())
+        near.connect((at, listener.getsockname()[1]))
         far, seen = listener.accept()
     far.settimeout(SECONDS)
     return near, far, seen[0]

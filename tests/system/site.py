@@ -52,7 +52,7 @@ class Site:
 
 
 @contextmanager
-def site(directory: Path) -> Iterator[Site]:
+def site(directory: Path, configuration: str = CONFIGURATION) -> Iterator[Site]:
     """All of it, running; gone afterwards."""
     with namespaces("client", "router", "transit", "server") as (client, router, transit, server):
         cable(client, "eth0", router, "in0")
@@ -74,7 +74,7 @@ def site(directory: Path) -> Iterator[Site]:
         for host in (router, transit, server):
             host.run("sysctl", "-qw", "net.ipv4.ip_forward=1", told)
         prefix = ("ip", "netns", "exec", router.name)
-        daemon = Daemon("r", CONFIGURATION, directory=directory, prefix=prefix)
+        daemon = Daemon("r", configuration, directory=directory, prefix=prefix)
         made = Site(client=client, router=router, transit=transit, server=server, daemon=daemon)
         try:
             made.start()

@@ -268,6 +268,37 @@ def test_the_guard_holds_when_the_rules_are_flushed(topology: Topology) -> None:
     assert state.guard_dropped >= 200
 
 
+def test_the_guard_of_the_boot_holds_before_there_is_a_daemon(topology: Topology) -> None:
+    """Whether its interfaces exist yet or not."""
+    router = topology.router
+    with router.entered():
+        kernel_state.stand_guard([*PLAN.inside, "in9"])
+        assert kernel_state.show().guarded
+    router.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    with closing(Capture(topology.server)) as capture:
+        assert within(INSIDE, topology.sources(200, capture)) == set()
+    with router.entered():
+        assert kernel_state.show().guard_dropped >= 200
+
+
+def test_the_daemon_takes_the_guard_of_the_boot_over(topology: Topology) -> None:
+    router = topology.router
+    with router.entered():
+        kernel_state.stand_guard(PLAN.inside)
+        kernel_state.stand_guard(PLAN.inside)
+    topology.start().claim()
+    with udp(topology.client) as client, udp(topology.server, SERVER) as server:
+        assert echo_udp(client, server, server.getsockname())[0] == str(PUBLIC)
+    with udp(topology.client) as client, udp(topology.neighbour, NEIGHBOUR) as neighbour:
+        assert echo_udp(client, neighbour, neighbour.getsockname()) == (CLIENT, 63)
+    with router.entered():
+        before = kernel_state.show()
+        kernel_state.stand_guard(PLAN.inside)  # the unit is started again
+        assert kernel_state.show().sysctls == before.sysctls != {}
+        kernel_state.clean()
+        assert not kernel_state.show().guarded
+
+
 def test_without_guard_and_rules_the_same_flood_leaks(topology: Topology) -> None:
     """The tests above can fail: this is what they would see."""
     topology.start().kill()
@@ -371,7 +402,7 @@ def test_show_tells_what_is_there(topology: Topology) -> None:
         "ipv4/fwmark_reflect": "0",
         "ipv4/neigh/out0/proxy_delay": "80",
     }
-    assert len(state.rules) == 10
+    assert len(state.rules) == 12
     assert f"{POOL} dev snat-o table 254 metric 10 src {ROUTER_INSIDE}" in map(str, state.routes)
 
 

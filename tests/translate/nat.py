@@ -8,6 +8,7 @@ from itertools import count
 
 from scapy.packet import Packet
 
+from snat.config.nat import Filtering
 from snat.nat.access_list import AccessList, Line
 from snat.nat.pool import Pool
 from snat.nat.rules import Rule, Rules
@@ -27,7 +28,7 @@ MAPPING = 10
 INSIDE = "10.0.0.0/8"
 
 OTHERS = {
-    *("created", "expired"),
+    *("created", "expired", "inexact_resets", "unasked_forgotten"),
     *("fragments_released", "fragments_timed_out", "fragments_abandoned", "fragments_evicted"),
 }
 """What becomes of entries, and of packets that came earlier."""
@@ -74,6 +75,7 @@ class Nat:
         ttl_step: int = -1,
         manages: bool = True,
         now: float = 1000.0,
+        filtering: Filtering = Filtering.ADDRESS_DEPENDENT,
         **seconds: int,
     ) -> None:
         self.table = table if table is not None else NatTable()
@@ -87,6 +89,7 @@ class Nat:
             identity=lambda: (nat_id, next(numbers)),
             ttl_step=ttl_step,
             now=now,
+            filtering=filtering,
         )
         self.counters = self.translator.counters
         if manages:
@@ -111,7 +114,11 @@ class Nat:
         """What leaves inside of a packet from outside."""
         return self.send(packet, from_outside=True)
 
-    def send(self, packet: Packet, from_outside: bool) -> Packet | None:
+    def turned(self, packet: Packet) -> Packet | None:
+        """What leaves inside of a packet from inside, for another inside host."""
+        return self.send(packet, from_outside=False, turns=True)
+
+    def send(self, packet: Packet, from_outside: bool, *, turns: bool = False) -> Packet | None:
         """Translate, and hold the result against what scapy makes of the same packet."""
         filled, end = buffer(packet)
         verdict, outcome = self.raw(filled, end, from_outside)
@@ -119,7 +126,7 @@ class Nat:
             assert outcome not in TRANSLATED
             assert filled[:end] == buffer(packet)[0][:end], "a dropped packet is not touched"
             return None
-        assert verdict == (Verdict.TO_INSIDE if from_outside else Verdict.TO_OUTSIDE)
+        assert verdict == (Verdict.TO_INSIDE if from_outside or turns else Verdict.TO_OUTSIDE)
         assert outcome in TRANSLATED
         made, sent = parse(filled, end), parse(*buffer(packet))
         assert checksums_are_right(made)

@@ -7,13 +7,28 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP, IPOption, IPOption_RR
 from scapy.layers.inet6 import IPv6
 from scapy.packet import Packet, Raw
 
+from snat.config.nat import Filtering
+from snat.translate.admission import MOST
 from snat.translate.fragments import MOST_FRAGMENTS
-from snat.translate.packet import START
+from snat.translate.packet import START, TRANSPORT
 from snat.translate.translator import Verdict
 from tests.packets import buffer, echo, parse, tcp, udp
 from tests.translate.configured import nat_by
 from tests.translate.errors import error
-from tests.translate.nat import INSIDE, MAPPING, OUTCOMES, TRANSLATED, A, Nat, P, S, endpoint, permit, rules
+from tests.translate.nat import (
+    INSIDE,
+    MAPPING,
+    OUTCOMES,
+    TRANSLATED,
+    A,
+    B,
+    Nat,
+    P,
+    S,
+    endpoint,
+    permit,
+    rules,
+)
 
 
 def question(**ip: object) -> Packet:
@@ -56,6 +71,12 @@ def mapped() -> Nat:
     return nat
 
 
+def tunnelled() -> Nat:
+    nat = Nat()
+    nat.out(IP(src=A, dst=S, proto=47) / Raw(bytes(20)))
+    return nat
+
+
 FIRST = bytes(UDP(sport=5000, dport=53, len=1000, chksum=0)) + bytes(8)
 """16 bytes that a datagram begins with."""
 
@@ -84,6 +105,16 @@ def refused() -> Nat:
     nat = begun()
     filled, end = buffer(piece(1, b"x"))
     nat.raw(filled, end, False)
+    return nat
+
+
+def crowded() -> Nat:
+    nat = Nat(filtering=Filtering.ENDPOINT_INDEPENDENT)
+    nat.out(question())
+    filled, end = buffer(udp("192.0.2.1", 0, P, 5000))
+    for port in range(MOST - 1):
+        filled[TRANSPORT : TRANSPORT + 2] = port.to_bytes(2, "big")
+        nat.raw(bytearray(filled), end, True)
     return nat
 
 
@@ -120,8 +151,11 @@ REASONS: list[tuple[str, Callable[[], Nat], Packet | bytes, bool]] = [
     ("fragments_duplicate", begun, piece(0, FIRST, "MF"), False),
     ("fragments_too_many", crumbled, piece(800, b"x"), False),
     ("fragments_refused", refused, piece(2, b"x"), False),
-    ("unsupported_protocol", Nat, IP(src=A, dst=S, proto=47) / Raw(bytes(20)), False),
-    ("unsupported_protocol", Nat, IP(src=S, dst=P) / ICMP(type=40) / bytes(question()), True),
+    ("address_taken", tunnelled, IP(src=B, dst=S, proto=47) / Raw(bytes(20)), False),
+    ("authenticated", Nat, IP(src=A, dst=S, proto=51) / Raw(bytes(24)), False),
+    ("multicast", Nat, udp(A, 5000, "239.1.2.3", 53), False),
+    ("multicast", Nat, udp(A, 68, "255.255.255.255", 67), False),
+    ("icmp_type", Nat, IP(src=S, dst=P) / ICMP(type=40) / bytes(question()), True),
     ("malformed", Nat, IP(src=A, dst=S, options=[IPOption(b"\x94\x09\0\0")]) / UDP(), False),
     ("icmp_unknown", Nat, error(S, P, udp(P, 5000, S, 53)), True),
     ("icmp_truncated", mapped, error(S, P, udp(P, 5000, S, 53), most=27), True),
@@ -138,8 +172,9 @@ REASONS: list[tuple[str, Callable[[], Nat], Packet | bytes, bool]] = [
     ("restrained", restrained, question(), False),
     ("not_syn", Nat, tcp(A, 5000, S, 80, "A"), False),
     ("filtered", mapped, udp("192.0.2.1", 53, P, 5000), True),
+    ("crowded", crowded, udp("192.0.2.1", 9999, P, 5000), True),
     ("unknown_inbound", Nat, udp(S, 53, P, 5000), True),
-    ("hairpins", Nat, udp(A, 5000, P, 5000), False),
+    ("hairpins", mapped, udp("192.0.2.9", 1, P, 5000), False),
     ("exhausted", exhausted, question(), False),
     ("no_address", without_address, question(), False),
     ("unknown_outbound", renamed, udp(A, 5000, "10.9.9.9", 53), False),

@@ -498,7 +498,7 @@ def test_an_error_in_pieces_is_not_translated() -> None:
     packet = IP(data)
     packet.len = len(data)
     del packet.chksum
-    assert dropped(nat, bytes(packet), True) == "unsupported_protocol"
+    assert dropped(nat, bytes(packet), True) == "icmp_type"
 
 
 def test_a_trailer_behind_the_error_is_not_part_of_it() -> None:

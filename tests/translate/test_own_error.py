@@ -104,6 +104,22 @@ def test_i10a_between_the_tuns_the_kernel_tells() -> None:
     assert counts(nat) == {}
 
 
+# I9: turned off
+
+
+@pytest.mark.parametrize("side", [False, True])
+def test_i9_a_side_is_told_nothing(side: bool) -> None:
+    nat = Nat(rules(slots=[]))
+    nat.translator.own_errors.silent = frozenset({side})
+    assert (told(nat, udp(S, 53, P, 5000, ttl=1), True) is None) is side
+    for packet in (question(ttl=1), question()):
+        assert (told(nat, packet, False) is None) is (not side)
+    long, _ = buffer(question())
+    nat.translator.own_errors.needs_fragmenting(long, 1000, False, nat.now)
+    assert (only(nat, False) is None) is (not side)
+    assert counts(nat)["turned_off"] == (1 if side else 3)
+
+
 def test_a_router_without_a_pool_has_no_address_to_answer_from() -> None:
     nat = Nat()
     nat.translator.flows.rules = Rules((), ())

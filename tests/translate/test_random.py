@@ -59,10 +59,13 @@ def play(steps: list[Step]) -> None:
             nat.wait(step[4] / 7)
             continue
         sent, from_outside = packet(nat, step)
-        out = nat.send(sent, from_outside)
+        turns = not from_outside and sent.dst in (P, Q)
+        out = nat.send(sent, from_outside, turns=turns)
         if out is None:
             continue
-        if from_outside:
+        if turns:
+            assert out.src in (P, Q)
+        if from_outside or turns:
             assert IPv4Address(out.dst) in IPv4Network(INSIDE)
         else:
             assert out.src in (P, Q)

@@ -35,7 +35,7 @@ def test_the_time_out_is_that_of_the_state() -> None:
     assert left(nat) == 240
     nat.back(tcp(S, 80, *mapped, "SA"))
     assert left(nat) == 7440
-    nat.back(tcp(S, 80, *mapped, "R"))
+    nat.back(tcp(S, 80, *mapped, "R", seq=1))
     assert left(nat) == 120
 
 

@@ -61,11 +61,6 @@ def test_b1_all_protocols_pass_by_address_alone(protocol: int) -> None:
     assert nat.counters.created == 1
 
 
-def test_another_hosts_protocols_without_ports_do_not_pass_by_overload() -> None:
-    nat = nat_by(*POOL)
-    assert nat.dropped(IP(src=B, dst=S, proto=47) / Raw(bytes(20)), False) == "unsupported_protocol"
-
-
 def test_a_static_rule_goes_before_a_pool() -> None:
     nat = nat_by(WHOLE, *POOL)
     assert endpoint(nat.out(udp(A, 5000, S, 53)))[0] == G

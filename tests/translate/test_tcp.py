@@ -1,10 +1,12 @@
 """TCP as RFC 5382 and RFC 7857 want it; the numbers are those of the requirements."""
 
 import pytest
+from scapy.layers.inet import ICMP, IP
 from scapy.packet import Packet
 
 from snat.nat.entry import STATE, State
-from tests.packets import tcp, udp
+from snat.translate.packet import Verdict
+from tests.packets import buffer, tcp, udp
 from tests.translate.nat import A, B, Nat, P, S, T, endpoint, rules, target
 
 ESTABLISHED, TRANSITORY, CLOSING, FINRST = 7440, 240, 240, 60
@@ -243,6 +245,29 @@ def test_a_long_closing_leaves_one_look_on_the_wheel() -> None:
         nat.wait(300)
     assert len(nat.table) == 1
     assert nat.looks <= 60
+
+
+@pytest.mark.parametrize("from_outside", [False, True])
+def test_t10_no_icmp_error_ends_a_connection(from_outside: bool) -> None:
+    """Of any type and code, about either direction."""
+    nat = connected()
+    if from_outside:
+        source, destination, about = T, P, tcp(P, 5000, S, 80, "PA", b"x", seq=100, ack=500)
+    else:
+        source, destination, about = A, S, tcp(S, 80, A, 5000, "PA", b"x", seq=500, ack=100)
+    quoted = bytes(about)[:28]
+    before = [*nat.table]
+    passed = 0
+    for kind in range(256):
+        for code in range(16):
+            packet = IP(src=source, dst=destination) / ICMP(type=kind, code=code) / quoted
+            filled, end = buffer(IP(bytes(packet)))
+            passed += nat.raw(filled, end, from_outside)[0] != Verdict.DROP
+    assert passed >= 3 * 16, "errors were translated"
+    assert [record for record in nat.table if record[22] == 6] == before
+    assert nat.out(from_a("PA", b"x", seq=100, ack=500)) is not None
+    nat.wait(ESTABLISHED - 1)
+    assert [record for record in nat.table if record[22] == 6] == before
 
 
 @pytest.mark.parametrize("offset", range(5))

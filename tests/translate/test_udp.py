@@ -261,7 +261,7 @@ def test_a_denied_host_keeps_its_address() -> None:
 
 def test_a_packet_for_an_unmapped_pool_address_is_dropped_on_both_sides() -> None:
     nat = Nat(rules(addresses=2))
-    assert nat.dropped(udp(A, 5000, Q, 53), from_outside=False) == "hairpins"
+    assert nat.dropped(udp(A, 5000, Q, 53), from_outside=False) == "unknown_inbound"
     assert nat.dropped(udp(S, 53, Q, 5000), from_outside=True) == "unknown_inbound"
     denied = "192.0.2.5"  # also from a host that no rule is for: it would circulate
-    assert nat.dropped(udp(denied, 5000, Q, 53), from_outside=False) == "hairpins"
+    assert nat.dropped(udp(denied, 5000, Q, 53), from_outside=False) == "unknown_inbound"
