@@ -78,6 +78,8 @@ class Kernel:
         self._claim = Claim()
         self._before: dict[str, str] = {}
         """What the guard remembers, should somebody delete it."""
+        self.gone: frozenset[str] = frozenset()
+        """Interfaces of the plan that were not there when something was last restored."""
 
     def prepare(self) -> None:
         """Set up all that outlives the daemon, and remove what a killed run or an older plan left."""
@@ -103,6 +105,7 @@ class Kernel:
         refusals: list[KernelRefused] = []
         with self._netlink() as kernel:
             there = present(self.plan, kernel.links)
+            self.gone = frozenset((*self.plan.inside, *self.plan.outside)) - set(kernel.links)
             steps: list[tuple[Put, KernelPlan]] = [(_check, there)]
             if tables:
                 steps.append((self._install_guard, self.plan))
@@ -114,10 +117,10 @@ class Kernel:
                     refusals.append(refused)
         return refusals
 
-    def gone(self) -> frozenset[str]:
-        """The interfaces of the plan that are not there."""
-        with self._netlink() as kernel:
-            return frozenset((*self.plan.inside, *self.plan.outside)) - set(kernel.links)
+    def has_whole_guard(self) -> bool:
+        """Whether the guard is as it should be. Asks nft only: may be called in a thread."""
+        held = guard.read()
+        return held is not None and held.whole and held.inside == frozenset(self.plan.inside)
 
     def claimed(self) -> VirtualAddresses:
         """What is answered for, each with the interface it is announced on, as far as these are there."""

@@ -89,21 +89,25 @@ def subscribe() -> socket.socket:
 
 @implementer(IReadDescriptor)
 class KernelEvents:
-    """The socket in the reactor. ``heard()`` is called once for all that came in one turn."""
+    """The socket in the reactor. ``noticed()`` is called once for all that came in one turn."""
 
     log = Logger(observer=MESSAGES)
 
-    def __init__(self, listening: socket.socket, reactor: IReactorFDSet, heard: Callable[[], None]) -> None:
-        self.counters = EventCounters()
+    def __init__(
+        self,
+        listening: socket.socket,
+        reactor: IReactorFDSet,
+        noticed: Callable[[], None],
+        counters: EventCounters,
+    ) -> None:
+        """Listens from now on."""
         self._socket = listening
         self._reactor = reactor
-        self._heard = heard
+        self._noticed = noticed
+        self._counters = counters
         self._buffer = bytearray(1)
         """What a message says is not looked at, so it may be cut."""
-
-    def start(self) -> None:
-        """Begin to listen."""
-        self._reactor.addReader(self)
+        reactor.addReader(self)
 
     def stop(self) -> None:
         """Listen no more; for good."""
@@ -120,10 +124,10 @@ class KernelEvents:
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     return Failure(error)
-                self.counters.overruns += 1
+                self._counters.overruns += 1
             else:
-                self.counters.events += 1
-        self._heard()
+                self._counters.events += 1
+        self._noticed()
         return None
 
     def connectionLost(self, reason: Failure) -> None:

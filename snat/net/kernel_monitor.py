@@ -1,9 +1,9 @@
 """What other programs change of ours in the kernel is put back, while the daemon translates (kernel.md 3).
 
 systemd-networkd flushes foreign rules when it restarts, interfaces are created anew, a firewall replaces all
-of nftables: what this router needs must be there again at once. The kernel tells that something changed; every
-ten seconds we look unasked. Only what differs is set, so our own changes, of which the kernel tells too, cause
-a look and no work. Against another program that insists we get slower and slower.
+of nftables: what this router needs must be there again at once. The kernel tells that something changed, and
+every ten seconds we look unasked. Only what differs is set, so our own changes, which it tells too, cause a
+look and no work. Against another program that insists we get slower and slower.
 """
 
 from collections.abc import Callable, Sequence
@@ -87,12 +87,14 @@ class KernelMonitor:
         self._pace = Pace(reactor.seconds())
         self._call: IDelayedCall | None = None
         self._tables_due = 0.0
-        """When to ask for those of nftables."""
+        """When to ask for those of nftables; not before an answer came."""
         self._whole = True
         """Whether they were found so."""
         self._gone: frozenset[str] = frozenset()
         self._told: frozenset[str] = frozenset()
         """The refusals of the last look: each is said once, as long as it lasts."""
+        self._unasked: frozenset[str] = frozenset()
+        """Why nft does not tell of its tables."""
 
     def start(self) -> None:
         """Begin to watch. Raises OSError if the kernel has no netlink."""
@@ -127,17 +129,19 @@ class KernelMonitor:
 
     def _look(self) -> None:
         self._call = None
-        self.counters.looks += 1
-        found = self._found()
-        self._pace.looked(self._reactor.seconds(), changed=bool(found.changes), refused=bool(found.refusals))
-        self._tell_gone(found.gone)
-        self._tell_refusals(found.refusals)
-        self._tell_changes(found.changes)
-        self._ask()
-        self._arm()
+        self._pace.due = self._reactor.seconds() + LOOK  # even if something fails that nobody thought of
+        try:
+            found = self._found()
+            changed, refused = bool(found.changes), bool(found.refusals)
+            self._pace.looked(self._reactor.seconds(), changed=changed, refused=refused)
+            self._tell(found)
+            self._ask()
+        finally:
+            self._arm()
 
     def _found(self) -> Restored:
         """What a look found; nft is asked again only after it was told that its tables are not whole."""
+        self.counters.looks += 1
         try:
             found = self._restore(not self._whole)
         except (NetlinkError, OSError) as error:  # the kernel had no time, or no memory
@@ -151,19 +155,24 @@ class KernelMonitor:
     def _ask(self) -> None:
         now = self._reactor.seconds()
         if now >= self._tables_due:
-            self._tables_due = now + LOOK
+            self._tables_due = float("inf")
             self._ask_tables().addCallbacks(self._told_tables, self._not_told_tables)
 
     def _told_tables(self, whole: bool) -> None:
-        self._whole = whole
+        self._whole, self._unasked = whole, frozenset()
+        self._tables_due = self._reactor.seconds() + LOOK
         if not whole and self._socket is not None:
             self._noticed()
 
     def _not_told_tables(self, failure: Failure) -> None:
-        failure.trap(KernelRefused)
-        if self._socket is not None:
-            self._whole = False  # the look will be refused for the same reason, and tell it
-            self._noticed()
+        """Told with the next look; not asked again there, for nft may take its time to fail."""
+        self._unasked = frozenset((failure.getErrorMessage(),))
+        self._tables_due = self._reactor.seconds() + LOOK
+
+    def _tell(self, found: Restored) -> None:
+        self._tell_gone(found.gone)
+        self._tell_refusals(frozenset(map(str, found.refusals)) | self._unasked)
+        self._tell_changes(found.changes)
 
     def _tell_gone(self, gone: frozenset[str]) -> None:
         for name in sorted(gone - self._gone):
@@ -174,8 +183,7 @@ class KernelMonitor:
             self.log.info("interface {interface} is back", interface=name, mnemonic="SNAT-5-KERNEL")
         self._gone = gone
 
-    def _tell_refusals(self, refusals: Sequence[KernelRefused]) -> None:
-        told = frozenset(map(str, refusals))
+    def _tell_refusals(self, told: frozenset[str]) -> None:
         self.counters.refused += bool(told)
         for reason in sorted(told - self._told):
             self.log.error("{reason}", reason=reason, mnemonic="SNAT-3-KERNEL")
