@@ -15,6 +15,7 @@ from snat.config.model import Configuration, DynamicRule, Interface, Side, Stati
 from snat.device.status import (
     Detail,
     Endpoint,
+    LimitStatus,
     NatStatus,
     PoolPorts,
     PoolStatus,
@@ -28,9 +29,10 @@ PROTOCOLS: Final = {"icmp": 1, "tcp": 6, "udp": 17, "gre": 47, "esp": 50}
 _NAMES: Final = {number: name for name, number in PROTOCOLS.items()}
 _MISSES: Final = (
     *("created", "not_managed", "restrained", "not_syn", "not_query"),
-    *("filtered", "unknown_inbound", "hairpins", "exhausted"),
+    *("filtered", "crowded", "unknown_inbound", "hairpins", "exhausted", "address_taken", "limited"),
 )
 """What becomes of packets that find no entry: it is made, or there is a reason against it."""
+_UNLIMITED: Final = (1 << 31) - 1
 _KINDS: Final = {
     "inside source": "Inside Source",
     "outside source": "Outside Source",
@@ -148,9 +150,20 @@ def statistics(shown: NatStatistics) -> Iterator[str]:
     yield from _packets(shown.counters.get("translate", {}))
     yield "Dynamic mappings:"
     yield from _mappings(table)
+    if table.limits is not None:
+        yield from _limits(table.limits)
     for subject, counters in shown.counters.items():
         yield f"Counters of {subject}:"
         yield from (f"  {name.replace('_', ' ')} = {count}" for name, count in counters.items())
+
+
+def _limits(limits: LimitStatus) -> Iterator[str]:
+    """As IOS says it; without a limit, its largest number."""
+    yield "nat-limit statistics:"
+    most = limits.total or _UNLIMITED
+    yield f" max entry: max allowed {most}, used {limits.used}, missed {limits.missed}"
+    if limits.all_host:
+        yield f" All Host Max allowed: {limits.all_host}"
 
 
 def _packets(counters: Mapping[str, int]) -> Iterator[str]:

@@ -90,8 +90,6 @@ def _settings(nat: Nat) -> Iterator[Problem]:
 
 def _later(nat: Nat) -> Iterator[tuple[str, str]]:
     """What is not done yet, and the very line that asks for it."""
-    yield from (("limit entries", line) for line in lines.limits(nat.limits))
-    yield from (("know time-outs of single ports", lines.port_timeout(one)) for one in nat.port_timeouts)
     yield from (("look into protocols", lines.service(one)) for one in nat.services)
     yield from (("give low ports any other", lines.service(one)) for one in nat.fullrange)
     yield from (("share only some entries", line) for line in lines.switchover(nat))
@@ -104,7 +102,6 @@ def _later(nat: Nat) -> Iterator[tuple[str, str]]:
 
 
 _LATER_TIMES = {
-    "dns": "dns-timeout",
     "pptp": "pptp-timeout",
     "routemap_entry": "routemap-entry-timeout",
     "arp_ping": "arp-ping-timeout",

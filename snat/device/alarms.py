@@ -6,11 +6,14 @@ from typing import Final
 from snat.device.group import Group
 from snat.device.links import Neighbor
 from snat.nat.rules import AnyPool
+from snat.translate.load import Load
 
 EXHAUSTION: Final = "exhausted"
 """What an alarm of a pool is about."""
+LIMIT: Final = "limit"
+"""What an alarm of max-entries is about."""
 EXHAUSTED: Final = 60.0
-"""Seconds without a miss after which a pool is not exhausted any more."""
+"""Seconds without a miss after which a pool is not exhausted any more, nor anybody at a limit."""
 Alarm = tuple[str, ...]
 """What it is about, the same for as long as it lasts, whatever its text says of numbers."""
 
@@ -35,6 +38,13 @@ def pool_alarms(pools: Iterable[AnyPool], now: float) -> dict[Alarm, str]:
         for pool in pools
         if now - pool.missed_at < EXHAUSTED
     }
+
+
+def limit_alarms(load: Load, now: float) -> dict[Alarm, str]:
+    """That hosts were refused flows lately; nobody loses one for it."""
+    if now - load.missed_at >= EXHAUSTED:
+        return {}
+    return {(LIMIT, ""): f"hosts have as many entries as max-entries allows, misses {load.misses}"}
 
 
 def _of_neighbor(group: Group, neighbor: Neighbor, now: float) -> Iterator[tuple[Alarm, str]]:

@@ -12,7 +12,7 @@ from snat.device.linking import Linking
 from snat.device.links import Neighbor
 from snat.device.own_address import inside_address, silent_sides
 from snat.device.snapshot import account
-from snat.device.translation import Pools, rules_of, timeouts_of
+from snat.device.translation import Pools, limits_of, rules_of, timeouts_of
 from snat.nat.own_ports import LOCAL_PORTS
 from snat.nat.pool import member_slots
 from snat.nat.table import NatTable
@@ -92,7 +92,9 @@ class Configured(Linking):
     def _configure_translator(self, slots: Sequence[int]) -> None:
         rules = rules_of(self.configuration, slots, self._ports, self._pools, self._learnt, self._local_ports)
         nat = self.configuration.nat
-        self.translator.configure(rules, timeouts_of(self.configuration), nat.filtering)
+        self.translator.configure(
+            rules, timeouts_of(self.configuration), nat.filtering, limits_of(self.configuration)
+        )
 
     def _configured(self) -> tuple[GroupConfiguration, ...]:
         """The groups that share something."""

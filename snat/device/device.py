@@ -10,7 +10,7 @@ from typing import Final
 
 from snat.config.model import Configuration
 from snat.counters import as_dict
-from snat.device.alarms import EXHAUSTION, Alarm, alarms, pool_alarms
+from snat.device.alarms import EXHAUSTION, Alarm, alarms, limit_alarms, pool_alarms
 from snat.device.change import peers_of
 from snat.device.configured import Configured
 from snat.device.creation import CreationTimes
@@ -20,7 +20,7 @@ from snat.device.own_address import inside_address, silent_sides
 from snat.device.refused import CommandRefused
 from snat.device.serving import serve
 from snat.device.snapshot import Snapshot, account, fill
-from snat.device.translation import Pools, rules_of, timeouts_of
+from snat.device.translation import Pools, limits_of, rules_of, timeouts_of
 from snat.nat.entry import (
     COUNTER_BITS,
     FLAGS,
@@ -86,6 +86,7 @@ class Device(Configured):
             ttl_step=ttl_step,
             now=now,
             filtering=configuration.nat.filtering,
+            limits=limits_of(configuration),
         )
         self.translator.own_errors.inside_address = inside_address(configuration)
         self.translator.own_errors.silent = silent_sides(configuration)
@@ -142,11 +143,12 @@ class Device(Configured):
                 group.refresh(now, forget=forget)
 
     def count_anew(self, now: float) -> None:
-        """Let the peak of the table begin anew, and the misses of the pools."""
+        """Let the peak of the table begin anew, and the misses of pools and limits."""
         self.table.peak = self._peak = len(self.table)
         self.peak_at = now
         for pool in self._pools.values():
             pool.misses = 0
+        self.translator.flows.load.misses = 0
 
     # Packets
 
@@ -307,6 +309,7 @@ class Device(Configured):
             return
         present = {alarm: text for group in self.groups for alarm, text in alarms(group, now).items()}
         present.update(pool_alarms(self.translator.flows.rules.pools, now))
+        present.update(limit_alarms(self.translator.flows.load, now))
         for alarm, text in present.items():
             if alarm not in self._alarms:
                 self._events.append(_noted("alarm: {alarm}", alarm, text, begins=True))

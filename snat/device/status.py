@@ -99,6 +99,18 @@ class PoolStatus:
     """Ports that were freed and wait before they are used again."""
 
 
+class LimitStatus(NamedTuple):
+    """``max-entries``."""
+
+    total: int
+    """Flows that there may be; 0: no limit."""
+    all_host: int
+    """Flows that a host may have to which no other limit applies; 0: no limit."""
+    used: int
+    missed: int
+    """Flows that were refused, by whichever limit."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NatStatus:
     """What the table is used for, as ``show ip nat statistics`` tells it."""
@@ -113,6 +125,8 @@ class NatStatus:
     """Seconds since that was reached."""
     rules: tuple[RuleStatus, ...] = ()
     pools: tuple[PoolStatus, ...] = ()
+    limits: LimitStatus | None = None
+    """None: there are no limits."""
 
 
 class PortUse(NamedTuple):

@@ -11,6 +11,7 @@ from snat.config.model import (
     Configuration,
     ConfiguredRole,
     DynamicRule,
+    Nat,
     PoolType,
     RuleKind,
     Side,
@@ -18,8 +19,9 @@ from snat.config.model import (
 )
 from snat.config.model import Pool as PoolConfiguration
 from snat.config.nat import NEVER
-from snat.device.conditions import Conditions
+from snat.device.conditions import Conditions, access_list_of
 from snat.nat.address_pool import AddressPool
+from snat.nat.limits import Limits
 from snat.nat.own_ports import LOCAL_PORTS, OwnPorts
 from snat.nat.pool import Pool
 from snat.nat.rotary import RotaryPool
@@ -30,6 +32,7 @@ from snat.nat.tracking import TCP, UDP, Timeouts
 Pools = dict[object, AnyPool]
 """Pools that exist, by what they were made from: one that is configured again keeps its quarantine."""
 _PROTOCOLS: Final = {"": 0, "tcp": TCP, "udp": UDP}
+_DNS: Final = 53
 _SERVICES: Final = ((TCP, 22), (UDP, 1985), (UDP, 2029))
 """Of the router itself, besides its links: SSH and HSRP."""
 
@@ -206,6 +209,31 @@ def timeouts_of(configuration: Configuration) -> Timeouts:
         finrst=_seconds(wanted.finrst),
         icmp=_seconds(wanted.icmp),
         other=_seconds(wanted.other),
+        ports=_ports(configuration.nat),
+    )
+
+
+def _ports(nat: Nat) -> dict[bytes, float]:
+    """DNS first: somebody may name its port."""
+    found = {_place(UDP, _DNS): _seconds(nat.timeouts.dns)}
+    for one in nat.port_timeouts:
+        found[_place(_PROTOCOLS[one.protocol], one.port)] = _seconds(one.seconds)
+    return found
+
+
+def _place(protocol: int, port: int) -> bytes:
+    return bytes((protocol, port >> 8, port & 0xFF))
+
+
+def limits_of(configuration: Configuration) -> Limits:
+    """How many flows there may be."""
+    wanted = configuration.nat.limits
+    lists = {one.name: one for one in configuration.access_lists}
+    return Limits(
+        total=wanted.total,
+        all_host=wanted.all_host,
+        hosts={host.packed: entries for host, entries in wanted.hosts},
+        lists=[(access_list_of(lists[name]), entries) for name, entries in wanted.lists],
     )
 
 

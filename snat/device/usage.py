@@ -13,7 +13,7 @@ from snat.config.model import Pool as PoolConfiguration
 from snat.device.device import Device
 from snat.device.entries import selected
 from snat.device.selection import EVERYTHING
-from snat.device.status import NatStatus, PoolPorts, PoolStatus, PortUse, RuleStatus
+from snat.device.status import LimitStatus, NatStatus, PoolPorts, PoolStatus, PortUse, RuleStatus
 from snat.nat.entry import FLAGS, MAPPING, STATE, Flag
 from snat.nat.rules import AnyPool, Rules
 from snat.nat.tracking import ICMP, TCP, UDP
@@ -62,7 +62,15 @@ def nat_status(device: Device, now: float) -> Iterator[NatStatus | None]:
         peak_age=round(now - device.peak_at, 3),
         rules=_rules(device.configuration, census),
         pools=tuple(_pool(device, pool, census) for pool in device.configuration.pools),
+        limits=_limits(device),
     )
+
+
+def _limits(device: Device) -> LimitStatus | None:
+    load = device.translator.flows.load
+    if not load.limits:
+        return None
+    return LimitStatus(load.limits.total, load.limits.all_host, load.flows, load.misses)
 
 
 def pool_ports(device: Device, name: str) -> Iterator[PoolPorts | None]:

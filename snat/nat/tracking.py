@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from snat.nat.entry import NEVER, State, TimeoutClass
+from snat.nat.entry import FLAGS, NEVER, STATE, TIMEOUT_CLASS, Flag, State, TimeoutClass
 
 FIN: Final = 0x01
 SYN: Final = 0x02
@@ -19,6 +19,9 @@ CLASSES: Final[Mapping[int, TimeoutClass]] = {
     UDP: TimeoutClass.UDP,
     ICMP: TimeoutClass.ICMP,
 }
+
+
+_EXTENDED: Final = int(Flag.EXTENDED)
 
 
 class Closing:
@@ -87,8 +90,11 @@ class Timeouts:
         finrst: float,
         icmp: float,
         other: float = 86400,
+        ports: Mapping[bytes, float] | None = None,
     ) -> None:
+        """``ports``: of UDP flows and established TCP connections, by protocol and outside port, 3 bytes."""
         self.finrst = float(finrst)
+        self.ports = dict(ports or {})
         self._seconds: dict[tuple[int, int], float] = {
             (TimeoutClass.UDP, State.OPEN): udp,
             (TimeoutClass.ICMP, State.OPEN): icmp,
@@ -99,15 +105,27 @@ class Timeouts:
         }
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Timeouts) and (self.finrst, self._seconds) == (other.finrst, other._seconds)
+        return isinstance(other, Timeouts) and self._all() == other._all()
 
     __hash__ = None  # type: ignore[assignment]  # what can be compared and not be a key
 
-    def remaining(self, timeout_class: int, state: int) -> int:
-        """The idle time-out as a record has it: whole seconds, NEVER for an infinite one."""
-        timeout = self.of(timeout_class, state)
-        return NEVER if timeout == float("inf") else int(timeout)
+    def _all(self) -> tuple[object, ...]:
+        return self.finrst, self._seconds, self.ports
+
+    def of_record(self, record: bytes) -> float:
+        """The idle time-out of an entry, as far as the entry says it."""
+        state = record[STATE]
+        if self.ports and state in (State.OPEN, State.ESTABLISHED) and record[FLAGS] & _EXTENDED:
+            seconds = self.ports.get(record[22:23] + record[39:41])
+            if seconds is not None:
+                return seconds
+        return self.of(record[TIMEOUT_CLASS], state)
 
     def of(self, timeout_class: int, state: int) -> float:
         """The idle time-out; infinite for what does not age, or for a class a newer member invented."""
         return float(self._seconds.get((timeout_class, state), "inf"))
+
+
+def in_record(timeout: float) -> int:
+    """An idle time-out as a record has it: whole seconds, NEVER for an infinite one."""
+    return NEVER if timeout == float("inf") else int(timeout)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from snat.config.model import Configuration
-from snat.device.translation import rules_of, timeouts_of
+from snat.device.translation import limits_of, rules_of, timeouts_of
 from snat.nat.entry import entry_number
 from snat.nat.pool import SLOTS
 from snat.nat.table import NatTable
@@ -78,6 +78,7 @@ class _Offline:
             ttl_step=CAPTURE_TTL_STEP,
             now=0.0,
             filtering=configuration.nat.filtering,
+            limits=limits_of(configuration),
         )
         mapping_ids = {rule.mapping_id for rule in configuration.dynamic_rules}
         for mapping_id in {0, *mapping_ids, *(rule.mapping_id for rule in configuration.static_rules)}:

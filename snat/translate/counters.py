@@ -71,6 +71,8 @@ class TranslateCounters:
     """To an address that stands for outside hosts, but for none now."""
     hairpins: int = 0
     """From a host that keeps its address to the global one of another: the answer would not come here."""
+    limited: int = 0
+    """New flows of hosts that have as many as they may, or of anybody when there are as many in all."""
     exhausted: int = 0
     """New flows without a free port or address."""
     no_address: int = 0

@@ -17,10 +17,11 @@ from snat.nat.entry import (
 )
 from snat.nat.rules import Rule, Rules
 from snat.nat.table import NatTable
-from snat.nat.tracking import ACK, CLASSES, ICMP, RST, SYN, TCP, UDP, Timeouts
+from snat.nat.tracking import ACK, CLASSES, ICMP, RST, SYN, TCP, UDP, Timeouts, in_record
 from snat.translate.admission import Admission
 from snat.translate.counters import TranslateCounters
 from snat.translate.flow_cache import FlowCache
+from snat.translate.load import Load
 from snat.translate.packet import REQUESTS, TCP_FLAGS, TRANSPORT
 
 _HEAD: Final = Struct("!IQI")
@@ -62,11 +63,12 @@ class Entries:
         self._bases: dict[bytes, bytes] = {}
         """The entries of static rules."""
         self._kinds: dict[int, tuple[bytes, float]] = {}
-        """How records of new entries end, and after how long they are looked at, by protocol and flags."""
+        """How records of new entries end, and after how long they are looked at, by what decides that."""
         self._asked = b""
         self._answer: Rule | None = None
         """The rule for the packet of which this is the key: each is asked about twice."""
         self._admission = Admission(table)
+        self.load = Load(table)
         self._counts = False
         """Whether addresses are given away as a whole."""
         self._now = now
@@ -127,6 +129,13 @@ class Entries:
             return True
         return False
 
+    def _is_limited(self, host: bytes) -> bool:
+        """Whether an inside host has as many flows as it may have."""
+        if self.load.refuses(host, self._now):
+            self._counters.limited += 1
+            return True
+        return False
+
     def _create(
         self,
         mapping_id: int,
@@ -139,9 +148,14 @@ class Entries:
         """Put an entry into the table: the endpoints are slices of a record, and it is made of them."""
         protocol = inside_local[6]
         nat_id, number = self._identity()
-        kind = self._kinds.get(protocol << 16 | flags)
+        key = protocol << 16 | flags
+        if protocol == UDP and self.timeouts.ports:
+            port = b"\x11" + outside_global[4:]
+            if port in self.timeouts.ports and flags & EXTENDED:
+                key |= int.from_bytes(port, "big") << 24
+        kind = self._kinds.get(key)
         if kind is None:
-            kind = self._kinds[protocol << 16 | flags] = self._kind(protocol, flags)
+            kind = self._kinds[key] = self._kind(protocol, flags, outside_global[4:])
         record = (
             _HEAD.pack(nat_id if mapping_id else LOCAL_NAT_ID, number, mapping_id)
             + inside_local
@@ -155,17 +169,20 @@ class Entries:
         self._counters.created += 1
         return record
 
-    def _kind(self, protocol: int, flags: int) -> tuple[bytes, float]:
+    def _kind(self, protocol: int, flags: int, port: bytes) -> tuple[bytes, float]:
         state = State.TRANSITORY if protocol == TCP else State.OPEN
         timeout_class = CLASSES.get(protocol, TimeoutClass.OTHER)
-        remaining = self.timeouts.remaining(timeout_class, state)
-        return _KIND.pack(flags, state, timeout_class, remaining), self.timeouts.of(timeout_class, state)
+        timeout = self.timeouts.of(timeout_class, state)
+        if protocol == UDP and flags & EXTENDED:
+            timeout = self.timeouts.ports.get(b"\x11" + port, timeout)
+        return _KIND.pack(flags, state, timeout_class, in_record(timeout)), timeout
 
     def changed(self, removed: list[bytes], added: list[bytes]) -> None:
         """Entries came and went (:class:`snat.nat.table.Listener`): ports and addresses are free again."""
         if removed:
             self._free(removed)
         self._admission.changed(removed, added)
+        self.load.changed(removed, added)
         if self._counts:
             self._count(added, 1)
             self._count(removed, -1)

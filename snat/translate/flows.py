@@ -16,15 +16,15 @@ from snat.nat.entry import (
     NEVER,
     STATE,
     TAIL,
-    TIMEOUT_CLASS,
     Flag,
     State,
     with_state,
 )
+from snat.nat.limits import Limits
 from snat.nat.pool import Pool
 from snat.nat.rules import Rules
 from snat.nat.table import NatTable
-from snat.nat.tracking import FIN, RST, Closing, Timeouts, next_state
+from snat.nat.tracking import FIN, RST, Closing, Timeouts, in_record, next_state
 from snat.translate.counters import TranslateCounters as TranslateCounters
 from snat.translate.flow_cache import FlowCache, Path
 from snat.translate.opening import Opening
@@ -105,10 +105,10 @@ class Flows(Opening):
             self._wheel.put(twin.record, now + self.timeouts.finrst)
 
     def _change_state(self, record: bytes, state: int, now: float) -> None:
-        kind = record[TIMEOUT_CLASS]
-        changed = with_state(record, state, self.timeouts.remaining(kind, state))
+        timeout = self.timeouts.of_record(with_state(record, state, 0))
+        changed = with_state(record, state, in_record(timeout))
         self._table.add([changed])
-        self._wheel.put(changed, now + self.timeouts.of(kind, state))
+        self._wheel.put(changed, now + timeout)
 
     # Ageing
 
@@ -131,6 +131,10 @@ class Flows(Opening):
     def _age_anew(self) -> None:
         self._wheel = Wheel(self._now)
         self._unaged = self._table.endpoints()
+
+    def limit_by(self, limits: Limits) -> None:
+        """How many flows there may be from now on. Those that exist stay."""
+        self.load.limit(limits)
 
     def filter_by(self, filtering: Filtering) -> None:
         """Who may send to a mapped endpoint from now on. Flows that exist stay."""
@@ -194,7 +198,7 @@ class Flows(Opening):
         path = self._cache.of(record)
         if path is not None and path.closing is not None and path.closing.over:
             return self.timeouts.finrst
-        return self.timeouts.of(record[TIMEOUT_CLASS], record[STATE])
+        return self.timeouts.of_record(record)
 
     def used(self, record: bytes) -> float | None:
         """When a packet of an entry last came here; None: this device has seen none."""

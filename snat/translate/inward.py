@@ -28,7 +28,8 @@ class Inward(OutsideHosts):
         outside = self._outside_rule(key, protocol, buffer) if rules.twice else None
         if outside is not None and not rules.owns(key[4:8]) and not flags & Flag.DESTINATION:
             mapping_id = outside.mapping_id  # the inside host keeps its address
-        if not self._may_create(mapping_id, protocol, opens(protocol, buffer)):
+        may = self._may_create(mapping_id, protocol, opens(protocol, buffer))
+        if not may or self._is_limited(inside_local[:4]):
             return None
         if outside is not None:
             called = self._outside_local(outside, outside_global)

@@ -33,7 +33,7 @@ class Outward(OutsideHosts):
         chosen = static or rule
         if chosen is not None:
             mapping_id = chosen.mapping_id
-        if not self._may_create(mapping_id, protocol, opens(protocol, buffer)):
+        if not self._may_create(mapping_id, protocol, opens(protocol, buffer)) or self._is_limited(key[:4]):
             return None
         inside_local = key[:4] + key[8:10] + OCTETS[protocol]
         if rule is not None:

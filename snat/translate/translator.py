@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from snat.config.nat import Filtering
+from snat.nat.limits import Limits
 from snat.nat.rules import Rules
 from snat.nat.table import NatTable
 from snat.nat.tracking import ICMP, TCP, UDP, Timeouts
@@ -70,6 +71,7 @@ class Translator:
         ttl_step: int,
         now: float,
         filtering: Filtering = Filtering.ADDRESS_DEPENDENT,
+        limits: Limits | None = None,
     ) -> None:
         self.counters = TranslateCounters()
         self.more: list[tuple[Verdict, bytes]] = []
@@ -83,6 +85,7 @@ class Translator:
         self._cache = FlowCache(ttl_step)
         self.flows = Flows(table, self._cache, rules, timeouts, self.counters, identity=identity, now=now)
         self.flows.filter_by(filtering)
+        self.flows.limit_by(limits or Limits())
         self._inside, self._outside = self._cache.inside, self._cache.outside
         self._fragments = Fragments(self.counters, ttl_step)
         self._identifications = Identifications()
@@ -92,12 +95,17 @@ class Translator:
         self._unasked = UnaskedSyns(self.own_errors, self.counters)
 
     def configure(
-        self, rules: Rules, timeouts: Timeouts, filtering: Filtering = Filtering.ADDRESS_DEPENDENT
+        self,
+        rules: Rules,
+        timeouts: Timeouts,
+        filtering: Filtering = Filtering.ADDRESS_DEPENDENT,
+        limits: Limits | None = None,
     ) -> None:
         """Take another configuration; entries and paths that exist stay, and age by the new time-outs."""
         self.flows.use(rules)
         self.flows.age_by(timeouts)
         self.flows.filter_by(filtering)
+        self.flows.limit_by(limits or Limits())
 
     def expire(self, now: float) -> None:
         """Let go what is due: entries, fragments that waited too long, SYNs that nobody wanted.
@@ -186,11 +194,11 @@ class Translator:
     ) -> Path | None:
         """The path of a new flow; or its sender is told that there is none, maybe later."""
         counters = self.counters
-        refused = counters.exhausted + counters.address_taken
+        refused = counters.exhausted + counters.address_taken + counters.limited
         unasked = counters.filtered + counters.unknown_inbound
         path = self.flows.find(key, protocol, buffer, from_outside, now)
         if path is None:
-            if counters.exhausted + counters.address_taken != refused:  # RFC 5508 REQ-8
+            if counters.exhausted + counters.address_taken + counters.limited != refused:  # RFC 5508 REQ-8
                 self.own_errors.prohibited(buffer, from_outside, now)
             elif (
                 from_outside

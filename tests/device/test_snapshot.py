@@ -440,20 +440,20 @@ def test_the_position_is_where_the_table_was_last_proved_whole() -> None:
 def test_a_lone_device_goes_on_with_its_flows_after_a_restart() -> None:
     first = device(member(), None)
     now = lone(first, 1000.0)
-    out = send(first, packets.udp("10.0.0.5", 5000, "198.51.100.9", 53), now)
+    out = send(first, packets.udp("10.0.0.5", 5000, "198.51.100.9", 500), now)
     assert out is not None
     taken = taken_of(first, DATE, now).aged(DATE + 30)
 
     second = device(member(), taken, now=1.0, incarnation=2)
     now = lone(second, 1.0)
-    again = send(second, packets.udp("10.0.0.5", 5000, "198.51.100.9", 53), now)
+    again = send(second, packets.udp("10.0.0.5", 5000, "198.51.100.9", 500), now)
     assert again is not None
     assert (again.src, again.sport) == (out.src, out.sport)
-    back = send(second, packets.udp("198.51.100.9", 53, out.src, out.sport), now, from_outside=True)
+    back = send(second, packets.udp("198.51.100.9", 500, out.src, out.sport), now, from_outside=True)
     assert back is not None
     assert (back.dst, back.dport) == ("10.0.0.5", 5000)
     assert second.translator.counters.created == 0
-    other = send(second, packets.udp("10.0.0.6", out.sport, "198.51.100.9", 53), now)
+    other = send(second, packets.udp("10.0.0.6", out.sport, "198.51.100.9", 500), now)
     assert other is not None
     assert (other.src, other.sport) != (out.src, out.sport)  # the port is in use
     assert len({entry[:12] for entry in second.table}) == 2
@@ -464,12 +464,12 @@ def test_a_lone_device_goes_on_with_its_flows_after_a_restart() -> None:
 
 def test_local_entries_of_a_snapshot_age_and_are_found_by_packets() -> None:
     first = device(local(), None)
-    out = send(first, packets.udp("10.0.0.5", 5000, "198.51.100.9", 53), 1000.0)
+    out = send(first, packets.udp("10.0.0.5", 5000, "198.51.100.9", 500), 1000.0)
     assert out is not None
     taken = taken_of(first, DATE, 1000.0)
 
     second = device(local(), taken.aged(DATE + 30), now=1.0)
-    again = send(second, packets.udp("10.0.0.5", 5000, "198.51.100.9", 53), 1.0)
+    again = send(second, packets.udp("10.0.0.5", 5000, "198.51.100.9", 500), 1.0)
     assert again is not None
     assert (again.src, again.sport) == (out.src, out.sport)
     now = 1.0
@@ -484,7 +484,7 @@ def test_what_was_used_shortly_before_the_snapshot_has_its_time_in_it() -> None:
     """The record itself still says what it said when it was made."""
     first = device(local(), None)
     for now in (1000.0, 1250.0):
-        send(first, packets.udp("10.0.0.5", 5000, "198.51.100.9", 53), now)
+        send(first, packets.udp("10.0.0.5", 5000, "198.51.100.9", 500), now)
     taken = taken_of(first, DATE, 1260.0)
     assert [left(entry) for entry in taken.records] == [290]
     assert len(taken.aged(DATE + 289).records) == 1

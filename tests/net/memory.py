@@ -407,7 +407,7 @@ class Member:
 
     def traffic(self, count: int, first: int = 1024) -> None:
         """As many new UDP flows from one inside host, each with a port of its own."""
-        filled, end = packets.buffer(packets.udp("10.0.0.5", 1, "198.51.100.9", 53))
+        filled, end = packets.buffer(packets.udp("10.0.0.5", 1, "198.51.100.9", 500))
         packet = bytearray(filled[:end])
         ports = START + 20
         packet[ports + 6 : ports + 8] = b"\x00\x00"  # no UDP checksum: it need not be computed for each

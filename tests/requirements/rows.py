@@ -248,9 +248,14 @@ CGN: Final = Section(
             MUST,
             "REQ-4",
             "A limit for each subscriber, as configured.",
-            "Limits are refused by the shell.",
         ),
-        Row("C5", SHOULD, "REQ-5", "Limits of sessions, and of the rate of new ones.", "As C4."),
+        Row(
+            "C5",
+            SHOULD,
+            "REQ-5",
+            "Limits of sessions, and of the rate of new ones.",
+            "Of sessions; not of the rate.",
+        ),
         Row("C6", MUST, "REQ-6", "Some destinations can be exempt from translation."),
         Row(
             "C7",

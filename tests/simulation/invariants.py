@@ -13,7 +13,6 @@ from snat.nat.entry import (
     REFERENCE,
     STATE,
     TAIL,
-    TIMEOUT_CLASS,
     State,
 )
 from snat.redundancy.roles import Input
@@ -251,7 +250,7 @@ class Ledger:
         timeouts = router.device.translator.flows.timeouts
         for record in deeds.gone:
             last = max(deeds.since, deeds.used.get(record[INSIDE_LOCAL] + record[OUTSIDE_LOCAL], 0.0))
-            timeout = timeouts.of(record[TIMEOUT_CLASS], record[STATE])
+            timeout = timeouts.of_record(record)
             if record[STATE] == State.CLOSING:
                 timeout = min(timeout, timeouts.finrst)
             if self.network.now - last < timeout - 1e-6:

@@ -6,6 +6,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +23,14 @@ class User:
     """A session over the control socket that answers questions."""
 
     def __init__(self, control: Path) -> None:
-        """Raises OSError where no daemon answers."""
-        self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(ANSWERING)
-        try:
+        """Raises OSError where no daemon answers, ValueError where one hangs up without a word."""
+        with ExitStack() as unless_greeted:
+            self._socket = unless_greeted.enter_context(socket.socket(socket.AF_UNIX))
+            self._socket.settimeout(ANSWERING)
             self._socket.connect(str(control))
-        except OSError:
-            self._socket.close()
-            raise
-        self._input = self._socket.makefile("rb")
-        self.hello = self._frame()
+            self._input = unless_greeted.enter_context(self._socket.makefile("rb"))
+            self.hello = self._frame()
+            unless_greeted.pop_all()
         self.prompt = self.hello["prompt"]
 
     def say(self, line: str, *answers: str) -> str:
@@ -78,7 +77,7 @@ def daemon(tmp_path: Path) -> Iterator[Daemon]:
 def answers(daemon: Daemon) -> bool:
     try:
         User(daemon.control).close()
-    except OSError:
+    except (OSError, ValueError):
         return False
     return True
 

@@ -10,6 +10,7 @@ from scapy.packet import Packet
 
 from snat.config.nat import Filtering
 from snat.nat.access_list import AccessList, Line
+from snat.nat.limits import Limits
 from snat.nat.pool import Pool
 from snat.nat.rules import Rule, Rules
 from snat.nat.table import NatTable
@@ -56,10 +57,11 @@ def rules(
     return Rules((Rule(AccessList(lines), pool, mapping_id),), (pool,))
 
 
-def timeouts(**seconds: int) -> Timeouts:
+def timeouts(ports: dict[bytes, float] | None = None, **seconds: int) -> Timeouts:
     """The defaults of the configuration, but for what is told."""
     return Timeouts(
-        **{"udp": 300, "tcp": 7440, "syn": 240, "closing": 240, "finrst": 60, "icmp": 60} | seconds
+        **{"udp": 300, "tcp": 7440, "syn": 240, "closing": 240, "finrst": 60, "icmp": 60} | seconds,
+        ports=ports,
     )
 
 
@@ -76,6 +78,8 @@ class Nat:
         manages: bool = True,
         now: float = 1000.0,
         filtering: Filtering = Filtering.ADDRESS_DEPENDENT,
+        limits: Limits | None = None,
+        ports: dict[bytes, float] | None = None,
         **seconds: int,
     ) -> None:
         self.table = table if table is not None else NatTable()
@@ -85,11 +89,12 @@ class Nat:
         self.translator = Translator(
             self.table,
             with_rules or rules(),
-            timeouts(**seconds),
+            timeouts(ports, **seconds),
             identity=lambda: (nat_id, next(numbers)),
             ttl_step=ttl_step,
             now=now,
             filtering=filtering,
+            limits=limits,
         )
         self.counters = self.translator.counters
         if manages:

@@ -8,6 +8,7 @@ from scapy.layers.inet6 import IPv6
 from scapy.packet import Packet, Raw
 
 from snat.config.nat import Filtering
+from snat.nat.limits import Limits
 from snat.translate.admission import MOST
 from snat.translate.fragments import MOST_FRAGMENTS
 from snat.translate.packet import START, TRANSPORT
@@ -108,6 +109,12 @@ def refused() -> Nat:
     return nat
 
 
+def limited() -> Nat:
+    nat = Nat(limits=Limits(total=1))
+    nat.out(question())
+    return nat
+
+
 def crowded() -> Nat:
     nat = Nat(filtering=Filtering.ENDPOINT_INDEPENDENT)
     nat.out(question())
@@ -172,6 +179,8 @@ REASONS: list[tuple[str, Callable[[], Nat], Packet | bytes, bool]] = [
     ("restrained", restrained, question(), False),
     ("not_syn", Nat, tcp(A, 5000, S, 80, "A"), False),
     ("filtered", mapped, udp("192.0.2.1", 53, P, 5000), True),
+    ("limited", limited, udp(B, 5000, S, 53), False),
+    ("limited", limited, udp(S, 99, P, 5000), True),
     ("crowded", crowded, udp("192.0.2.1", 9999, P, 5000), True),
     ("unknown_inbound", Nat, udp(S, 53, P, 5000), True),
     ("hairpins", mapped, udp("192.0.2.9", 1, P, 5000), False),

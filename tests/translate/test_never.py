@@ -4,6 +4,7 @@ from snat.config.model import Configuration, Nat, Timeouts
 from snat.config.nat import NEVER as CONFIGURED
 from snat.device.translation import timeouts_of
 from snat.nat.entry import NEVER, State, TimeoutClass
+from snat.nat.tracking import in_record
 from tests.packets import udp
 from tests.translate import nat as translation
 from tests.translate.nat import A, S
@@ -32,7 +33,7 @@ def test_never_is_infinite_and_the_others_are_as_configured() -> None:
         Configuration(nat=Nat(timeouts=Timeouts(udp=CONFIGURED, finrst=CONFIGURED, tcp=7)))
     )
     assert timeouts.of(TimeoutClass.UDP, State.OPEN) == float("inf")
-    assert timeouts.remaining(TimeoutClass.UDP, State.OPEN) == NEVER
+    assert in_record(timeouts.of(TimeoutClass.UDP, State.OPEN)) == NEVER
     assert timeouts.finrst == float("inf")
     assert timeouts.of(TimeoutClass.TCP, State.ESTABLISHED) == 7
     assert timeouts.of(TimeoutClass.ICMP, State.OPEN) == 60
@@ -40,16 +41,16 @@ def test_never_is_infinite_and_the_others_are_as_configured() -> None:
 
 def test_an_entry_that_never_ends_stays() -> None:
     nat = nat_with(CONFIGURED)
-    nat.out(udp(A, 5000, S, 53))
+    nat.out(udp(A, 5000, S, 500))
     nat.wait(CENTURY)
     assert left(nat) == NEVER
 
 
 def test_an_entry_that_never_ended_ends_once_there_is_a_time_out() -> None:
     nat = nat_with(CONFIGURED)
-    nat.out(udp(A, 5000, S, 53))
+    nat.out(udp(A, 5000, S, 500))
     nat.wait(1000)
-    nat.out(udp(A, 5000, S, 53))
+    nat.out(udp(A, 5000, S, 500))
     set_udp(nat, 300)
     assert left(nat) == 300
     nat.wait(299)
@@ -60,7 +61,7 @@ def test_an_entry_that_never_ended_ends_once_there_is_a_time_out() -> None:
 
 def test_an_entry_that_had_a_time_out_stays_once_there_is_none() -> None:
     nat = nat_with(300)
-    nat.out(udp(A, 5000, S, 53))
+    nat.out(udp(A, 5000, S, 500))
     set_udp(nat, CONFIGURED)
     assert left(nat) == NEVER
     nat.wait(CENTURY)
@@ -69,7 +70,7 @@ def test_an_entry_that_had_a_time_out_stays_once_there_is_none() -> None:
 
 def test_a_shorter_time_out_is_in_force_at_once() -> None:
     nat = nat_with(7200)
-    nat.out(udp(A, 5000, S, 53))
+    nat.out(udp(A, 5000, S, 500))
     set_udp(nat, 60)
     nat.wait(62)
     assert len(nat.table) == 0
@@ -77,7 +78,7 @@ def test_a_shorter_time_out_is_in_force_at_once() -> None:
 
 def test_the_same_time_outs_again_make_no_work() -> None:
     nat = nat_with(300)
-    nat.out(udp(A, 5000, S, 53))
+    nat.out(udp(A, 5000, S, 500))
     nat.wait(1)
     before = nat.looks
     set_udp(nat, 300)
