@@ -58,7 +58,7 @@ def _add_kernel(commands: "Commands") -> None:
     actions = kernel.add_subparsers(metavar="ACTION", required=True)
     show = actions.add_parser("show", help="print it")
     show.set_defaults(command=_kernel_show)
-    clean = actions.add_parser("clean", help="remove it, whether a daemon left it behind or still uses it")
+    clean = actions.add_parser("clean", help="remove what a daemon left behind; one that runs puts it back")
     clean.set_defaults(command=_kernel_clean)
     guard = actions.add_parser("guard", help="let nothing inside leave untranslated, before a daemon runs")
     guard.add_argument("file", metavar="FILE", type=Path, help="the configuration, for its inside interfaces")
@@ -162,11 +162,14 @@ def _kernel_clean(_: argparse.Namespace) -> int:
     from snat.net.refused import KernelRefused
 
     try:
-        found = _kernel_text(show())
+        state = show()
+        found = _kernel_text(state)
         clean()
     except KernelRefused as refused:
         return _refuse(refused)
     print(f"Removed:\n{found}" if found else "There was nothing to remove.")
+    if state.tuns:
+        print("A daemon runs here, and puts all of it back: end it first.")
     return 0
 
 

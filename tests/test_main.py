@@ -245,7 +245,9 @@ def test_kernel_clean_tells_what_it_removed(capsys: Output, monkeypatch: Any) ->
     monkeypatch.setattr(kernel_state, "show", lambda: STATE if not cleaned else EMPTY)
     monkeypatch.setattr(kernel_state, "clean", lambda: cleaned.append(True))
     assert main(["kernel", "clean"]) == 0
-    assert capsys.readouterr().out.startswith("Removed:\ntun snat-i")
+    said = capsys.readouterr().out
+    assert said.startswith("Removed:\ntun snat-i")
+    assert said.endswith("\nA daemon runs here, and puts all of it back: end it first.\n")
     assert main(["kernel", "clean"]) == 0
     assert capsys.readouterr().out == "There was nothing to remove.\n"
     assert len(cleaned) == 2

@@ -7,8 +7,10 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any, BinaryIO, Final, Protocol
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -23,7 +25,7 @@ from snat.net.gratuitous_arp import GratuitousArp
 from snat.net.host import Host
 from snat.net.host_plan import HostPlan, host_plan
 from snat.net.kernel import Kernel
-from snat.net.kernel_monitor import KernelMonitor, ReactorFDSetTime
+from snat.net.kernel_monitor import KernelMonitor, ReactorFDSetTime, Restored
 from snat.net.kernel_plan import INSIDE_TUN, OUTSIDE_TUN, KernelPlan
 from snat.net.log import MESSAGES
 from snat.net.realms import Realms
@@ -137,7 +139,7 @@ class TunPath:
         self._host = Host()
         self._kernel = Kernel(kernel_plan(device.configuration))
         self._arp = GratuitousArp(reactor)
-        self._monitor = KernelMonitor(reactor, self.restore)
+        self._monitor = KernelMonitor(reactor, self.restore, self._ask_tables)
         self._tuns: dict[str, Tun] = {}
 
     def start(self) -> None:
@@ -179,18 +181,25 @@ class TunPath:
         self._arp.withdraw()
         self._arp.announce(self._claim())
 
-    def restore(self) -> list[str]:
-        """Put back in the kernel what somebody took away; in words, what that was. Raises KernelRefused."""
+    def restore(self, tables: bool) -> Restored:
+        """Put back in the kernel what somebody took away. What is refused does not hinder the rest.
+
+        ``tables``: also those of nftables.
+        """
         self._kernel.changes.clear()
         self._host.changes.clear()
-        self._prepare()
-        claimed = self._claim()
-        self._host.shut()
+        refusals = []
+        try:
+            self._host.restore(tables=tables)
+        except KernelRefused as refused:
+            refusals.append(refused)
+        self._learn_addresses()
+        refusals += self._kernel.restore(tables=tables)
         changes = self._host.changes + self._kernel.changes
         if changes:
             self._arp.withdraw()
-            self._arp.announce(claimed)
-        return changes
+            self._arp.announce(self._kernel.claimed())
+        return Restored(changes=changes, refusals=refusals, gone=self._kernel.gone)
 
     def configure(self, configuration: Configuration, managed: Iterable[Group]) -> None:
         """Make the kernel what the configuration needs, which it checks before it changes anything."""
@@ -224,21 +233,32 @@ class TunPath:
             name: replace(tun.counters, dropped_queue=dropped.get(name, 0))
             for name, tun in self._tuns.items()
         }
-        return {name: as_dict(counters) for name, counters in {**named, **self._others()}.items()}
+        named["arp"] = self._arp.counters
+        return {name: as_dict(counters) for name, counters in named.items()} | {
+            "kernel": self._monitor.all_counters()
+        }
 
     def _prepare(self) -> None:
         """All but what answers for addresses. Those of interfaces are known once the host has its own."""
         self._host.apply(_host_plan(self._configuration))
-        self._addresses = addresses = self._kernel.addresses()
-        self._kernel.plan = kernel_plan(self._configuration, addresses)
+        self._learn_addresses()
         self._kernel.prepare()
         self._kernel.attach()
+
+    def _learn_addresses(self) -> None:
+        self._addresses = addresses = self._kernel.addresses()
+        self._kernel.plan = kernel_plan(self._configuration, addresses)
         outside = {one.name for one in self._configuration.interfaces if one.side is Side.OUTSIDE}
         learnt = {name: address.packed for name, address in addresses.items() if name in outside}
         self._device.readdress(learnt, local_ports())
 
-    def _others(self) -> dict[str, Any]:
-        return {"arp": self._arp.counters, "kernel": self._monitor.counters}
+    def _ask_tables(self) -> "Deferred[bool]":
+        threads: Any = self._reactor
+        return deferToThreadPool(threads, threads.getThreadPool(), self._has_whole_tables)
+
+    def _has_whole_tables(self) -> bool:
+        """Whether nftables holds what it should. Runs in a thread."""
+        return self._kernel.has_whole_guard() and self._host.has_whole_tables()
 
     def _claim(self) -> tuple[tuple[IPv4Address, str], ...]:
         pools = _claimed_pools(self._configuration, self._managed)

@@ -6,13 +6,15 @@ What others set is never touched, with one exception that is the kernel's: an in
 loses all its routes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
 from snat.net import clamp, sysctl
 from snat.net.host_check import wanted
 from snat.net.host_netlink import HostNetlink, host_netlink
-from snat.net.host_plan import HostPlan, HostState, address_steps
+from snat.net.host_plan import HostPlan, HostState, address_steps, present
+from snat.net.kernel_change import KernelChange, Kind
 from snat.net.kernel_check import check_exists
 from snat.net.refused import KernelRefused
 
@@ -25,8 +27,8 @@ class Host:
     """
 
     def __init__(self) -> None:
-        self.changes: list[str] = []
-        """What was changed, in words; for who wants to know, and then clears the list."""
+        self.changes: list[KernelChange] = []
+        """What was changed; for who wants to know, and then clears the list."""
         self._plan: HostPlan | None = None
         self._before: tuple[HostPlan | None, HostState] | None = None
 
@@ -49,6 +51,28 @@ class Host:
         with host_netlink() as kernel:
             _set_links(kernel, frozenset(self._plan.down if self._plan else ()), up=False)
             self.changes += kernel.changes
+
+    def restore(self, *, tables: bool) -> None:
+        """Put back what others changed of the plan, for the interfaces that are there.
+
+        ``tables``: nft is asked, too.
+        """
+        if self._plan is None or not self._plan.first:
+            return
+        with host_netlink() as kernel:
+            plan = replace(present(self._plan, kernel.links), clamps=())
+            try:
+                state = wanted(plan, kernel, plan)
+                _change_netlink(kernel, state)
+                _set_links(kernel, state.down, up=False)
+                if tables:
+                    _change_clamps(kernel, dict(self._plan.clamps))
+            finally:
+                self.changes += kernel.changes
+
+    def has_whole_tables(self) -> bool:
+        """Whether the MSS is as the plan wants it. Asks nft only: may be called in a thread."""
+        return self._plan is None or clamp.read() == dict(self._plan.clamps)
 
     def undo(self) -> None:
         """Make all as it was before the last :meth:`apply`; nothing if that had refused its plan."""
@@ -74,11 +98,19 @@ def held(kernel: HostNetlink, interfaces: set[str]) -> HostState:
 
 def change(kernel: HostNetlink, state: HostState) -> None:
     """From whatever of ours is in the kernel to a state, but for interfaces that go down."""
+    _change_netlink(kernel, state)
+    _change_clamps(kernel, state.clamps)
+
+
+def _change_netlink(kernel: HostNetlink, state: HostState) -> None:
     _set_links(kernel, state.up, up=True)
     _set_addresses(kernel, state)
     _set_routes(kernel, state)
-    if clamp.put(state.clamps):
-        kernel.changes.append("ip tcp adjust-mss")
+
+
+def _change_clamps(kernel: HostNetlink, clamps: Mapping[str, int]) -> None:
+    if clamp.put(clamps):
+        kernel.changes.append(KernelChange(Kind.TABLES, "ip tcp adjust-mss"))
 
 
 def _set_links(kernel: HostNetlink, names: frozenset[str], *, up: bool) -> None:

@@ -15,6 +15,7 @@ from pyroute2.netlink.rtnl.ifaddrmsg import IFA_F_SECONDARY
 
 from snat.config.interface import HIGHEST_DISTANCE
 from snat.net.host_plan import Hop, HostAddress, HostRoute
+from snat.net.kernel_change import KernelChange, Kind
 from snat.net.kernel_check import check_exists
 from snat.net.kernel_plan import TUNS
 from snat.net.netlink import (
@@ -54,13 +55,13 @@ class HostNetlink(Netlink):
         extra = {"broadcast": str(address.network.broadcast_address)} if broadcast else {}
         with refusing(f"cannot add the address {address}", f"interface {interface}"):
             self.iproute.addr("add", **self._addressed(interface, address), proto=PROTOCOL, **extra)
-        self.changes.append(f"address {address} dev {interface}")
+        self.changes.append(KernelChange(Kind.ADDRESSES, f"address {address} dev {interface}"))
 
     def take(self, interface: str, address: IPv4Interface) -> None:
         """Delete an address; no error if it is gone."""
         with refusing(f"cannot delete the address {address}", f"interface {interface}", EADDRNOTAVAIL):
             self.iproute.addr("del", **self._addressed(interface, address))
-        self.changes.append(f"no address {address} dev {interface}")
+        self.changes.append(KernelChange(Kind.ADDRESSES, f"no address {address} dev {interface}"))
 
     def host_routes(self) -> list[HostRoute]:
         """Our routes in the main table that lead to other routers and interfaces."""
@@ -86,13 +87,13 @@ class HostNetlink(Netlink):
         """Add a route; or put it in the place of one of ours."""
         with refusing("cannot add the route", f"ip route {route}"):
             self.iproute.route("replace" if replace else "add", **self._routed(route))
-        self.changes.append(f"route {route}")
+        self.changes.append(KernelChange(Kind.ROUTES, f"route {route}"))
 
     def delete_host_route(self, route: HostRoute) -> None:
         """Delete a route of ours; no error if it is gone."""
         with refusing("cannot delete the route", f"ip route {route}", ESRCH):
             self.iproute.route("del", **self._placed(route))
-        self.changes.append(f"no route {route}")
+        self.changes.append(KernelChange(Kind.ROUTES, f"no route {route}"))
 
     def _addressed(self, interface: str, address: IPv4Interface) -> dict[str, Any]:
         check_exists(interface, self)

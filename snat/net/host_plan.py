@@ -5,7 +5,7 @@ then has to be in the kernel, which depends on what others have put there.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import NamedTuple
 
@@ -85,6 +85,17 @@ class HostPlan:
         named = [one.interface for one in self.addresses] + [*self.up, *self.down]
         lines = [f"interface {name}" for name in (*named, *(name for name, _ in self.clamps))]
         return next(iter([*lines, *(f"ip route {route.prefix}" for route in self.routes)]), "")
+
+
+def present(plan: HostPlan, links: Collection[str]) -> HostPlan:
+    """The plan, as far as its interfaces are there; the MSS is nft's, which waits for them."""
+    return replace(
+        plan,
+        addresses=tuple(one for one in plan.addresses if one.interface in links),
+        up=tuple(name for name in plan.up if name in links),
+        down=tuple(name for name in plan.down if name in links),
+        routes=tuple(one for one in plan.routes if not one.interface or one.interface in links),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,11 @@ ANSWERS_FOR_ALL: Final = ("0", "3")
 def check_prepare(plan: KernelPlan, kernel: Netlink) -> None:
     """Raise :class:`KernelRefused` if the plan and the kernel do not fit."""
     _check_interfaces(plan, kernel)
+    check_place(plan, kernel)
+
+
+def check_place(plan: KernelPlan, kernel: Netlink) -> None:
+    """Raise :class:`KernelRefused` if somebody else has what is ours, or would answer in our place."""
     _check_tun_names(kernel)
     _check_foreign(kernel)
     _check_pools(plan, kernel)

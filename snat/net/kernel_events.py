@@ -1,99 +1,150 @@
-"""What the kernel says of changes by netlink, as far as they may concern us.
+"""What the kernel tells of changes, over netlink, to the reactor: that there are some, not which.
 
-The multicast messages are read by hand: pyroute2's reader cannot run inside Twisted's reactor, and of the
-changes of a router with a million routes only the header of each message is looked at here.
+Subscribed are links, and IPv4 addresses, rules and routes. Of routes the kernel tells only those that could
+be ours (a socket filter): a router that learns the routes of the Internet would hear of nothing else. Of
+proxy neighbours it tells nothing to anybody.
 """
 
 import errno
 import socket
+import struct
+from array import array
 from collections.abc import Callable
-from struct import Struct
+from dataclasses import dataclass
 from typing import Final
 
+from pyroute2.netlink.rtnl import (
+    RTM_DELROUTE,
+    RTM_NEWROUTE,
+    RTMGRP_IPV4_IFADDR,
+    RTMGRP_IPV4_ROUTE,
+    RTMGRP_IPV4_RULE,
+    RTMGRP_LINK,
+)
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from snat.net.netlink import PROTOCOL
+from snat.net.log import MESSAGES
+from snat.net.netlink import PROTOCOL, TABLE_COMPAT
 
-READS_PER_TURN: Final = 16
-"""Datagrams read before the reactor looks at anything else."""
-_DATAGRAM: Final = 1 << 16
-_GROUPS: Final = 0x1 | 0x4 | 0x10 | 0x40 | 0x80
-"""RTMGRP_LINK, RTMGRP_NEIGH, RTMGRP_IPV4_IFADDR, RTMGRP_IPV4_ROUTE, RTMGRP_IPV4_RULE."""
-_HEADER: Final = Struct("=IH10x")
-"""struct nlmsghdr: length, type."""
-_LINKS_ADDRESSES_RULES: Final = frozenset({16, 17, 20, 21, 32, 33})
-_ROUTES: Final = frozenset({24, 25})
-_ROUTE_PROTOCOL: Final = _HEADER.size + 5
-"""Of struct rtmsg."""
-_NEIGHBOURS: Final = frozenset({28, 29})
-_NEIGHBOUR_FLAGS: Final = _HEADER.size + 10
-"""Of struct ndmsg."""
-_PROXY: Final = 0x08
-"""NTF_PROXY."""
+READS_PER_TURN: Final = 64
+"""Messages taken before the reactor looks at anything else."""
+GROUPS: Final = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV4_ROUTE | RTMGRP_IPV4_RULE
+
+_SO_ATTACH_FILTER: Final = 26
+_INSTRUCTION: Final = struct.Struct("=HBBI")
+_PROGRAM: Final = struct.Struct("@HP")
+_LOAD_HALF, _LOAD_BYTE, _EQUALS, _RETURN = 0x28, 0x30, 0x15, 0x06
+_TYPE_AT, _TABLE_AT, _PROTOCOL_AT = 4, 20, 21
+"""Where in a message its type is (of two bytes), and of a route its table and protocol (of one)."""
+_ALL: Final = 0xFFFFFFFF
 
 
-def concerns_us(datagram: bytes) -> bool:
-    """Whether one of the messages is about a link, an address, a rule, our routes or a proxy neighbour."""
-    at = 0
-    while at + _HEADER.size <= len(datagram):
-        length, kind = _HEADER.unpack_from(datagram, at)
-        if kind in _LINKS_ADDRESSES_RULES:
-            return True
-        if not _HEADER.size <= length <= len(datagram) - at:
-            return True  # no kernel says so; a look does no harm
-        if kind in _ROUTES and length > _ROUTE_PROTOCOL and datagram[at + _ROUTE_PROTOCOL] == PROTOCOL:
-            return True
-        if kind in _NEIGHBOURS and length > _NEIGHBOUR_FLAGS and datagram[at + _NEIGHBOUR_FLAGS] & _PROXY:
-            return True
-        at += (length + 3) & ~3
-    return False
+@dataclass(slots=True)
+class EventCounters:
+    """What was heard."""
+
+    events: int = 0
+    """Messages of the kernel."""
+    overruns: int = 0
+    """Times that there were more than the socket holds. Some are lost; a look finds what they told."""
+
+
+def route_filter() -> bytes:
+    """The filter (classic BPF): of routes, ours and those in tables above 255, as ours are; all else."""
+    # What is loaded is taken for network byte order, but a message has the machine's.
+    program = (
+        (_LOAD_HALF, 0, 0, _TYPE_AT),
+        (_EQUALS, 1, 0, socket.htons(RTM_NEWROUTE)),
+        (_EQUALS, 0, 4, socket.htons(RTM_DELROUTE)),
+        (_LOAD_BYTE, 0, 0, _TABLE_AT),
+        (_EQUALS, 2, 0, TABLE_COMPAT),
+        (_LOAD_BYTE, 0, 0, _PROTOCOL_AT),
+        (_EQUALS, 0, 1, PROTOCOL),
+        (_RETURN, 0, 0, _ALL),
+        (_RETURN, 0, 0, 0),
+    )
+    return b"".join(_INSTRUCTION.pack(*one) for one in program)
+
+
+def subscribe() -> socket.socket:
+    """A non-blocking socket that hears of changes in this network namespace. Raises OSError."""
+    listening = socket.socket(
+        socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE
+    )
+    try:
+        program = array("B", route_filter())
+        where, size = program.buffer_info()
+        listening.setsockopt(
+            socket.SOL_SOCKET, _SO_ATTACH_FILTER, _PROGRAM.pack(size // _INSTRUCTION.size, where)
+        )
+        listening.bind((0, GROUPS))
+    except OSError:
+        listening.close()
+        raise
+    return listening
 
 
 @implementer(IReadDescriptor)
 class KernelEvents:
-    """The socket on which the kernel of this namespace tells of changes, listening from the start.
+    """The socket in the reactor. ``noticed()`` is called once for all that came in one turn."""
 
-    ``noticed()`` is called after a batch of them in which one may concern us.
-    """
+    log = Logger(observer=MESSAGES)
 
-    def __init__(self, reactor: IReactorFDSet, noticed: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        listening: socket.socket,
+        reactor: IReactorFDSet,
+        noticed: Callable[[], None],
+        counters: EventCounters,
+    ) -> None:
+        """Listens from now on."""
+        self._socket = listening
         self._reactor = reactor
         self._noticed = noticed
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-        self._socket.setblocking(False)
-        self._socket.bind((0, _GROUPS))
+        self._counters = counters
+        self._buffer = bytearray(1)
+        """What a message says is not looked at, so it may be cut."""
         reactor.addReader(self)
 
     def stop(self) -> None:
-        """Listen no more."""
+        """Listen no more; for good."""
         self._reactor.removeReader(self)
         self._socket.close()
 
-    def fileno(self) -> int:
-        """For the reactor."""
-        return self._socket.fileno()
-
-    def logPrefix(self) -> str:
-        """For the reactor."""
-        return "kernel"
-
-    def doRead(self) -> None:
-        """Read what came. What was lost since nobody read may have been anything."""
-        concerned = False
+    def doRead(self) -> Failure | None:
+        """Take what waits, 64 messages at most; the reactor comes again for the rest."""
         for _ in range(READS_PER_TURN):
             try:
-                concerned |= concerns_us(self._socket.recv(_DATAGRAM))
+                self._socket.recv_into(self._buffer)
             except BlockingIOError:
                 break
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
-                    raise
-                concerned = True
-        if concerned:
-            self._noticed()
+                    return Failure(error)
+                self._counters.overruns += 1
+            else:
+                self._counters.events += 1
+        self._noticed()
+        return None
 
-    def connectionLost(self, reason: Failure) -> None:  # noqa: ARG002
-        """The reactor gives up on the socket: from now on only time asks for looks."""
+    def connectionLost(self, reason: Failure) -> None:
+        """The reactor gave the socket up: from now on changes are found by looking only."""
+        if self._socket.fileno() < 0:
+            return
         self._socket.close()
+        self.log.warn(
+            "the kernel does not tell of changes any more: {reason}",
+            reason=reason.getErrorMessage(),
+            mnemonic="SNAT-4-KERNEL",
+        )
+
+    def fileno(self) -> int:
+        """The descriptor; -1 once closed."""
+        return self._socket.fileno()
+
+    def logPrefix(self) -> str:
+        """How the reactor names us in its log."""
+        return "kernel events"

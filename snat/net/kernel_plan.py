@@ -4,12 +4,12 @@ Pure arithmetic; :mod:`snat.net.kernel` makes it so. The numbers are fixed, so t
 is found again, and listed in ``doc/operations.md`` for those who use policy routing themselves.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Final
 
-from snat.net.netlink import ANY, TABLE_LOCAL, TABLE_MAIN, ProxyNeighbour, Route, Rule
+from snat.net.netlink import ANY, TABLE_LOCAL, TABLE_MAIN, Link, ProxyNeighbour, Route, Rule
 from snat.net.refused import KernelRefused
 
 INSIDE_TUN: Final = "snat-i"
@@ -97,6 +97,23 @@ class KernelPlan:
     """Addresses of outside interfaces that inside hosts share (``interface``)."""
     queue: int = TUN_QUEUE
     """Packets that may wait in each TUN (``ip nat tun queue-length``)."""
+
+
+def present(plan: KernelPlan, links: Collection[str]) -> KernelPlan:
+    """The plan, as far as its interfaces are there."""
+
+    def there(names: Iterable[str]) -> tuple[str, ...]:
+        return tuple(name for name in names if name in links)
+
+    return replace(plan, inside=there(plan.inside), outside=there(plan.outside))
+
+
+def group_of(plan: KernelPlan, link: Link) -> int:
+    """The link group that an interface should be in; one that nobody told us of keeps another than ours."""
+    if link.name in plan.inside or link.name == INSIDE_TUN:
+        return INSIDE_GROUP
+    ours = link.name in plan.outside or link.name == OUTSIDE_TUN or link.group == INSIDE_GROUP
+    return OUTSIDE_GROUP if ours else link.group
 
 
 def rules(plan: KernelPlan) -> tuple[Rule, ...]:

@@ -81,7 +81,7 @@ def clean() -> None:
     """Remove everything a daemon ever set, and give changed sysctls their value back.
 
     Forwarding is switched off first if we switched it on, and the guard goes last. A TUN belongs to its
-    process and goes with it; a daemon that still runs no longer gets packets. Interfaces stay up or down.
+    process and goes with it; a daemon that still runs puts all of it back. Interfaces stay up or down.
     """
     fence = guard.read()
     for name, value in (fence.before if fence else {}).items():

@@ -24,6 +24,7 @@ from pyroute2.netlink.rtnl.ifinfmsg import IFF_UP
 from pyroute2.netlink.rtnl.ndmsg import NTF_PROXY, NUD_PERMANENT, ndmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
+from snat.net.kernel_change import KernelChange, Kind
 from snat.net.refused import KernelRefused
 
 PROTOCOL: Final = 83
@@ -35,7 +36,7 @@ SCOPE_LINK: Final = 253
 SCOPE_HOST: Final = 254
 ANY: Final = IPv4Network("0.0.0.0/0")
 
-_TABLE_COMPAT: Final = 252
+TABLE_COMPAT: Final = 252
 """What the one byte of the header says when the table is in an attribute."""
 _BLACKHOLE: Final = 6
 _KERNEL: Final = 2
@@ -138,8 +139,8 @@ class Netlink:
 
     def __init__(self, iproute: IPRoute) -> None:
         self.iproute = iproute
-        self.changes: list[str] = []
-        """What was changed, in the words of ``ip``."""
+        self.changes: list[KernelChange] = []
+        """What was changed."""
         self.links = self._links()
         """By name, as they were when the conversation began."""
         self.names = {link.index: link.name for link in self.links.values()}
@@ -149,7 +150,9 @@ class Netlink:
         """Change an interface: ``group``, ``mtu``, ``txqlen``, ``state``."""
         with refusing(f"cannot set {changes}", name):
             self.iproute.link("set", index=self.links[name].index, **changes)
-        self.changes += [f"{name} {what} {value}" for what, value in changes.items()]
+        self.changes += [
+            KernelChange(Kind.INTERFACES, f"{name} {what} {value}") for what, value in changes.items()
+        ]
 
     def rules(self, priorities: Iterable[int]) -> tuple[list[Rule], list[int]]:
         """Our rules, and the preferences at which other programs have some, among the given ones."""
@@ -162,13 +165,13 @@ class Netlink:
         """Add a rule that is not there yet."""
         with refusing("cannot add the rule", str(rule), errno.EEXIST):
             self.iproute.rule("add", **rule.arguments())
-        self.changes.append(f"rule {rule}")
+        self.changes.append(KernelChange(Kind.RULES, f"rule {rule}"))
 
     def delete_rule(self, rule: Rule) -> None:
         """Delete a rule of ours; no error if it is gone."""
         with refusing("cannot delete the rule", str(rule), errno.ENOENT):
             self.iproute.rule("del", **rule.arguments())
-        self.changes.append(f"no rule {rule}")
+        self.changes.append(KernelChange(Kind.RULES, f"no rule {rule}"))
 
     def put_local_first(self, first: bool) -> None:
         """Have the kernel's rule for the local table at its place, before all others, or have it not."""
@@ -178,7 +181,8 @@ class Netlink:
             return
         with refusing("cannot move the rule for the local table", "ip rule pref 0", errno.EEXIST):
             self.iproute.rule("add" if first else "del", protocol=_KERNEL, **place)
-        self.changes.append("rule pref 0 lookup local" if first else "no rule pref 0 lookup local")
+        words = "rule pref 0 lookup local"
+        self.changes.append(KernelChange(Kind.RULES, words if first else f"no {words}"))
 
     def our_routes(self) -> list[Route]:
         """All routes with our protocol number, in any table."""
@@ -192,13 +196,13 @@ class Netlink:
         """Add a route; or put it in the place of one of ours."""
         with refusing("cannot add the route", str(route)):
             self.iproute.route("replace" if replace else "add", **self._arguments(route))
-        self.changes.append(f"route {route}")
+        self.changes.append(KernelChange(Kind.ROUTES, f"route {route}"))
 
     def delete_route(self, route: Route) -> None:
         """Delete a route of ours; no error if it is gone."""
         with refusing("cannot delete the route", str(route), errno.ESRCH):
             self.iproute.route("del", **self._arguments(route))
-        self.changes.append(f"no route {route}")
+        self.changes.append(KernelChange(Kind.ROUTES, f"no route {route}"))
 
     def addresses(self) -> list[tuple[str, IPv4Interface]]:
         """All IPv4 addresses of this namespace: interface, and address with its prefix length."""
@@ -218,13 +222,13 @@ class Netlink:
                 prefixlen=32,
                 scope=SCOPE_HOST if host else SCOPE_UNIVERSE,
             )
-        self.changes.append(f"address {address} dev {interface}")
+        self.changes.append(KernelChange(Kind.ADDRESSES, f"address {address} dev {interface}"))
 
     def delete_address(self, interface: str, address: IPv4Address) -> None:
         """Delete a /32; no error if it is gone."""
         with refusing(f"cannot delete the address {address}", interface, errno.EADDRNOTAVAIL):
             self.iproute.addr("del", index=self.links[interface].index, address=str(address), prefixlen=32)
-        self.changes.append(f"no address {address} dev {interface}")
+        self.changes.append(KernelChange(Kind.ADDRESSES, f"no address {address} dev {interface}"))
 
     def proxies(self) -> set[ProxyNeighbour]:
         """The addresses for which the kernel answers ARP on our account."""
@@ -238,12 +242,16 @@ class Netlink:
     def add_proxies(self, proxies: Collection[ProxyNeighbour]) -> None:
         """Answer ARP for addresses; 0.1 ms each."""
         self._send_proxies(RTM_NEWNEIGH, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, proxies)
-        self.changes += [f"proxy {address} dev {name}" for address, name in sorted(proxies)]
+        self.changes += [
+            KernelChange(Kind.PROXIES, f"proxy {address} dev {name}") for address, name in sorted(proxies)
+        ]
 
     def delete_proxies(self, proxies: Collection[ProxyNeighbour]) -> None:
         """Answer for them no more; no error for one that is gone."""
         self._send_proxies(RTM_DELNEIGH, NLM_F_ACK, proxies)
-        self.changes += [f"no proxy {address} dev {name}" for address, name in sorted(proxies)]
+        self.changes += [
+            KernelChange(Kind.PROXIES, f"no proxy {address} dev {name}") for address, name in sorted(proxies)
+        ]
 
     def _send_proxies(self, message_type: int, flags: int, proxies: Iterable[ProxyNeighbour]) -> None:
         messages = [
@@ -279,7 +287,7 @@ class Netlink:
         ask = rtmsg()
         ask["family"], ask["proto"] = AF_INET, proto
         if table:
-            ask["table"] = min(table, _TABLE_COMPAT)
+            ask["table"] = min(table, TABLE_COMPAT)
             ask["attrs"] = [("RTA_TABLE", table)]
         ask["header"]["type"], ask["header"]["flags"] = RTM_GETROUTE, NLM_F_REQUEST | NLM_F_DUMP
         yield from self.iproute.nlm_request_batch([ask])

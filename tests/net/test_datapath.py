@@ -32,7 +32,8 @@ from snat.net import datapath
 from snat.net.datapath import CAPTURE_TTL_STEP, CapturePath, TunPath, kernel_plan
 from snat.net.gratuitous_arp import GratuitousArpCounters
 from snat.net.host_plan import HostPlan
-from snat.net.kernel_monitor import KernelCounters
+from snat.net.kernel_change import KernelChange, Kind
+from snat.net.kernel_monitor import Restored
 from snat.net.kernel_plan import INSIDE_TUN, OUTSIDE_TUN, KernelPlan
 from snat.net.refused import KernelRefused
 from snat.net.tun import Offload, TunCounters
@@ -77,8 +78,11 @@ class World:
         self.done: list[Any] = []
         self.refusals: dict[str, KernelRefused] = {}
         self.addresses: dict[str, IPv4Address] = {}
-        self.undone: dict[str, list[str]] = {}
+        self.undone: dict[str, list[KernelChange]] = {}
         """What the kernel, or the host, finds that it must put back."""
+        self.hindrances: list[KernelRefused] = []
+        """What the kernel cannot put back."""
+        self.whole = {"guard": True, "clamps": True}
         self.tuns: dict[str, World.Tun] = {}
         self.offload: Offload | None = None
         world = self
@@ -86,7 +90,8 @@ class World:
         class Kernel:
             def __init__(self, plan: KernelPlan) -> None:
                 self.plan = plan
-                self.changes: list[str] = []
+                self.changes: list[KernelChange] = []
+                self.gone = frozenset({"in0"})
 
             def addresses(self) -> dict[str, IPv4Address]:
                 return world.addresses
@@ -96,7 +101,17 @@ class World:
 
             def attach(self) -> None:
                 world.do("attach")
+
+            def restore(self, *, tables: bool) -> list[KernelRefused]:
+                world.do("restore", tables)
                 self.changes += world.undone.get("_kernel", [])
+                return world.hindrances
+
+            def claimed(self) -> Sequence[Any]:
+                return (GATEWAY,)
+
+            def has_whole_guard(self) -> bool:
+                return world.whole["guard"]
 
             def check(self, addresses: Sequence[Any]) -> None:
                 world.do("check", addresses)
@@ -121,10 +136,11 @@ class World:
                 world.do("quiet")
 
         class Monitor:
-            counters = KernelCounters()
-
-            def __init__(self, _reactor: object, _restore: object) -> None:
+            def __init__(self, _reactor: object, _restore: object, _ask_tables: object) -> None:
                 pass
+
+            def all_counters(self) -> dict[str, int]:
+                return {"looks": 3}
 
             def start(self) -> None:
                 world.do("watch")
@@ -136,12 +152,18 @@ class World:
             """Says nothing of what every plan makes it do: tests/net/test_datapath_host.py listens."""
 
             def __init__(self) -> None:
-                self.changes: list[str] = []
+                self.changes: list[KernelChange] = []
 
             def apply(self, plan: HostPlan) -> None:
                 if plan.first:
                     world.do("host", plan)
+
+            def restore(self, *, tables: bool) -> None:
+                world.do("restore host", tables)
                 self.changes += world.undone.get("_host", [])
+
+            def has_whole_tables(self) -> bool:
+                return world.whole["clamps"]
 
             def shut(self) -> None:
                 pass
@@ -290,20 +312,38 @@ def test_a_stop_withdraws_before_the_tuns_vanish(world: World, path: TunPath) ->
 
 def test_a_look_that_finds_all_well_announces_nothing(world: World, path: TunPath) -> None:
     managing(started(path, world), world)
-    assert path.restore() == []
-    assert world.names == ["prepare", "attach", "claim"]
-    assert world.done[-1] == ("claim", (GATEWAY,), (*SHARED, *LOCAL))
+    assert path.restore(False) == Restored(gone=frozenset({"in0"}), changes=[], refusals=[])
+    assert world.done == [("restore host", False), ("restore", False)]
 
 
 @pytest.mark.parametrize("who", ["_kernel", "_host"])
 def test_what_was_put_back_is_told_and_announced(world: World, path: TunPath, who: str) -> None:
     managing(started(path, world), world)
-    world.undone[who] = ["rule pref 1000"]
-    assert path.restore() == ["rule pref 1000"]
-    assert world.names == ["prepare", "attach", "claim", "quiet", "announce"]
+    world.undone[who] = [KernelChange(Kind.RULES, "rule pref 1000")]
+    assert path.restore(True).changes == world.undone[who]
+    steps = [("restore host", True), ("restore", True)]
+    assert world.done == [*steps, "quiet", ("announce", (GATEWAY,))]
     world.undone.clear()
     world.done.clear()
-    assert path.restore() == [], "what was told is not told again"
+    assert path.restore(False).changes == [], "what was told is not told again"
+
+
+def test_what_cannot_be_put_back_does_not_hinder_the_rest(world: World, path: TunPath) -> None:
+    managing(started(path, world), world)
+    address = KernelRefused("no address", where="in0", remedy="look")
+    foreign = KernelRefused("a rule", where="pref 1000", remedy="move it")
+    world.refusals["restore host"], world.hindrances = address, [foreign]
+    world.undone["_kernel"] = [KernelChange(Kind.ROUTES, "route")]
+    found = path.restore(False)
+    assert (found.refusals, found.changes) == ([address, foreign], world.undone["_kernel"])
+    assert world.done == [("restore", False), "quiet", ("announce", (GATEWAY,))]
+
+
+@pytest.mark.parametrize("broken", [None, "guard", "clamps"])
+def test_both_tables_of_nftables_are_asked_for(world: World, path: TunPath, broken: str | None) -> None:
+    if broken:
+        world.whole[broken] = False
+    assert path._has_whole_tables() is (broken is None)
 
 
 def test_another_configuration_is_followed_with_what_is_managed(world: World, path: TunPath) -> None:

@@ -12,6 +12,7 @@ from snat.config.refused import ConfigurationRefused
 from snat.net import datapath
 from snat.net.datapath import CapturePath, TunPath
 from snat.net.host_plan import HostPlan
+from snat.net.kernel_change import KernelChange
 from snat.net.refused import KernelRefused
 from tests.net.memory import Reactor
 from tests.net.test_datapath import World, device_of, groups_of, routed
@@ -32,7 +33,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
     class Host:
         def __init__(self) -> None:
-            self.changes: list[str] = []
+            self.changes: list[KernelChange] = []
 
         def apply(self, plan: HostPlan) -> None:
             made.do("host", bool(plan.first))

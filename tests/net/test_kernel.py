@@ -26,9 +26,11 @@ from snat.net.kernel_plan import (
     PREF_TUN,
     KernelPlan,
     blackholes,
+    group_of,
     is_ours,
     live_routes,
     mtus,
+    present,
     proxies,
     rules,
     sysctls,
@@ -89,6 +91,28 @@ class TestPlan:
     def test_nothing_a_tun_writes_to_a_pool_comes_back(self) -> None:
         dropped = {(rule.interface, rule.destination) for rule in rules(PLAN) if rule.table is None}
         assert dropped == {(tun, pool) for tun in ("snat-i", "snat-o") for pool in (POOL, ROUTED_POOL)}
+
+    def test_what_is_not_there_is_left_out_of_a_plan(self) -> None:
+        assert present(PLAN, ["eth2", "lo"]) == replace(PLAN, inside=("eth2",), outside=())
+        assert present(PLAN, ["eth0", "eth1", "eth2"]) == PLAN
+
+    @pytest.mark.parametrize(
+        ("name", "group", "wanted"),
+        [
+            ("eth0", 0, INSIDE_GROUP),
+            ("eth0", 7, INSIDE_GROUP),
+            ("eth1", INSIDE_GROUP, 0),
+            ("eth1", 7, 0),
+            (INSIDE_TUN, 0, INSIDE_GROUP),
+            (OUTSIDE_TUN, INSIDE_GROUP, 0),
+            ("eth9", INSIDE_GROUP, 0),
+            ("eth9", 7, 7),
+        ],
+    )
+    def test_interfaces_of_the_plan_are_in_our_groups_and_no_others(
+        self, name: str, group: int, wanted: int
+    ) -> None:
+        assert group_of(PLAN, link(name, group=group)) == wanted
 
     def test_half_added_rules_let_nothing_out(self) -> None:
         order = [rule.priority for rule in rules(PLAN) if rule.interface.startswith("eth")]

@@ -288,3 +288,35 @@ def test_pool_addresses_are_answered_for_again_when_their_interface_comes_up(mac
             for tun in tuns:
                 os.close(tun)
     assert answered == [4, 0, 4, 0]
+
+
+def test_what_others_changed_is_put_back_and_nothing_else(machine: Machine) -> None:
+    plan = HostPlan(
+        addresses=(FIRST, SECOND), routes=(ROUTE,), clamps=(("in0", 1300), ("out0", 1200)), down=("out0",)
+    )
+    machine.apply(plan)
+    before, ip = machine.everything(), machine.namespace.ip
+    machine.host.changes.clear()
+    with machine.namespace.entered():
+        machine.host.restore(tables=True)
+    assert machine.host.changes == []
+    ip("addr", "flush", "dev", "in0")
+    ip("link", "set", "out0", "up")
+    machine.namespace.run("nft", "delete", "table", "ip", "snatmss")
+    with machine.namespace.entered():
+        assert not machine.host.has_whole_tables()
+        machine.host.restore(tables=True)
+        assert machine.host.has_whole_tables()
+    assert machine.everything() == before
+    assert {change.kind for change in machine.host.changes} == {"addresses", "routes", "interfaces", "tables"}
+
+
+def test_an_interface_that_is_gone_hinders_nothing(machine: Machine) -> None:
+    machine.apply(HostPlan(addresses=(FIRST,), routes=(ROUTE,), clamps=(("out0", 1200),), up=("out0",)))
+    machine.namespace.ip("link", "del", "out0")
+    machine.namespace.ip("addr", "flush", "dev", "in0")
+    with machine.namespace.entered():
+        machine.host.restore(tables=True)
+        assert clamp.read() == {"out0": 1200}
+    assert machine.addresses() == ["10.0.0.1/24"]
+    assert machine.routes() == ["192.0.2.0/24 via 10.0.0.9 dev in0 proto 83 metric 1"]
