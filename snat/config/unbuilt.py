@@ -15,29 +15,18 @@ from snat.config.model import (
     Timeouts,
 )
 from snat.config.problem import Problem
-from snat.config.verify_interfaces import standby_line
 from snat.config.verify_lists import entry_line
 
 
 def unbuilt_roles(configuration: Configuration) -> Iterator[Problem]:
     """Blocks and lines of ``ip nat Stateful id`` that this version has no roles for."""
     for group in configuration.groups:
-        if group.role is ConfiguredRole.REDUNDANCY and group.keepalived is None:
-            yield _not_yet("follow the role of an HSRP group", f"redundancy {group.name}", _BLOCKS)
-        elif group.role is ConfiguredRole.PEERS:
+        if group.role is ConfiguredRole.PEERS:
             yield _not_yet("share a table among peers", f"peers {group.name}".rstrip(), _BLOCKS)
         if group.udp:
             yield _not_yet("speak UDP to neighbors", "protocol   udp", "leave it out: links are TLS over TCP")
         if group.defer:
             yield _not_yet("hold packets back", "defer", "leave it out")
-
-
-def unbuilt_standby(configuration: Configuration) -> Iterator[Problem]:
-    """HSRP groups. One that has no ``ip`` line is disabled, and does nothing."""
-    groups = (group for interface in configuration.interfaces for group in interface.standby.groups)
-    for group in groups:
-        if group.enabled:
-            yield _not_yet("run HSRP", standby_line(group), "leave it out")
 
 
 def unbuilt_lists(configuration: Configuration) -> Iterator[Problem]:

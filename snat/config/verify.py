@@ -17,7 +17,7 @@ from snat.config.model import (
     VirtualAddress,
 )
 from snat.config.problem import Problem
-from snat.config.unbuilt import unbuilt_lists, unbuilt_roles, unbuilt_standby, unbuilt_translation
+from snat.config.unbuilt import unbuilt_lists, unbuilt_roles, unbuilt_translation
 from snat.config.verify_interfaces import verify_interfaces
 from snat.config.verify_lists import verify_lists
 from snat.config.verify_nat import MAX_POOL, verify_nat
@@ -40,7 +40,6 @@ def verify(configuration: Configuration) -> tuple[Problem, ...]:
         *verify_interfaces(configuration),
         *verify_lists(configuration),
         *unbuilt_roles(configuration),
-        *unbuilt_standby(configuration),
         *unbuilt_lists(configuration),
         *unbuilt_translation(configuration),
     )
@@ -53,11 +52,22 @@ def _groups(configuration: Configuration) -> Iterator[Problem]:
         yield from _peers(configuration, group)
         yield from _timers(group)
         yield from _intervals(group)
+        yield from _module(configuration, group)
         for virtual in group.virtual_addresses:
             if virtual.interface not in inside:
                 what = f"interface {virtual.interface} is not an inside interface"
                 remedy = f"add ip nat inside under interface {virtual.interface}"
                 yield _missing(_virtual_line(virtual), what, remedy)
+
+
+def _module(configuration: Configuration, group: Group) -> Iterator[Problem]:
+    if group.role is not ConfiguredRole.REDUNDANCY or group.keepalived is not None:
+        return
+    groups = [one for interface in configuration.interfaces for one in interface.standby.groups]
+    if not any(one.enabled and one.name == group.name for one in groups):
+        what = f"no HSRP group with an ip line has the name {group.name}"
+        remedy = f"add standby N ip and standby N name {group.name} under an interface, or a keepalived line"
+        yield _missing(_group_line(group), what, remedy)
 
 
 def _trust(configuration: Configuration, group: Group) -> Iterator[Problem]:

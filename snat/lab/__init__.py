@@ -6,9 +6,9 @@ reports what the traffic noticed. :data:`TOPOLOGIES` names what can be built.
 
 from typing import Final
 
-TOPOLOGIES: Final = ("failover", "vrrp", "none")
-"""``failover``: namespaces, TUNs, live traffic (root); ``vrrp``: the same with keepalived.
-``none``: two daemons on loopback and captures."""
+TOPOLOGIES: Final = ("failover", "standby", "vrrp", "none")
+"""``failover``: namespaces, TUNs, live traffic (root); ``standby``: the same
+with HSRP; ``vrrp``: with keepalived. ``none``: two daemons on loopback and captures."""
 
 
 def run(topology: str, *, json: bool, flows: int, keep: bool) -> int:

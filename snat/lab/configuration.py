@@ -62,6 +62,20 @@ def following_text(
     return _text(member, members, certificates, block, more, before)
 
 
+def standby_lines(address: str, priority: int) -> list[str]:
+    """The HSRP group that such a block follows; timers as short as they are of use."""
+    return [
+        "interface in0",
+        " standby version 2",
+        " standby delay minimum 0 reload 0",
+        f" standby 10 ip {address}",
+        f" standby 10 name {GROUP_NAME}",
+        f" standby 10 priority {priority}",
+        " standby 10 preempt",
+        " standby 10 timers msec 200 msec 700",
+    ]
+
+
 def _text(
     member: Member,
     members: Sequence[Member],

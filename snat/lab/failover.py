@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from snat.lab.configuration import Member, issue_certificates, router_text
+from snat.lab.configuration import Member, following_text, issue_certificates, router_text, standby_lines
 from snat.lab.errors import LabError
 from snat.lab.laboratory import Laboratory, within
 from snat.lab.measure import Snapshot, Stage, longest_gap, tcp_outcomes
@@ -19,7 +19,7 @@ from snat.lab.packets import TCP
 from snat.lab.process import Traffic
 from snat.lab.report import Report
 from snat.lab.router import Router, mappings
-from snat.lab.topology import SERVER, pair_of_routers
+from snat.lab.topology import SERVER, VIRTUAL_ADDRESS, pair_of_routers
 from snat.lab.vrrp import VrrpRouter
 
 MEMBERS: Final = (
@@ -48,6 +48,11 @@ def play(lab: Laboratory, flows: int) -> Report:
 def play_vrrp(lab: Laboratory, flows: int) -> Report:
     """The same, where keepalived chooses who is active."""
     return _play(lab, flows, "vrrp", _beside_keepalived)
+
+
+def play_standby(lab: Laboratory, flows: int) -> Report:
+    """The same, where HSRP of our own chooses."""
+    return _play(lab, flows, "standby", _by_hsrp)
 
 
 def _play(lab: Laboratory, flows: int, topology: str, router_of: RouterOf) -> Report:
@@ -95,6 +100,13 @@ def _check_privilege(topology: str) -> None:
 
 def _primary_or_backup(member: Member, directory: Path, prefix: tuple[str, ...]) -> Router:
     text = router_text(member, MEMBERS, certificates=directory / "pki", virtual_address=True)
+    return Router(member.host, text, directory=directory, prefix=prefix)
+
+
+def _by_hsrp(member: Member, directory: Path, prefix: tuple[str, ...]) -> Router:
+    priority = 150 if member is MEMBERS[0] else 100
+    hsrp = standby_lines(VIRTUAL_ADDRESS, priority)
+    text = following_text(member, MEMBERS, certificates=directory / "pki", follows="", before=hsrp)
     return Router(member.host, text, directory=directory, prefix=prefix)
 
 

@@ -16,6 +16,7 @@ from snat.lab.stream import MAXIMUM_FLOWS
 
 SCENARIOS: Final[Mapping[str, Callable[[Laboratory, int], Report]]] = {
     "failover": failover.play,
+    "standby": failover.play_standby,
     "vrrp": failover.play_vrrp,
     "none": loopback.play,
 }

@@ -33,6 +33,7 @@ from snat.net.refused import KernelRefused
 from snat.net.replay import CapturePort
 from snat.net.sysctl import local_ports
 from snat.net.tun import Offload, Tun, open_tun, queue_drops
+from snat.net.virtual_links import virtual_links
 from snat.translate.translator import Verdict
 
 TUN_TTL_STEP: Final = 1
@@ -66,6 +67,14 @@ class DataPath(Protocol):
         """Write what the device has to send without a packet that asks for it."""
         ...
 
+    def take(self, link: str, addresses: tuple[IPv4Address, ...]) -> None:
+        """Have these addresses of an HSRP group, and listen to its MAC address. Raises KernelRefused."""
+        ...
+
+    def leave(self, link: str) -> None:
+        """Have the addresses of an HSRP group no more."""
+        ...
+
     def counters(self) -> dict[str, dict[str, int]]:
         """By subject."""
         ...
@@ -75,12 +84,16 @@ def kernel_plan(
     configuration: Configuration, addresses: Mapping[str, IPv4Address] | None = None
 ) -> KernelPlan:
     """What the kernel must look like for a configuration, and the addresses that interfaces have."""
-    sides = {side: tuple(one.name for one in configuration.interfaces if one.side is side) for side in Side}
+    links = virtual_links(configuration)
+    placed = [(one.name, one.side) for one in configuration.interfaces]
+    placed += [(one.name, one.side) for one in links]
+    sides = {side: tuple(name for name, of in placed if of is side) for side in Side}
     return KernelPlan(
         inside=sides[Side.INSIDE],
         outside=sides[Side.OUTSIDE],
         pool_networks=(*global_networks(configuration), *routed_networks(configuration)),
         queue=configuration.nat.tun_queue,
+        links=links,
         own=shared_addresses(configuration, addresses or {}),
     )
 
@@ -226,6 +239,14 @@ class TunPath:
         if self._more:
             self._forward_more()
 
+    def take(self, link: str, addresses: tuple[IPv4Address, ...]) -> None:
+        """Have these addresses, and listen to the MAC address of the link."""
+        self._kernel.take(link, addresses)
+
+    def leave(self, link: str) -> None:
+        """Have them no more."""
+        self._kernel.leave(link)
+
     def counters(self) -> dict[str, dict[str, int]]:
         """Those of the TUNs, of gratuitous ARP and of the looks at the kernel."""
         dropped = queue_drops()
@@ -346,6 +367,12 @@ class CapturePath:
 
     def flush(self) -> None:
         """Nothing: a capture says when packets are written, and what waits goes with the next."""
+
+    def take(self, link: str, addresses: tuple[IPv4Address, ...]) -> None:
+        """A capture has no interfaces."""
+
+    def leave(self, link: str) -> None:
+        """A capture has no interfaces."""
 
     def counters(self) -> dict[str, dict[str, int]]:
         """Those of the replay."""

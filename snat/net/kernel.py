@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Final
 
-from snat.net import guard, sysctl
+from snat.net import guard, sysctl, virtual_links
 from snat.net.kernel_change import KernelChange, Kind
 from snat.net.kernel_check import check_claim, check_place, check_prepare, check_tun
 from snat.net.kernel_plan import (
@@ -40,6 +40,7 @@ from snat.net.kernel_plan import (
     proxies,
     rules,
     sysctls,
+    without_links,
 )
 from snat.net.netlink import Netlink, ProxyNeighbour, Route, netlink
 from snat.net.refused import KernelRefused
@@ -76,6 +77,8 @@ class Kernel:
         self.changes: list[KernelChange] = []
         """What was changed; for who wants to know, and then clears the list."""
         self._claim = Claim()
+        self._elected: dict[str, tuple[IPv4Address, ...]] = {}
+        """Addresses of HSRP groups that this router is active for, by the links of their MAC addresses."""
         self._before: dict[str, str] = {}
         """What the guard remembers, should somebody delete it."""
         self.gone: frozenset[str] = frozenset()
@@ -84,7 +87,8 @@ class Kernel:
     def prepare(self) -> None:
         """Set up all that outlives the daemon, and remove what a killed run or an older plan left."""
         with self._netlink() as kernel:
-            check_prepare(self.plan, kernel)
+            check_prepare(without_links(self.plan), kernel)
+            virtual_links.put(kernel, self.plan.links)
             self._install_guard(kernel, self.plan)
             for put in _LASTING:
                 put(kernel, self.plan)
@@ -104,6 +108,8 @@ class Kernel:
         """
         refusals: list[KernelRefused] = []
         with self._netlink() as kernel:
+            with _collecting(refusals):
+                virtual_links.put(kernel, self.plan.links)
             there = present(self.plan, kernel.links)
             self.gone = frozenset((*self.plan.inside, *self.plan.outside)) - set(kernel.links)
             steps: list[tuple[Put, KernelPlan]] = [(_check, there)]
@@ -111,10 +117,8 @@ class Kernel:
                 steps.append((self._install_guard, self.plan))
             steps += [(put, self.plan if put is _set_rules else there) for put in (*_LASTING, *_LIVE)]
             for put, plan in (*steps, (self._put_claim, there)):
-                try:
+                with _collecting(refusals):
                     put(kernel, plan)
-                except KernelRefused as refused:
-                    refusals.append(refused)
         return refusals
 
     def has_whole_guard(self) -> bool:
@@ -155,16 +159,44 @@ class Kernel:
             check_claim(kernel, virtual_addresses)
             claimed = proxies(answered, kernel.addresses())
             self._claim = Claim(virtual=virtual_addresses, plan=answered)
-            _set_virtual_addresses(kernel, virtual_addresses)
+            _set_virtual_addresses(kernel, self._virtual())
             _set_proxies(kernel, claimed)
         return (*virtual_addresses, *sorted(claimed))
 
     def withdraw(self) -> None:
         """Answer for nothing any more; translation is not touched."""
         self._claim = Claim()
+        self._elected.clear()
         with self._netlink() as kernel:
-            _set_virtual_addresses(kernel, ())
+            _set_virtual_addresses(kernel, set())
             _set_proxies(kernel, set())
+            self._raise_links(kernel, self.plan)
+
+    def take(self, link: str, addresses: tuple[IPv4Address, ...]) -> None:
+        """Have the addresses of an HSRP group, and hear what is sent to its MAC address."""
+        self._elected[link] = addresses
+        self._put_elected()
+
+    def leave(self, link: str) -> None:
+        """Have them no more."""
+        if self._elected.pop(link, None) is not None:
+            self._put_elected()
+
+    def _put_elected(self) -> None:
+        with self._netlink() as kernel:
+            _set_virtual_addresses(kernel, self._virtual())
+            self._raise_links(kernel, self.plan)
+
+    def _virtual(self) -> set[IPv4Address]:
+        elected = {address for addresses in self._elected.values() for address in addresses}
+        return elected | {address for address, _ in self._claim.virtual}
+
+    def _raise_links(self, kernel: Netlink, plan: KernelPlan) -> None:
+        """Up are those whose groups this router is active for: the others must not hear their frames."""
+        for link in plan.links:
+            held = kernel.links.get(link.name)
+            if held is not None and held.up != (link.name in self._elected):
+                kernel.set_link(link.name, state="down" if held.up else "up")
 
     @contextmanager
     def _netlink(self) -> Iterator[Netlink]:
@@ -174,8 +206,9 @@ class Kernel:
             finally:
                 self.changes += kernel.changes
 
-    def _put_claim(self, kernel: Netlink, _: KernelPlan) -> None:
-        _set_virtual_addresses(kernel, self._claim.virtual)
+    def _put_claim(self, kernel: Netlink, plan: KernelPlan) -> None:
+        self._raise_links(kernel, plan)
+        _set_virtual_addresses(kernel, self._virtual())
         _set_proxies(kernel, self._claim.proxies(kernel))
 
     def _install_guard(self, kernel: Netlink, plan: KernelPlan) -> None:
@@ -199,6 +232,14 @@ class Kernel:
             before=before,
         )
         kernel.changes.append(KernelChange(Kind.TABLES, "the guard in nftables"))
+
+
+@contextmanager
+def _collecting(refusals: list[KernelRefused]) -> Iterator[None]:
+    try:
+        yield
+    except KernelRefused as refused:
+        refusals.append(refused)
 
 
 def _check(kernel: Netlink, plan: KernelPlan) -> None:
@@ -291,8 +332,7 @@ def _put_routes(kernel: Netlink, wanted: Iterable[Route]) -> None:
             kernel.put_route(route, replace=route.place in held)
 
 
-def _set_virtual_addresses(kernel: Netlink, virtual: VirtualAddresses) -> None:
-    wanted = {address for address, _ in virtual}
+def _set_virtual_addresses(kernel: Netlink, wanted: set[IPv4Address]) -> None:
     held = {a.ip for name, a in kernel.addresses() if name == INSIDE_TUN} - {TUN_ADDRESS}
     for address in wanted - held:
         kernel.add_address(INSIDE_TUN, address)

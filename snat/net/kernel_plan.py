@@ -11,6 +11,7 @@ from typing import Final
 
 from snat.net.netlink import ANY, TABLE_LOCAL, TABLE_MAIN, Link, ProxyNeighbour, Route, Rule
 from snat.net.refused import KernelRefused
+from snat.net.virtual_links import PARENT_SYSCTLS, VirtualLink
 
 INSIDE_TUN: Final = "snat-i"
 """Read from it: what came from inside. Written to it: what goes inside."""
@@ -93,6 +94,8 @@ class KernelPlan:
     """Interfaces of the public side."""
     pool_networks: tuple[IPv4Network, ...]
     """The addresses of all pools, summarised (:func:`ipaddress.summarize_address_range`)."""
+    links: tuple[VirtualLink, ...] = ()
+    """Interfaces of virtual MAC addresses; those of a side are among its interfaces, too."""
     own: tuple[IPv4Address, ...] = ()
     """Addresses of outside interfaces that inside hosts share (``interface``)."""
     queue: int = TUN_QUEUE
@@ -114,6 +117,13 @@ def group_of(plan: KernelPlan, link: Link) -> int:
         return INSIDE_GROUP
     ours = link.name in plan.outside or link.name == OUTSIDE_TUN or link.group == INSIDE_GROUP
     return OUTSIDE_GROUP if ours else link.group
+
+
+def without_links(plan: KernelPlan) -> KernelPlan:
+    """The plan as of what others have made: all interfaces but those of virtual MAC addresses."""
+    names = {link.name for link in plan.links}
+    inside, outside = (tuple(one for one in side if one not in names) for side in (plan.inside, plan.outside))
+    return replace(plan, inside=inside, outside=outside, links=())
 
 
 def rules(plan: KernelPlan) -> tuple[Rule, ...]:
@@ -205,7 +215,9 @@ def sysctls(plan: KernelPlan) -> dict[str, str]:
     delays = {f"ipv4/neigh/{name}/proxy_delay": "0" for name in plan.outside}
     # early_demux: with ip_forward the kernel drops what it has a socket for, and is to forward to a TUN.
     demux = ("ipv4/tcp_early_demux", "ipv4/udp_early_demux") if plan.own else ()
-    return {"ipv4/ip_forward": "1", "ipv4/fwmark_reflect": "1"} | delays | dict.fromkeys(demux, "0")
+    arp = {path.format(link.parent): value for link in plan.links for path, value in PARENT_SYSCTLS}
+    always = {"ipv4/ip_forward": "1", "ipv4/fwmark_reflect": "1"}
+    return always | delays | dict.fromkeys(demux, "0") | arp
 
 
 def mtus(plan: KernelPlan, by_interface: dict[str, int]) -> dict[str, int]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
-from snat.net import guard, sysctl
+from snat.net import guard, sysctl, virtual_links
 from snat.net.host import change, held
 from snat.net.host_netlink import host_netlink
 from snat.net.host_plan import HostAddress, HostRoute, HostState
@@ -95,6 +95,7 @@ def clean() -> None:
         for name in _inside(kernel):
             kernel.set_link(name, group=OUTSIDE_GROUP)
         kernel.delete_proxies(kernel.proxies())
+        virtual_links.put(kernel, ())
     with host_netlink() as host:
         change(host, HostState())
     if fence:

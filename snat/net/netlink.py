@@ -20,7 +20,7 @@ from pyroute2 import IPRoute
 from pyroute2.netlink import NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REPLACE, NLM_F_REQUEST
 from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.rtnl import RTM_DELNEIGH, RTM_GETNEIGH, RTM_GETROUTE, RTM_NEWNEIGH
-from pyroute2.netlink.rtnl.ifinfmsg import IFF_UP
+from pyroute2.netlink.rtnl.ifinfmsg import IFF_RUNNING, IFF_UP
 from pyroute2.netlink.rtnl.ndmsg import NTF_PROXY, NUD_PERMANENT, ndmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
@@ -67,6 +67,11 @@ class Link:
     """Whether it is up administratively."""
     queue: int = 0
     """Packets that may wait in it (``txqueuelen``)."""
+    running: bool = True
+    """Whether its link is there, too."""
+    mac_address: bytes = b""
+    parent: int = 0
+    """Index of the interface that it is on; 0: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,10 +146,11 @@ class Netlink:
         self.iproute = iproute
         self.changes: list[KernelChange] = []
         """What was changed."""
-        self.links = self._links()
-        """By name, as they were when the conversation began."""
-        self.names = {link.index: link.name for link in self.links.values()}
+        self.links: dict[str, Link] = {}
+        """By name, as they were when the conversation began, but for what it created and deleted."""
+        self.names: dict[int, str] = {}
         """By number, of the same moment."""
+        self._look_at_links()
 
     def set_link(self, name: str, **changes: Any) -> None:
         """Change an interface: ``group``, ``mtu``, ``txqlen``, ``state``."""
@@ -153,6 +159,31 @@ class Netlink:
         self.changes += [
             KernelChange(Kind.INTERFACES, f"{name} {what} {value}") for what, value in changes.items()
         ]
+
+    def add_macvlan(self, name: str, *, parent: str, mac_address: bytes) -> None:
+        """Create an interface for another MAC address of an interface, down; see :attr:`links` afterwards."""
+        with refusing("cannot create it", f"interface {name}"):
+            self.iproute.link(
+                "add",
+                ifname=name,
+                kind="macvlan",
+                link=self.links[parent].index,
+                address=mac_address.hex(":"),
+                macvlan_mode="bridge",  # else what another router sends from this address is not heard
+            )
+        self.changes.append(KernelChange(Kind.INTERFACES, f"{name} on {parent}"))
+        self._look_at_links()
+
+    def delete_link(self, name: str) -> None:
+        """Delete an interface; no error if it is gone."""
+        with refusing("cannot delete it", f"interface {name}", errno.ENODEV):
+            self.iproute.link("del", index=self.links[name].index)
+        self.changes.append(KernelChange(Kind.INTERFACES, f"no {name}"))
+        self._look_at_links()
+
+    def _look_at_links(self) -> None:
+        self.links = self._links()
+        self.names = {link.index: link.name for link in self.links.values()}
 
     def rules(self, priorities: Iterable[int]) -> tuple[list[Rule], list[int]]:
         """Our rules, and the preferences at which other programs have some, among the given ones."""
@@ -273,6 +304,9 @@ class Netlink:
                 kind=message.get(("linkinfo", "kind")) or "",
                 up=bool(message["flags"] & IFF_UP),
                 queue=message.get("txqlen") or 0,
+                running=bool(message["flags"] & IFF_RUNNING),
+                mac_address=bytes.fromhex((message.get("address") or "").replace(":", "")),
+                parent=message.get("link") or 0,
             )
             for message in self.iproute.get_links()
         )

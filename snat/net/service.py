@@ -22,7 +22,6 @@ from twisted.python.failure import Failure
 
 from snat.config.model import Configuration, Group
 from snat.config.refused import ConfigurationRefused
-from snat.config.stateful import Keepalived
 from snat.config.verify import verify
 from snat.counters import Subjects, since
 from snat.device import report
@@ -38,7 +37,7 @@ from snat.net.interfaces import Interfaces
 from snat.net.log import MESSAGES, RepeatingLog
 from snat.net.machine import Machine
 from snat.net.members import Members, refusal_of
-from snat.net.modules import Modules
+from snat.net.modules import Followed, Modules, followed_by
 from snat.net.nat import Nat
 from snat.net.neighbor import ReactorTCPTime
 from snat.net.refused import KernelRefused
@@ -104,7 +103,7 @@ class RouterService(Service):
         self.members = Members(
             configuration, self.device, reactor, self._repeating, pump=self.pump, pump_soon=self._pump_soon
         )
-        self._modules = Modules(live, self._module_said)
+        self._modules = Modules(live, self._datapath, self._module_said)
         self._snapshots: SnapshotWriter | None = None
         if state.snapshot is not None:
             self._snapshots = SnapshotWriter(
@@ -144,6 +143,7 @@ class RouterService(Service):
         self._datapath.start()
         self._modules.open(self._configuration)
         self.members.follow(self.members.prepare(self._configuration))
+        self._modules.follow(self._configuration)
         self._daily.start(_DAY).addErrback(self._failed)
         if self._snapshots is not None:
             self._snapshots.start()
@@ -158,7 +158,7 @@ class RouterService(Service):
             self._alarm.cancel()
             self._alarm = None
         ended: list[Deferred[Any]] = [*self.members.stop()]
-        self._modules.close()
+        self._modules.stop()
         try:
             self._datapath.stop()
         except KernelRefused as refused:
@@ -211,7 +211,7 @@ class RouterService(Service):
             self._open_modules(configuration)
             self._datapath.configure(configuration, managing)
         except ConfigurationRefused:
-            self._modules.close(self._configuration)
+            self._modules.forgo(self._configuration)
             if prepared is not None:
                 prepared.discard()
             raise
@@ -223,7 +223,8 @@ class RouterService(Service):
                 self.members.follow(prepared)
         finally:
             self._pumping = False
-        self._modules.close(configuration)
+        if self.running:
+            self._modules.follow(configuration)
         self._configure_logs()
         self.pump()
 
@@ -236,8 +237,8 @@ class RouterService(Service):
         return report.groups(self.device, self._now())
 
     def standby(self) -> tuple[StandbyStatus, ...]:
-        """The HSRP groups: none, since no configuration with one is applied yet (snat/config/unbuilt.py)."""
-        return ()
+        """The HSRP groups."""
+        return self._modules.standby()
 
     def statistics(self) -> Statistics:
         """All counters, those of the device and of what surrounds it."""
@@ -269,7 +270,7 @@ class RouterService(Service):
 
     def _counters(self) -> Subjects:
         counters = report.statistics(self.device).counters | self._datapath.counters()
-        counters |= self.members.counters()
+        counters |= self.members.counters() | self._modules.counters()
         counters["log"] = {"suppressed": self._repeating.suppressed}
         return counters
 
@@ -294,9 +295,9 @@ class RouterService(Service):
         except KernelRefused as refused:
             raise ConfigurationRefused(str(refused)) from refused
 
-    def _module_said(self, keepalived: Keepalived, active: bool) -> None:
+    def _module_said(self, module: Followed, active: bool) -> None:
         for group in self.device.groups:
-            if group.configuration.keepalived == keepalived:
+            if followed_by(group.configuration) == module:
                 group.told(active, self._now())
         self._pump_soon()
 

@@ -46,6 +46,12 @@ class NoPackets:
     def flush(self) -> None:
         """Nothing waits."""
 
+    def take(self, link: str, addresses: tuple[IPv4Address, ...]) -> None:
+        """Nobody asks."""
+
+    def leave(self, link: str) -> None:
+        """Nobody asked."""
+
     def counters(self) -> dict[str, dict[str, int]]:
         """None."""
         return {}

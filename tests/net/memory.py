@@ -337,6 +337,12 @@ class RecordedPath:
     def flush(self) -> None:
         """Nothing waits."""
 
+    def take(self, link: str, addresses: tuple[Any, ...]) -> None:
+        self._tell(f"take {link} {', '.join(map(str, addresses))}")
+
+    def leave(self, link: str) -> None:
+        self._tell(f"leave {link}")
+
     def counters(self) -> dict[str, dict[str, int]]:
         return {"recorded": {"told": len(self.told)}}
 

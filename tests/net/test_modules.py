@@ -11,20 +11,29 @@ import pytest
 from snat.config.model import Configuration, ConfiguredRole, Group, Stateful
 from snat.config.stateful import Keepalived
 from snat.net.keepalived import FAULT, READY
-from snat.net.modules import Modules
+from snat.net.modules import Followed, Modules
 from snat.net.refused import KernelRefused
+from tests.net.memory import RecordedPath
 from tests.net.test_keepalived import Reactor
+
+
+class Seconds(Reactor):
+    """A reactor with a clock that stands still."""
+
+    def seconds(self) -> float:
+        return 0.0
 
 
 class Scene:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self.reactor = Reactor()
+        self.reactor = Seconds()
         self.told: list[tuple[str, bool]] = []
-        self.modules = Modules(self.reactor, self._told)  # type: ignore[arg-type]
+        self.modules = Modules(self.reactor, RecordedPath, self._told)  # type: ignore[arg-type]
 
-    def _told(self, keepalived: Keepalived, active: bool) -> None:
-        self.told.append((keepalived.instance, active))
+    def _told(self, module: Followed, active: bool) -> None:
+        assert isinstance(module, Keepalived)
+        self.told.append((module.instance, active))
 
     def keepalived(self, name: str) -> Keepalived:
         return Keepalived(
@@ -57,7 +66,7 @@ class Scene:
 def scene(tmp_path: Path) -> Iterator[Scene]:
     made = Scene(tmp_path)
     yield made
-    made.modules.close()
+    made.modules.stop()
 
 
 def test_each_module_speaks_for_itself(scene: Scene) -> None:
@@ -86,10 +95,10 @@ def test_who_ends_is_not_active_any_more(scene: Scene) -> None:
     scene.modules.open(scene.following("A", "B"))
     for name in ("A", "B"):
         scene.tell(name, True)
-    scene.modules.close(scene.following("B"))
+    scene.modules.forgo(scene.following("B"))
     assert (scene.track("A").read_bytes(), scene.track("B").read_bytes()) == (FAULT, READY)
     assert len(scene.reactor.readers) == 1
-    scene.modules.close()
+    scene.modules.stop()
     assert scene.track("B").read_bytes() == FAULT
 
 
