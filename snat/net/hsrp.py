@@ -80,11 +80,14 @@ class Hsrp:
     def configure(self, configuration: Configuration) -> None:
         """Take another configuration, whose links exist."""
         self._configuration = configuration
-        if any(one.standby.groups for one in configuration.interfaces):
+        speaking = {one.name for one in configuration.interfaces if one.standby.groups}
+        if speaking:
             self._listen()
             self._attach()
         self._router.configure(configuration.interfaces, self._now())
         self._work()
+        for name in self._ports.keys() - speaking:  # the last word was said
+            self._close_port(name)
 
     def hold_back(self, names: AbstractSet[str]) -> None:
         """Just these groups are active only once they may be; said before they are configured."""
@@ -94,6 +97,7 @@ class Hsrp:
         for name in list(self._synchronised.keys() - names):
             del self._synchronised[name]
             self._router.synchronise(name, self._now(), synchronised=True)
+        self._work()
 
     def synchronise(self, name: str, synchronised: bool) -> None:
         """Whether the group of this name may be active."""
@@ -162,8 +166,8 @@ class Hsrp:
                 now=now,
             )
             self._router.track(interface.name, now, up=up)
-            version = interface.standby.version if interface.standby.groups else 0
-            self._put_port(interface.name, link, version)
+            if interface.standby.groups:
+                self._put_port(interface.name, link, interface.standby.version)
         for tracked in self._configuration.tracked:
             link = self._links.get(tracked.interface)
             up = link is not None and link.up and link.running
@@ -171,18 +175,21 @@ class Hsrp:
             self._router.track(str(tracked.number), now, up=up)
 
     def _put_port(self, name: str, link: Link | None, version: int) -> None:
-        """One on an interface that is there and has groups; another where it was created anew."""
+        """One on an interface that is up; another where it was down meanwhile, or created anew."""
         port = self._ports.get(name)
-        if port is not None and (link is None or (port.index, port.version) != (link.index, version)):
-            self._ports.pop(name).close()
-            port = None
-        if port is None and link is not None and version:
+        if link is None or not link.up:
+            self._close_port(name)
+        elif port is None or port.lost or (port.index, port.version) != (link.index, version):
+            self._close_port(name)
             try:
-                self._ports[name] = HsrpPort(
-                    name, link.index, version, self._reactor, partial(self._received, name)
-                )
+                received = partial(self._received, name)
+                self._ports[name] = HsrpPort(name, link.index, version, self._reactor, received)
             except KernelRefused as refused:
                 self._repeating.say("{reason}", reason=str(refused), mnemonic="HSRP-3-NOSOCKET")
+
+    def _close_port(self, name: str) -> None:
+        if name in self._ports:
+            self._ports.pop(name).close()
 
     def _received(self, interface: str, data: bytes, source: IPv4Address) -> None:
         self._router.receive(interface, data, source, self._now())
@@ -240,8 +247,9 @@ class Hsrp:
                 )
 
     def _send(self, event: Send) -> None:
-        port, link = (held.get(event.group.interface) for held in (self._ports, self._links))
-        if isinstance(port, HsrpPort) and isinstance(link, Link):
+        interface = event.group.interface
+        port, link = self._ports.get(interface), self._links.get(interface)
+        if port is not None and link is not None:
             port.send(event, link.mac_address)
 
     def _take(self, event: AddressTaken) -> None:

@@ -42,6 +42,8 @@ class _Reader:
         self._reactor = reactor
         self._port = port
         self._take = take
+        self.lost = False
+        """The reactor gave the socket up, as it does when the interface goes down."""
         reactor.addReader(self)
 
     def close(self) -> None:
@@ -67,11 +69,12 @@ class _Reader:
                 return  # the interface went down: said once, and known from netlink
 
     def connectionLost(self, reason: Failure) -> None:  # noqa: ARG002 - the reactor's shape
+        self.lost = True
         self._port.close()
 
 
 class HsrpPort:
-    """The sockets on one interface. It ends with the interface: one of the same name has another index."""
+    """The sockets on one interface that is up. When it goes down, or is created anew, they are of no use."""
 
     def __init__(
         self,
@@ -100,6 +103,11 @@ class HsrpPort:
                 where=f"interface {interface}",
                 remedy=f"the kernel says: {error.strerror}; it needs CAP_NET_RAW, and UDP port {PORT} free",
             ) from error
+
+    @property
+    def lost(self) -> bool:
+        """Whether its sockets are of no use any more: then it is time for another one."""
+        return any(reader.lost for reader in self._readers)
 
     def close(self) -> None:
         """Neither hear nor say anything any more."""

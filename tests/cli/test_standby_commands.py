@@ -281,11 +281,11 @@ def test_what_is_no_key_of_type_7(word: str) -> None:
 # --- through the shell
 
 
-def test_a_group_is_refused_not_ignored_while_nothing_runs_hsrp() -> None:
+def test_a_group_runs_once_it_has_an_address() -> None:
     router = FakeRouter()
     shell = Shell(router, privileged=True)
-    said = output(shell, "conf t", "int in0", "standby 1 ip 10.0.0.1")
-    assert said == "% standby 1 ip 10.0.0.1: this version does not run HSRP yet; leave it out\n"
-    assert not shell.ok
-    assert output(shell, "standby 1 priority 110") == ""
+    assert output(shell, "conf t", "int in0", "standby 1 priority 110") == ""
     assert router.running.interfaces[0].standby.groups == (StandbyGroup(number=1, priority=110),)
+    assert output(shell, "standby 1 ip 10.0.0.1") == ""
+    (group,) = router.running.interfaces[0].standby.groups
+    assert (group.enabled, group.address) == (True, IPv4Address("10.0.0.1"))

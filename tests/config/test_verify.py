@@ -6,6 +6,7 @@ from ipaddress import IPv4Address
 import pytest
 
 from cli.commands.configuration import configuration_lines
+from snat.config.interface import Standby, StandbyGroup
 from snat.config.model import (
     AccessLine,
     AccessList,
@@ -22,6 +23,7 @@ from snat.config.model import (
     Trustpoint,
     VirtualAddress,
 )
+from snat.config.stateful import Keepalived
 from snat.config.verify import verify
 
 OURS, THEIRS = IPv4Address("192.168.77.1"), IPv4Address("192.168.77.2")
@@ -204,6 +206,25 @@ def test_a_problem_names_what_where_and_what_to_do(
     assert str(problem) == f"{problem.where}: {problem.what}; {problem.remedy}"
 
 
+@pytest.mark.parametrize(
+    ("standby", "follows"),
+    [
+        (None, False),
+        (StandbyGroup(number=1, enabled=True, name="WAN"), False),
+        (StandbyGroup(number=1, enabled=False, name="LAN"), False),
+        (StandbyGroup(number=1, enabled=True, name="LAN"), True),
+    ],
+)
+def test_a_block_follows_an_hsrp_group_that_there_is(standby: StandbyGroup | None, follows: bool) -> None:
+    group = replace(GROUP, role=ConfiguredRole.REDUNDANCY, name="LAN")
+    groups = () if standby is None else (standby,)
+    wanted = replace(with_groups(group), interfaces=(Interface(name="lan0", standby=Standby(groups=groups)),))
+    found = [one for one in verify(wanted) if "no HSRP group" in one.what]
+    assert [one.where for one in found] == ([] if follows else ["redundancy LAN"])
+    kept = replace(group, keepalived=Keepalived(instance="V", fifo="/run/f", track_file="/run/t"))
+    assert not any("no HSRP group" in one.what for one in verify(with_groups(kept)))
+
+
 def test_all_problems_are_told_at_once() -> None:
     bad = replace(GOOD, pools=(), trustpoint=None, access_lists=())
     assert len(verify(bad)) == 3
@@ -212,7 +233,6 @@ def test_all_problems_are_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("group", "what", "where"),
     [
-        (Group(role=ConfiguredRole.REDUNDANCY, name="LAN"), "follow the role of an HSRP", "redundancy LAN"),
         (Group(role=ConfiguredRole.PEERS), "share a table among peers", "peers"),
         (Group(role=ConfiguredRole.PEERS, name="WEST"), "share a table among peers", "peers WEST"),
         (replace(GROUP, defer=True), "hold packets back", "defer"),

@@ -171,5 +171,5 @@ def test_a_router_that_starts_drops_what_it_cannot_carry_out_and_keeps_the_rest(
     (interface,) = configuration.interfaces
     assert interface.shutdown is False
     assert len(interface.addresses) == len(configuration.routes) == 1
-    assert [group.enabled for group in interface.standby.groups] == [False]
-    assert any("does not run HSRP yet" in one.reason for one in told)
+    assert [(group.enabled, group.tracks) for group in interface.standby.groups] == [(True, ())]
+    assert any("track 5" in str(one) for one in told)

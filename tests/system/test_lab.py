@@ -32,7 +32,7 @@ def test_none_loses_no_flow_without_any_privilege(tmp_path: Path) -> None:
 
 
 @pytest.mark.root
-@pytest.mark.parametrize("topology", ["failover", "vrrp"])
+@pytest.mark.parametrize("topology", ["failover", "standby", "vrrp"])
 def test_a_takeover_loses_no_connection_and_leaves_nothing_behind(tmp_path: Path, topology: str) -> None:
     said, progress = lab(topology, "--flows", "20", directory=tmp_path)
     assert (said["topology"], said["flows"], said["flows_lost"]) == (topology, 20, 0)
