@@ -21,13 +21,13 @@ def global_networks(
 
 
 def routed_networks(configuration: Configuration) -> tuple[IPv4Network, ...]:
-    """The addresses by which inside hosts know outside ones, as far as rules say ``add-route``."""
-    ranges = {pool.name: pool.ranges for pool in configuration.pools}
+    """The addresses by which inside hosts know outside ones, as far as rules or pools say ``add-route``."""
+    pools = {pool.name: pool for pool in configuration.pools}
     found = [
         network
         for rule in configuration.dynamic_rules
-        if rule.kind is RuleKind.OUTSIDE_SOURCE and rule.add_route
-        for addresses in ranges[rule.pool]
+        if rule.kind is RuleKind.OUTSIDE_SOURCE and (rule.add_route or pools[rule.pool].add_route)
+        for addresses in pools[rule.pool].ranges
         for network in summarize_address_range(*addresses)
     ]
     found += [

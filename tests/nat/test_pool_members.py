@@ -125,7 +125,8 @@ def test_ports_of_the_router(protocol: int, port: int, own: bool) -> None:
 
 def test_an_address_that_the_router_shares_is_exhausted_without_its_ports() -> None:
     own, used = OwnPorts([(UDP, 600)]), set[bytes]()
-    pool = Pool("P", [(FIRST, FIRST)], range(SLOTS), random.Random(1), reserved=own)
+    pool = Pool("P", [(FIRST, FIRST)], range(SLOTS), random.Random(1))
+    pool.reserve(own)
     while (found := pool.allocate(UDP, HOSTS[0], 600, used, 0.0)) is not None:
         used.add(found)
     assert len(used) == 1022, "all but 0 and 600"
