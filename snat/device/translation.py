@@ -193,9 +193,9 @@ def _listened(configuration: Configuration) -> set[int]:
 
 def _kind(configuration: Configuration, pool: PoolConfiguration) -> type[AnyPool]:
     """What a pool is used for; its rules agree."""
-    users = [rule for rule in configuration.dynamic_rules if rule.pool == pool.name]
-    if any(rule.kind is RuleKind.INSIDE_DESTINATION for rule in users):
+    if pool.kind is PoolType.ROTARY:
         return RotaryPool
+    users = [rule for rule in configuration.dynamic_rules if rule.pool == pool.name]
     return AddressPool if users and not any(rule.overload for rule in users) else Pool
 
 

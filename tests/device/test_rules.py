@@ -189,6 +189,16 @@ ip nat inside source static tcp 10.0.0.8 80 interface out0 8080
     assert send(device, packet), "what began goes on"
 
 
+@pytest.mark.parametrize("rule", ["", "ip nat inside destination list 3 pool TURNS\n"])
+def test_hosts_of_a_pool_for_turns_are_reached_with_and_without_a_rule(rule: str) -> None:
+    pool = "ip nat pool TURNS 10.0.9.1 10.0.9.2 prefix-length 24 type rotary\n"
+    device = device_of(f"access-list 3 permit {V}\n{pool}{rule}")
+    for from_outside, source in ((True, S), (False, "10.0.0.2")):
+        filled, end = buffer(udp(source, 4000, "10.0.9.1", 53))
+        assert device.packet(filled, end, from_outside, 1.0), "it is routed untranslated"
+        assert parse(filled, end).dst == "10.0.9.1"
+
+
 SHARED = """\
 interface out0
  ip address 203.0.113.1 255.255.255.0
