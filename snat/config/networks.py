@@ -3,7 +3,7 @@
 from collections.abc import Container, Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network, collapse_addresses, summarize_address_range
 
-from snat.config.model import Configuration, ListKind, RuleKind, Side
+from snat.config.model import Configuration, ListKind, PoolType, RuleKind, Side
 
 
 def global_networks(
@@ -21,13 +21,13 @@ def global_networks(
 
 
 def routed_networks(configuration: Configuration) -> tuple[IPv4Network, ...]:
-    """The addresses by which inside hosts know outside ones, as far as rules say ``add-route``."""
-    ranges = {pool.name: pool.ranges for pool in configuration.pools}
+    """The addresses by which inside hosts know outside ones, as far as rules or pools say ``add-route``."""
+    pools = {pool.name: pool for pool in configuration.pools}
     found = [
         network
         for rule in configuration.dynamic_rules
-        if rule.kind is RuleKind.OUTSIDE_SOURCE and rule.add_route
-        for addresses in ranges[rule.pool]
+        if rule.kind is RuleKind.OUTSIDE_SOURCE and (rule.add_route or pools[rule.pool].add_route)
+        for addresses in pools[rule.pool].ranges
         for network in summarize_address_range(*addresses)
     ]
     found += [
@@ -60,6 +60,8 @@ def shared_addresses(
 def _pools(configuration: Configuration, mapping_ids: Container[int] | None) -> Iterator[IPv4Network]:
     rules = configuration.dynamic_rules
     elsewhere = {rule.pool for rule in rules if rule.kind is not RuleKind.INSIDE_SOURCE}
+    # Whether a rule uses it or not: flows outlive their rule, but the hosts of this type are real ones.
+    elsewhere |= {pool.name for pool in configuration.pools if pool.kind is PoolType.ROTARY}
     used = {rule.pool for rule in rules if mapping_ids is not None and rule.mapping_id in mapping_ids}
     for pool in configuration.pools:
         if pool.name not in elsewhere and (mapping_ids is None or pool.name in used):

@@ -52,7 +52,8 @@ def unbuilt_translation(configuration: Configuration) -> Iterator[Problem]:
     """Rules, pools and settings that the translator of this version does not know."""
     for rule in configuration.dynamic_rules:
         if what := _rule(rule):
-            yield _not_yet(what, lines.dynamic(rule), "leave it out")
+            whole = rule.interface and not rule.overload
+            yield _not_yet(what, lines.dynamic(rule), "add overload" if whole else "leave it out")
     for static in configuration.static_rules:
         if static.redundancy:
             yield _not_yet("follow an HSRP group", lines.static(static), "leave it out")

@@ -13,7 +13,7 @@ from snat.device.links import Neighbor
 from snat.device.own_address import inside_address, silent_sides
 from snat.device.snapshot import account
 from snat.device.translation import Pools, limits_of, rules_of, timeouts_of
-from snat.nat.own_ports import LOCAL_PORTS
+from snat.nat.own_ports import OwnPorts
 from snat.nat.pool import member_slots
 from snat.nat.table import NatTable
 from snat.replication.feed import FeedCounters, FeedState
@@ -31,9 +31,10 @@ class Configured(Linking):
     feed_counters: FeedCounters
     _ports: random.Random
     _pools: Pools
-    _learnt: dict[str, bytes]
-    _local_ports: range
-    """Addresses of interfaces, as they are and not as they are configured."""
+    _learnt: dict[str, bytes] | None
+    """Addresses of outside interfaces, as they are and not as they are configured; None: nobody told."""
+    _own_ports: OwnPorts
+    """What the router uses at them itself."""
     _terms: dict[Feed, Term]
     """The highest of every feed that there was, but for those that have a state now."""
     _neighbors_since: float
@@ -77,20 +78,21 @@ class Configured(Linking):
         """Of each feed, the position at which the table was whole last: now, or before this run."""
         return {feed: group.vouched(feed) for group in self.groups for feed in group.feeds}
 
-    def readdress(self, addresses: Mapping[str, bytes], local_ports: range = LOCAL_PORTS) -> None:
-        """Interfaces have these addresses, 4 bytes each, whatever the configuration says or does not say.
+    def readdress(self, addresses: Mapping[str, bytes], own_ports: OwnPorts | None = None) -> None:
+        """Outside interfaces have these addresses, 4 bytes each, whatever the configuration says.
 
-        ``local_ports``: those of connections that the router itself begins. Rules of an interface follow at
-        once; flows keep the address and the port that they have.
+        One that is not named has none. ``own_ports``: those that the router uses there itself. Rules of an
+        interface follow at once; flows keep the address and the port that they have.
         """
-        if (addresses, local_ports) != (self._learnt, self._local_ports):
-            self._learnt, self._local_ports = dict(addresses), local_ports
+        own_ports = own_ports or OwnPorts()
+        if (addresses, own_ports) != (self._learnt, self._own_ports):
+            self._learnt, self._own_ports = dict(addresses), own_ports
             self._configure_translator(self.slots)
 
     # Inside
 
     def _configure_translator(self, slots: Sequence[int]) -> None:
-        rules = rules_of(self.configuration, slots, self._ports, self._pools, self._learnt, self._local_ports)
+        rules = rules_of(self.configuration, slots, self._ports, self._pools, self._learnt, self._own_ports)
         nat = self.configuration.nat
         self.translator.configure(
             rules, timeouts_of(self.configuration), nat.filtering, limits_of(self.configuration)

@@ -32,7 +32,7 @@ from snat.nat.entry import (
     Flag,
     entry_number,
 )
-from snat.nat.own_ports import LOCAL_PORTS
+from snat.nat.own_ports import OwnPorts
 from snat.nat.pool import member_slots
 from snat.nat.table import NatTable
 from snat.replication.feed import FeedCounters
@@ -69,8 +69,8 @@ class Device(Configured):
         self._counter = 0
         self._ports = ports
         self._pools: Pools = {}
-        self._learnt: dict[str, bytes] = {}
-        self._local_ports = LOCAL_PORTS
+        self._learnt: dict[str, bytes] | None = None
+        self._own_ports = OwnPorts()
         self._terms = dict(terms)
         self._neighbors_since = self._next_keepalive = now
         self._alarms: dict[Alarm, str] = {}

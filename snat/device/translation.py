@@ -22,7 +22,7 @@ from snat.config.nat import NEVER
 from snat.device.conditions import Conditions, access_list_of
 from snat.nat.address_pool import AddressPool
 from snat.nat.limits import Limits
-from snat.nat.own_ports import LOCAL_PORTS, OwnPorts
+from snat.nat.own_ports import OwnPorts
 from snat.nat.pool import Pool
 from snat.nat.rotary import RotaryPool
 from snat.nat.rules import AnyPool, Rule, Rules
@@ -43,15 +43,16 @@ def rules_of(
     choice: random.Random,
     existing: Pools,
     learnt: Mapping[str, bytes] | None = None,
-    local_ports: range = LOCAL_PORTS,
+    own_ports: OwnPorts | None = None,
 ) -> Rules:
     """The rules in their order. The configuration is verified: every name is there.
 
-    ``learnt``: addresses of interfaces that the configuration does not say, or not rightly. ``local_ports``:
-    those of connections that the router itself begins.
+    ``learnt``: the addresses of outside interfaces as they are; without, those of the configuration.
+    ``own_ports``: what the router itself uses there, besides what it always does.
     """
-    addresses = addresses_of(configuration) | dict(learnt or {})
-    building = _Building(configuration, slots, choice, existing, addresses, local_ports)
+    addresses = addresses_of(configuration) if learnt is None else learnt
+    own = own_ports or OwnPorts()
+    building = _Building(configuration, slots, choice, existing, addresses, own)
     return Rules(
         building.dynamic(RuleKind.INSIDE_SOURCE),
         building.pools.values(),
@@ -82,10 +83,10 @@ class _Building:
         choice: random.Random,
         existing: Pools,
         addresses: Mapping[str, bytes],
-        local_ports: range,
+        own_ports: OwnPorts,
     ) -> None:
         self._configuration = configuration
-        self._local_ports = local_ports
+        self._own_ports = own_ports
         self._addresses = addresses
         self._slots = slots
         self._choice = choice
@@ -152,11 +153,11 @@ class _Building:
     def _interface(self, name: str) -> None:
         address = int(IPv4Address(self._addresses[name]))
         services = (*_SERVICES, *((TCP, port) for port in _listened(self._configuration)))
-        own = OwnPorts(services, self._local_ports)
-        key = name, address, own
-        self.pools[_INTERFACE + name] = self._kept(
-            key, lambda: Pool(name, [(address, address)], self._slots, self._choice, reserved=own)
-        )
+        ranges = [(address, address)]
+        pool = self._kept((name, address), lambda: Pool(name, ranges, self._slots, self._choice))
+        if isinstance(pool, Pool):
+            pool.reserve(self._own_ports.with_services(services))
+        self.pools[_INTERFACE + name] = pool
 
     def _kept(self, key: object, make: Callable[[], AnyPool]) -> AnyPool:
         pool = self._existing.get(key)
@@ -192,9 +193,9 @@ def _listened(configuration: Configuration) -> set[int]:
 
 def _kind(configuration: Configuration, pool: PoolConfiguration) -> type[AnyPool]:
     """What a pool is used for; its rules agree."""
-    users = [rule for rule in configuration.dynamic_rules if rule.pool == pool.name]
-    if any(rule.kind is RuleKind.INSIDE_DESTINATION for rule in users):
+    if pool.kind is PoolType.ROTARY:
         return RotaryPool
+    users = [rule for rule in configuration.dynamic_rules if rule.pool == pool.name]
     return AddressPool if users and not any(rule.overload for rule in users) else Pool
 
 

@@ -65,12 +65,11 @@ class Pool:
         *,
         match_host: int = 0,
         paired: bool = True,
-        reserved: Container[bytes] = frozenset(),
     ) -> None:
         """``ranges``: first and last address of each. ``match_host``: prefix length of a pool of that type.
 
         ``paired``: a host whose address has no port left gets none of another one (RFC 4787 REQ-2, RFC 7857
-        section 4). ``reserved``: protocols with ports, 3 bytes, that are never handed out.
+        section 4).
         """
         self.name = name
         self.misses = 0
@@ -83,7 +82,7 @@ class Pool:
         self.ranges = tuple(ranges)
         self._match_host = match_host
         self._paired = paired
-        self._reserved = reserved
+        self._reserved: Container[bytes] = frozenset()
         self._choice = choice
         self._marks: dict[bytes, bytearray] = {}
         """By protocol and address: ports that are known to be in use, or are not to be used."""
@@ -100,6 +99,12 @@ class Pool:
         """Take another share of the ports; entries keep the ports that they have."""
         self._slots = tuple(slots)
         self._ours = tuple(slot in self._slots for slot in range(SLOTS))
+
+    def reserve(self, reserved: Container[bytes]) -> None:
+        """Hand out no more of these: protocols with ports, 3 bytes. Entries keep what they have."""
+        if reserved != self._reserved:
+            self._reserved = reserved
+            self.forget()  # what was reserved is marked, and may not be any more
 
     def forget(self) -> None:
         """Know nothing of what is in use: it was not told for a while. What is used, the table knows."""

@@ -62,8 +62,10 @@ class Rules:
         self.by_source = all(rule.access_list.by_source for rule in self.rules)
         """Whether the source alone decides which rule is for a packet from inside."""
         self._of_source: dict[bytes, Rule | None] = {}
-        elsewhere = {*self.outside_pools, *_pools_of(self.destinations, RotaryPool)}
-        shown = [pool for pool in self.pools if pool not in elsewhere]
+        outside_pools = set(self.outside_pools)
+        shown = [
+            pool for pool in self.pools if not isinstance(pool, RotaryPool) and pool not in outside_pools
+        ]
         self._port_pools = tuple(pool for pool in shown if isinstance(pool, Pool))
         self._globals = Spans(
             [one for pool in shown for one in pool.ranges] + list(self.statics.ranges(local=False))

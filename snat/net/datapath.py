@@ -28,10 +28,10 @@ from snat.net.kernel import Kernel
 from snat.net.kernel_monitor import KernelMonitor, ReactorFDSetTime, Restored
 from snat.net.kernel_plan import INSIDE_TUN, OUTSIDE_TUN, KernelPlan
 from snat.net.log import MESSAGES
+from snat.net.own_sockets import own_ports
 from snat.net.realms import Realms
 from snat.net.refused import KernelRefused
 from snat.net.replay import CapturePort
-from snat.net.sysctl import local_ports
 from snat.net.tun import Offload, Tun, open_tun, queue_drops
 from snat.net.virtual_links import virtual_links
 from snat.translate.translator import Verdict
@@ -271,7 +271,7 @@ class TunPath:
         self._kernel.plan = kernel_plan(self._configuration, addresses)
         outside = {one.name for one in self._configuration.interfaces if one.side is Side.OUTSIDE}
         learnt = {name: address.packed for name, address in addresses.items() if name in outside}
-        self._device.readdress(learnt, local_ports())
+        self._device.readdress(learnt, own_ports())
 
     def _ask_tables(self) -> "Deferred[bool]":
         threads: Any = self._reactor

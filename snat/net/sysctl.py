@@ -31,6 +31,15 @@ def local_ports() -> range:
     return range(int(first), int(last) + 1) if first.isdecimal() and last.isdecimal() else range(0)
 
 
+def reserved_ports() -> tuple[range, ...]:
+    """The ports that this machine keeps for programs that ask for them (``ip_local_reserved_ports``)."""
+    said = (read("ipv4/ip_local_reserved_ports") or "").split(",")
+    ends = ((first, last or first) for first, _, last in (one.partition("-") for one in said))
+    return tuple(
+        range(int(first), int(last) + 1) for first, last in ends if first.isdecimal() and last.isdecimal()
+    )
+
+
 def write(name: str, value: str) -> None:
     """Set a sysctl; raises :class:`KernelRefused` if the kernel does not take it."""
     try:

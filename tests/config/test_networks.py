@@ -60,6 +60,29 @@ def test_routes_to_outside_hosts_are_those_that_say_so() -> None:
     assert [str(one) for one in routed_networks(configuration)] == ["10.8.0.0/24", "10.9.8.0/30"]
 
 
+@pytest.mark.parametrize(("kind", "ours"), [("", True), (" type rotary", False)])
+def test_a_pool_that_no_rule_is_for(kind: str, ours: bool) -> None:
+    """Flows of a rule that is gone still come for its addresses; hosts that took turns are hosts."""
+    text = f"ip nat pool P 10.0.9.1 10.0.9.1 prefix-length 24{kind}\n"
+    configuration = read_configuration(text, "test")[0]
+    assert bool(global_networks(configuration)) is ours
+
+
+@pytest.mark.parametrize(
+    ("of_pool", "of_rule", "networks"),
+    [("", "", []), (" add-route", "", ["10.9.8.0/30"]), ("", " add-route", ["10.9.8.0/30"])],
+)
+def test_a_pool_of_outside_hosts_says_it_as_well(of_pool: str, of_rule: str, networks: list[str]) -> None:
+    text = f"""\
+ip nat pool ROUTED 10.9.8.0 10.9.8.3 prefix-length 24{of_pool}
+ip nat pool P 203.0.113.1 203.0.113.2 prefix-length 24 add-route
+ip nat outside source list 6 pool ROUTED{of_rule}
+ip nat inside source list 1 pool P overload
+"""
+    configuration = read_configuration(text, "test")[0]
+    assert [str(one) for one in routed_networks(configuration)] == networks
+
+
 @pytest.mark.parametrize(
     ("line", "shared"),
     [

@@ -15,6 +15,8 @@ from snat.device.device import Device
 from snat.device.events import Noted
 from snat.device.refused import CommandRefused
 from snat.device.status import NatStatus
+from snat.nat.own_ports import OwnPorts
+from snat.nat.tracking import UDP
 from snat.translate.translator import Verdict
 from tests.device.groups import SERVER, settled
 from tests.packets import buffer, parse, tcp, udp
@@ -185,6 +187,58 @@ ip nat inside source static tcp 10.0.0.8 80 interface out0 8080
     assert not send(device, tcp("10.0.0.8", 80, SERVER, 53))
     assert status(device).static == 0
     assert send(device, packet), "what began goes on"
+
+
+@pytest.mark.parametrize("rule", ["", "ip nat inside destination list 3 pool TURNS\n"])
+def test_hosts_of_a_pool_for_turns_are_reached_with_and_without_a_rule(rule: str) -> None:
+    pool = "ip nat pool TURNS 10.0.9.1 10.0.9.2 prefix-length 24 type rotary\n"
+    device = device_of(f"access-list 3 permit {V}\n{pool}{rule}")
+    for from_outside, source in ((True, S), (False, "10.0.0.2")):
+        filled, end = buffer(udp(source, 4000, "10.0.9.1", 53))
+        assert device.packet(filled, end, from_outside, 1.0), "it is routed untranslated"
+        assert parse(filled, end).dst == "10.0.9.1"
+
+
+SHARED = """\
+interface out0
+ ip address 203.0.113.1 255.255.255.0
+ ip nat outside
+access-list 1 permit 10.0.0.0 0.0.0.255
+ip nat inside source list 1 interface out0 overload
+"""
+
+
+def seen_port(device: Device, port: int) -> int:
+    """The port that an outside host sees of an inside one's."""
+    filled, end = buffer(udp("10.0.0.2", port, SERVER, 53))
+    assert device.packet(filled, end, False, 2.0)
+    return int(parse(filled, end).sport)
+
+
+def test_an_address_that_the_kernel_took_away_is_not_used_although_it_is_configured() -> None:
+    """Before anybody told (a capture has no kernel) it is what the configuration says."""
+    device = device_of(SHARED)
+    assert send(device, udp("10.0.0.2", 5000, SERVER, 53))
+    device.readdress({})
+    assert not send(device, udp("10.0.0.2", 5001, SERVER, 53))
+    assert device.translator.counters.no_address == 1
+    device.readdress({"out0": bytes((203, 0, 113, 1))})
+    assert send(device, udp("10.0.0.2", 5002, SERVER, 53))
+
+
+def test_a_port_at_which_the_router_begins_to_listen_is_given_to_nobody_any_more() -> None:
+    device = device_of(SHARED)
+    address = {"out0": bytes((203, 0, 113, 1))}
+    assert seen_port(device, 5000) == 5000
+    device.readdress(address, OwnPorts([(UDP, 5000), (UDP, 5001)]))
+    (pool,) = device.translator.flows.rules.pools
+    assert seen_port(device, 5000) == 5000, "who has it keeps it"
+    assert seen_port(device, 5001) != 5001
+    assert seen_port(device, 22) == 22, "it is a port of TCP"
+    assert seen_port(device, 1985) != 1985, "what the router always has comes on top"
+    device.readdress(address, OwnPorts())
+    assert seen_port(device, 5001) != 5001, "a flow keeps its port"
+    assert device.translator.flows.rules.pools == (pool,), "with its quarantine"
 
 
 def test_whole_addresses_are_shared_and_a_taker_goes_on_with_them() -> None:

@@ -125,13 +125,39 @@ def test_ports_of_the_router(protocol: int, port: int, own: bool) -> None:
 
 def test_an_address_that_the_router_shares_is_exhausted_without_its_ports() -> None:
     own, used = OwnPorts([(UDP, 600)]), set[bytes]()
-    pool = Pool("P", [(FIRST, FIRST)], range(SLOTS), random.Random(1), reserved=own)
+    pool = Pool("P", [(FIRST, FIRST)], range(SLOTS), random.Random(1))
+    pool.reserve(own)
     while (found := pool.allocate(UDP, HOSTS[0], 600, used, 0.0)) is not None:
         used.add(found)
     assert len(used) == 1022, "all but 0 and 600"
     while (found := pool.allocate(UDP, HOSTS[0], 5000, used, 0.0)) is not None:
         used.add(found)
     assert len(used) == 1022 + 64512 - 28232
+
+
+def test_to_name_ports_twice_changes_nothing() -> None:
+    """Services come and go among the ports of the router's own connections: the pool is not touched."""
+    assert OwnPorts([(UDP, 40000), (UDP, 600)]) == OwnPorts([(UDP, 600)])
+    assert OwnPorts([(UDP, 600)]).with_services([(TCP, 22)]) == OwnPorts([(TCP, 22), (UDP, 600)])
+
+
+def test_what_was_reserved_is_handed_out_once_it_is_not() -> None:
+    """And what waited goes on waiting; the endpoint that somebody has he keeps."""
+    pool = Pool("P", [(FIRST, FIRST)], range(SLOTS), random.Random(1))
+    address = bytes((UDP,)) + FIRST.to_bytes(4, "big")
+    pool.reserve(OwnPorts([(UDP, 600)]))
+    used = set[bytes]()
+    while (found := pool.allocate(UDP, HOSTS[0], 600, used, 0.0)) is not None:
+        used.add(found)
+    waiting = min(used)
+    used.discard(waiting)
+    pool.free(waiting, 0.0, quarantine=True)
+    pool.reserve(OwnPorts([(UDP, 601)]))
+    assert pool.allocate(UDP, HOSTS[0], 700, used, 1.0) == address + (600).to_bytes(2, "big")
+    assert address + (601).to_bytes(2, "big") in used
+    used.add(address + (600).to_bytes(2, "big"))
+    assert pool.allocate(UDP, HOSTS[0], 700, used, 2.0) is None
+    assert pool.allocate(UDP, HOSTS[0], 700, used, 121.0) == waiting
 
 
 # Members

@@ -77,13 +77,13 @@ def _receive(port: socket.socket) -> bytes:
         raise Silence(f"nothing came in {SECONDS} s") from error
 
 
-def udp(namespace: Namespace, address: str = "0.0.0.0") -> socket.socket:
-    """A UDP socket of a namespace."""
+def udp(namespace: Namespace, address: str = "0.0.0.0", *, port: int = 0) -> socket.socket:
+    """A UDP socket of a namespace, at any port unless told."""
     with namespace.entered():
-        port = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    port.settimeout(SECONDS)
-    port.bind((address, 0))
-    return port
+        made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    made.settimeout(SECONDS)
+    made.bind((address, port))
+    return made
 
 
 def echo_udp(client: socket.socket, server: socket.socket, at: tuple[str, int]) -> tuple[str, int]:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from snat.net.kernel_state import clean
+from tests.system.control import counter
 from tests.system.daemons import poll
 from tests.system.probes import Capture, connect_tcp, echo_udp, transfer, udp, within
-from tests.system.site import INSIDE, ROUTER_OUTSIDE, SERVER, Site, site
+from tests.system.site import INSIDE, ROUTER_OUTSIDE, SERVER, TRANSIT, Site, site
 
 pytestmark = pytest.mark.root
 
@@ -28,6 +29,7 @@ access-list 1 permit 10.0.0.0 0.0.0.255
 end
 """
 OTHER = "203.0.113.77"
+NTP = 123
 
 
 @pytest.fixture
@@ -105,6 +107,48 @@ def test_another_address_is_followed(place: Site) -> None:
     poll(lambda: OTHER in place.router.ip("rule"), seconds=SECONDS, of=(place.daemon,))
     assert seen() == OTHER
     assert " 0% packet loss" in place.server.run("ping", "-c", "1", "-W", "2", OTHER)
+
+
+def looked(place: Site) -> None:
+    """The daemon has looked at the kernel since; a change that it hears of makes it look."""
+    before = counter(place.daemon, "kernel looks")
+    place.router.ip("addr", "add", "192.0.2.1/32", "dev", "lo")
+    poll(lambda: counter(place.daemon, "kernel looks") > before, seconds=SECONDS, of=(place.daemon,))
+
+
+def test_while_there_is_no_address_nothing_passes_and_then_it_does_again(place: Site) -> None:
+    place.router.ip("addr", "del", f"{ROUTER_OUTSIDE}/24", "dev", "out0")
+    poll(lambda: "lookup 1004" not in place.router.ip("rule"), seconds=SECONDS, of=(place.daemon,))
+    with udp(place.client) as port, closing(Capture(place.transit)) as capture:
+        port.sendto(b"?", (SERVER, 9))
+        poll(lambda: counter(place.daemon, "translate no_address") > 0, seconds=SECONDS, of=(place.daemon,))
+        place.router.ip("addr", "add", f"{ROUTER_OUTSIDE}/24", "dev", "out0")
+        place.router.ip("route", "replace", "default", "via", TRANSIT)
+        poll(lambda: "lookup 1004" in place.router.ip("rule"), seconds=SECONDS, of=(place.daemon,))
+        with udp(place.client) as client, udp(place.server, SERVER) as server:
+            assert echo_udp(client, server, server.getsockname())[0] == ROUTER_OUTSIDE
+        assert within(INSIDE, capture.until(IPv4Address(ROUTER_OUTSIDE))) == set()
+
+
+def test_an_inside_host_gets_no_port_at_which_the_router_listens(place: Site) -> None:
+    """Both ask one server from the same port, as NTP does: each has its own answer."""
+    with (
+        udp(place.router, port=NTP) as own,
+        udp(place.client, port=NTP) as client,
+        udp(place.server, SERVER) as server,
+    ):
+        looked(place)
+        client.sendto(b"of the inside host", server.getsockname())
+        data, of_inside = server.recvfrom(100)
+        assert (data, of_inside[0]) == (b"of the inside host", ROUTER_OUTSIDE)
+        assert of_inside[1] != NTP
+        own.sendto(b"of the router", server.getsockname())
+        data, of_router = server.recvfrom(100)
+        assert (data, of_router) == (b"of the router", (ROUTER_OUTSIDE, NTP))
+        server.sendto(b"to the inside host", of_inside)
+        server.sendto(b"to the router", of_router)
+        assert client.recv(100) == b"to the inside host"
+        assert own.recv(100) == b"to the router"
 
 
 def test_the_kernels_rule_is_back_when_the_address_is_not_shared_any_more(place: Site) -> None:
