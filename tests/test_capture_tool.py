@@ -20,6 +20,7 @@ from snat.net.capture_frame import CaptureCounters
 TEXT = """ip nat pool P 203.0.113.10 203.0.113.10 prefix-length 24
 ip nat inside source list 1 pool P overload
 ip nat translation udp-timeout 300
+ip nat translation dns-timeout 300
 access-list 1 permit 10.0.0.0 0.0.0.255
 """
 SERVER = "192.0.2.1"
