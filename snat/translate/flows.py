@@ -51,8 +51,10 @@ class Flows(Opening):
         now: float,
     ) -> None:
         super().__init__(table, cache, timeouts, counters, identity, now)
+        self._ages_anew = False
+        """All entries are to be put on the wheel again: not at once, for a takeover must not take longer."""
         self._unaged: list[bytes] = []
-        """Inside-local endpoints whose entries are yet to be put on the wheel after a takeover."""
+        """Inside-local endpoints whose entries are yet to be put there."""
         table.listen(cache)
         table.listen(self)
         self.use(rules)
@@ -130,7 +132,8 @@ class Flows(Opening):
 
     def _age_anew(self) -> None:
         self._wheel = Wheel(self._now)
-        self._unaged = self._table.endpoints()
+        self._unaged = []
+        self._ages_anew = True
 
     def limit_by(self, limits: Limits) -> None:
         """How many flows there may be from now on. Those that exist stay."""
@@ -167,7 +170,7 @@ class Flows(Opening):
 
     def next_deadline(self) -> float:
         """When :meth:`expire` has something to do."""
-        return self._now if self._unaged else self._wheel.next_deadline()
+        return self._now if self._unaged or self._ages_anew else self._wheel.next_deadline()
 
     def remaining(self, record: bytes, now: float) -> int:
         """Seconds that an entry has left if it is used no more; 0: it is due, NEVER: it does not age.
@@ -206,6 +209,9 @@ class Flows(Opening):
         return None if path is None else max(path.seen, path.other.seen)
 
     def _put_on_wheel(self) -> None:
+        if self._ages_anew:
+            self._ages_anew = False
+            self._unaged = self._table.endpoints()
         slice_ = self._unaged[-_MOST_DUE:]
         del self._unaged[-_MOST_DUE:]
         for endpoint in slice_:

@@ -10,12 +10,22 @@ import platform
 import sys
 
 from tests.bench.codec import codec
+from tests.bench.failover import failover
 from tests.bench.replicate import replicate
 from tests.bench.shell import shell
+from tests.bench.takeover import takeover
 from tests.bench.translate import translate
 from tests.bench.tun import tun
 
-ROWS = {"codec": codec, "replicate": replicate, "shell": shell, "translate": translate, "tun": tun}
+ROWS = {
+    "codec": codec,
+    "replicate": replicate,
+    "shell": shell,
+    "translate": translate,
+    "tun": tun,
+    "takeover": takeover,
+    "failover": failover,
+}
 
 
 def main(names: list[str]) -> int:
