@@ -6,9 +6,10 @@ reports what the traffic noticed. :data:`TOPOLOGIES` names what can be built.
 
 from typing import Final
 
-TOPOLOGIES: Final = ("failover", "standby", "vrrp", "none")
-"""``failover``: namespaces, TUNs, live traffic (root); ``standby``: the same
-with HSRP; ``vrrp``: with keepalived. ``none``: two daemons on loopback and captures."""
+TOPOLOGIES: Final = ("failover", "standby", "vrrp", "rolling", "none")
+"""With root, in namespaces, with TUNs and live traffic: ``failover`` (primary and backup), ``standby`` (three
+routers, HSRP), ``vrrp`` (keepalived): the active router dies and comes back; ``rolling``: three routers are
+restarted in turn. ``none``: two daemons on loopback and captures, for anybody."""
 
 
 def run(topology: str, *, json: bool, flows: int, keep: bool) -> int:

@@ -84,6 +84,14 @@ class Laboratory(ExitStack):
         self.say(f"{router.name} killed (kill -9)")
         return moment
 
+    def end(self, router: Router) -> float:
+        """End a router in good order (SIGTERM); the moment, as CLOCK_MONOTONIC."""
+        moment = time.monotonic()
+        self.say(f"{router.name} is told to end")
+        router.stop()
+        self._note(router, "killed")
+        return moment
+
     def restart(self, router: Router) -> None:
         """Start a router that was killed."""
         router.start()

@@ -15,9 +15,7 @@ from snat.lab.report import Report
 from snat.lab.stream import MAXIMUM_FLOWS
 
 SCENARIOS: Final[Mapping[str, Callable[[Laboratory, int], Report]]] = {
-    "failover": failover.play,
-    "standby": failover.play_standby,
-    "vrrp": failover.play_vrrp,
+    **failover.SCENARIOS,
     "none": loopback.play,
 }
 

@@ -41,25 +41,27 @@ class Topology:
         return tuple(name for name, ports in self.segments.items() if len(ports) > 2)
 
 
-def pair_of_routers() -> Topology:
-    """A client and a server, two routers between them, and a replication network of the routers' own."""
+def routers_between(count: int) -> Topology:
+    """A client and a server, routers between them, and a replication network of the routers' own."""
+    numbers = range(1, count + 1)
+
+    def ports(interface: str, network: str, first: int) -> tuple[Port, ...]:
+        return tuple(
+            Port(host=f"r{n}", interface=interface, address=f"{network}.{first + n}/24") for n in numbers
+        )
+
     return Topology(
         segments={
             "lan": (
                 Port(host="client", interface="eth0", address=f"{CLIENT}/24"),
-                Port(host="r1", interface="in0", address="10.0.0.2/24"),
-                Port(host="r2", interface="in0", address="10.0.0.3/24"),
+                *ports("in0", "10.0.0", 1),
             ),
             "wan": (
                 Port(host="server", interface="eth0", address=f"{SERVER}/24"),
-                Port(host="r1", interface="out0", address="203.0.113.2/24"),
-                Port(host="r2", interface="out0", address="203.0.113.3/24"),
+                *ports("out0", "203.0.113", 1),
             ),
-            "replication": (
-                Port(host="r1", interface="rep0", address="192.168.77.1/24"),
-                Port(host="r2", interface="rep0", address="192.168.77.2/24"),
-            ),
+            "replication": ports("rep0", "192.168.77", 0),
         },
-        routers=("r1", "r2"),
+        routers=tuple(f"r{n}" for n in numbers),
         default_routes={"client": VIRTUAL_ADDRESS},
     )

@@ -9,7 +9,7 @@ import pytest
 
 from snat.lab.laboratory import within
 from snat.lab.namespaces import NAMESPACES, PREFIX, Network, claimed, remove_leftovers
-from snat.lab.topology import Port, Topology, pair_of_routers
+from snat.lab.topology import Port, Topology, routers_between
 
 LONER = """
 import subprocess, sys, time
@@ -36,7 +36,7 @@ def output(*command: str) -> str:
 
 
 def test_a_topology_names_each_host_once_and_bridges_only_what_needs_one() -> None:
-    topology = pair_of_routers()
+    topology = routers_between(2)
     assert topology.hosts == ("client", "r1", "r2", "server")
     assert topology.bridges == ("lan", "wan")
 
@@ -84,7 +84,7 @@ with socket.socket() as port:
 @pytest.mark.root
 def test_hosts_get_their_addresses_and_reach_each_other(tmp_path: Path) -> None:
     with claimed(tmp_path) as directory:
-        network = Network(pair_of_routers(), directory.name)
+        network = Network(routers_between(2), directory.name)
         network.build()
         assert len(namespaces(directory.name)) == 6
         assert "10.0.0.100/24" in output(*network.inside("client"), "ip", "-brief", "address")

@@ -43,3 +43,12 @@ def test_a_takeover_loses_no_connection_and_leaves_nothing_behind(tmp_path: Path
     built = re.search(rf"namespaces ({PREFIX}[0-9a-f]+-)\*", progress)
     assert built is not None, progress
     assert list(NAMESPACES.glob(f"{built[1]}*")) == []
+
+
+@pytest.mark.root
+def test_routers_are_restarted_in_turn_without_a_loss(tmp_path: Path) -> None:
+    said, _ = lab("rolling", "--flows", "20", directory=tmp_path)
+    assert (said["flows"], said["flows_lost"], said["same_outside"]) == (20, 0, True)
+    assert said["tables_equal"] is True
+    assert said["tables_equal_again"] is True
+    assert 0 < said["outage_ms"] < 5000

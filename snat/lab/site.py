@@ -1,0 +1,146 @@
+"""Routers in their namespaces between a client and a server, and the traffic that both make."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from snat.lab.configuration import Member, issue_certificates
+from snat.lab.errors import LabError
+from snat.lab.laboratory import Laboratory, within
+from snat.lab.measure import Snapshot, Stage, longest_gap
+from snat.lab.namespaces import Network, claimed, remove_leftovers
+from snat.lab.process import Traffic
+from snat.lab.router import Router
+from snat.lab.topology import SERVER, routers_between
+
+PORT: Final = 7000
+FIRST_PORT: Final = 40001
+FLOW_TIMEOUT: Final = 10.0
+"""Seconds for every flow to move: after a long outage TCP retransmits only every few seconds."""
+MEASURE: Final = 4.0
+"""Least seconds of traffic measured after a fault."""
+QUIET: Final = 1.0
+"""Seconds of traffic before the fault."""
+
+RouterOf = Callable[[Member, Sequence[Member], Path, tuple[str, ...]], Router]
+"""Makes the router of a member, by all members, the laboratory's directory, and its namespace's prefix."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrangement:
+    """Who the routers are, and how one of them comes to manage: the first does while it lives."""
+
+    topology: str
+    """As ``snat lab`` calls it."""
+    routers: int
+    router_of: RouterOf
+
+
+class Site:
+    """All of it, in namespaces."""
+
+    def __init__(self, lab: Laboratory, arrangement: Arrangement) -> None:
+        """Build and start everything, and wait until the first router manages and all others are equal."""
+        _check_privilege(arrangement.topology)
+        self._lab = lab
+        for identity in remove_leftovers():
+            lab.say(f"removed what the dead laboratory {identity} left")
+        self.directory = lab.enter_context(claimed())
+        self.network = Network(routers_between(arrangement.routers), self.directory.name)
+        self.network.build()
+        hosts = ", ".join(self.network.topology.hosts)
+        lab.say(f"namespaces {self.network.namespace('*')}: {hosts}")
+        members = _members(arrangement.routers)
+        issue_certificates(self.directory / "pki", members)
+        self.routers = tuple(
+            arrangement.router_of(one, members, self.directory, self.network.inside(one.host))
+            for one in members
+        )
+        lab.start(*self.routers)
+        names = ", ".join(router.name for router in self.routers)
+        lab.say(f"certificates issued; {names} started")
+        self.await_first()
+        lab.say("R1 manages, the others listen; linked both ways, synchronised and verified")
+
+    def await_first(self) -> None:
+        """Wait until the first router manages, all others listen, and all are ready."""
+        first, *others = self.routers
+        self._lab.await_ready({first.host: "MANAGE", **dict.fromkeys((one.host for one in others), "LISTEN")})
+
+    def equal(self) -> bool:
+        """Whether all tables come to be equal."""
+        return self._lab.tables_equal(self.routers)
+
+
+def _members(count: int) -> tuple[Member, ...]:
+    return tuple(
+        Member(
+            host=f"r{number}",
+            nat_id=number,
+            role="primary" if number == 1 else "backup",
+            address=f"192.168.77.{number}",
+        )
+        for number in range(1, count + 1)
+    )
+
+
+def _check_privilege(topology: str) -> None:
+    if os.geteuid() != 0 or not Path("/dev/net/tun").exists():
+        raise LabError(f"{topology} needs root and /dev/net/tun; without them: snat lab none")
+
+
+class TrafficPair:
+    """The client's and the server's traffic programs, and what both say together."""
+
+    def __init__(self, lab: Laboratory, site: Site, flows: int) -> None:
+        network, directory = site.network, site.directory
+        self._flows = flows
+        common = ["--address", SERVER, "--port", str(PORT), "--flows", str(flows)]
+        self._server = self._start(lab, network, directory, ["server", *common])
+        self._client = self._start(
+            lab, network, directory, ["client", *common, "--first-port", str(FIRST_PORT)]
+        )
+
+    def _start(self, lab: Laboratory, network: Network, directory: Path, arguments: list[str]) -> Traffic:
+        host = arguments[0]
+        program = Traffic(host, arguments, log=directory / f"{host}.log", prefix=network.inside(host))
+        lab.started(program)
+        program.await_start()
+        return program
+
+    def snapshot(self) -> Snapshot:
+        """Both ends of all flows, now."""
+        return Snapshot.of(self._client.flows(), self._server.flows())
+
+    def await_progress(self) -> Snapshot:
+        """Wait until all flows carry bytes both ways, for a while; :class:`LabError` if not all do."""
+        first = self.snapshot()
+        quiet = time.monotonic() + QUIET
+        if not within(lambda: self._moved_since(first) and time.monotonic() > quiet, seconds=FLOW_TIMEOUT):
+            stuck = [number for number in first.client if not self.snapshot().progressed_since(first, number)]
+            closed = sorted({end.closed for end in first.client.values() if end.closed})
+            raise LabError(f"flows {stuck} do not move, before any fault: {'; '.join(closed) or 'no bytes'}")
+        return self.snapshot()
+
+    def stage(self, after: str, *, began: float) -> Stage:
+        """What follows a fault that began at ``began``: from now until every flow has moved, or the bound."""
+        start = self.snapshot()
+        enough = began + MEASURE
+        within(lambda: self._moved_since(start) and time.monotonic() > enough, seconds=FLOW_TIMEOUT)
+        return Stage(after=after, began=began, ended=time.monotonic(), start=start, end=self.snapshot())
+
+    def outage(self, stage: Stage) -> float:
+        """The longest time without an answered probe in ``stage``, seconds."""
+        return longest_gap(self._client.probes()["arrivals"], start=stage.began, end=stage.ended)
+
+    def probe_faults(self) -> tuple[str, ...]:
+        """What the probes tell besides the outage: their flow, too, must keep its outside address."""
+        seen = self._client.probes()["outside"]
+        return () if len(seen) == 1 else (f"the server saw the UDP probes come from {seen or 'nowhere'}",)
+
+    def _moved_since(self, earlier: Snapshot) -> bool:
+        now = self.snapshot()
+        return all(now.progressed_since(earlier, number) for number in range(1, self._flows + 1))
