@@ -24,8 +24,9 @@ from cli.configuration_file import (
 from cli.shell import Shell
 from snat.config.model import Configuration
 from snat.net.capture_frame import CaptureError
+from snat.net.capture_path import CAPTURE_TTL_STEP, CapturePath
 from snat.net.control import ControlSocket, ControlSocketError, make_way
-from snat.net.datapath import CAPTURE_TTL_STEP, TUN_TTL_STEP, CapturePath, TunPath
+from snat.net.datapath import TUN_TTL_STEP, TunPath
 from snat.net.files import StateDirectory, StateError
 from snat.net.log import MESSAGES
 from snat.net.processes import INTERVAL

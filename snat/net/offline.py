@@ -14,9 +14,9 @@ from snat.nat.entry import entry_number
 from snat.nat.pool import SLOTS
 from snat.nat.table import NatTable
 from snat.net.capture_frame import SECOND, CaptureCounters, CapturedPacket
+from snat.net.capture_path import CAPTURE_TTL_STEP
 from snat.net.capture_read import CaptureReader
 from snat.net.capture_write import CaptureWriter
-from snat.net.datapath import CAPTURE_TTL_STEP
 from snat.net.realms import Realms
 from snat.net.tun import BUFFER, VNET_HEADER
 from snat.translate.flows import TranslateCounters

@@ -133,7 +133,7 @@ class Flows(Opening):
     def _age_anew(self) -> None:
         self._wheel = Wheel(self._now)
         self._unaged = []
-        self._ages_anew = True
+        self._ages_anew = len(self._table) > 0
 
     def limit_by(self, limits: Limits) -> None:
         """How many flows there may be from now on. Those that exist stay."""

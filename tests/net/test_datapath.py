@@ -29,7 +29,8 @@ from snat.config.networks import global_networks
 from snat.config.refused import ConfigurationRefused
 from snat.device.device import Device
 from snat.net import datapath
-from snat.net.datapath import CAPTURE_TTL_STEP, CapturePath, TunPath, kernel_plan
+from snat.net.capture_path import CAPTURE_TTL_STEP, CapturePath
+from snat.net.datapath import TunPath, kernel_plan
 from snat.net.gratuitous_arp import GratuitousArpCounters
 from snat.net.host_plan import HostPlan
 from snat.net.kernel_change import KernelChange, Kind

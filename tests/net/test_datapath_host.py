@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from snat.config.interface import Standby, StandbyGroup
 from snat.config.model import Configuration, Interface, InterfaceAddress, Side
 from snat.config.refused import ConfigurationRefused
 from snat.net import datapath
-from snat.net.datapath import CapturePath, TunPath
+from snat.net.capture_path import CapturePath
+from snat.net.datapath import TunPath
 from snat.net.host_plan import HostPlan
 from snat.net.kernel_change import KernelChange
 from snat.net.refused import KernelRefused
@@ -111,3 +113,10 @@ def test_a_capture_leaves_the_kernel_alone_and_says_so(reactor: Reactor, tmp_pat
     running = capture(routed(), reactor, tmp_path)
     with pytest.raises(ConfigurationRefused, match=match):
         running.configure(addressed(), ())
+
+
+def test_a_capture_has_no_interfaces_for_hsrp(reactor: Reactor, tmp_path: Path) -> None:
+    group = StandbyGroup(number=10, enabled=True)
+    in0 = Interface(name="in0", side=Side.INSIDE, standby=Standby(groups=(group,)))
+    with pytest.raises(KernelRefused, match=r"--pcap.*\(interface in0\).*HSRP groups"):
+        capture(replace(routed(), interfaces=(in0,)), reactor, tmp_path).start()
