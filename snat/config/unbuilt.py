@@ -11,7 +11,6 @@ from snat.config.model import (
     ConfiguredRole,
     DynamicRule,
     Nat,
-    Side,
     Timeouts,
 )
 from snat.config.problem import Problem
@@ -37,15 +36,11 @@ def unbuilt_lists(configuration: Configuration) -> Iterator[Problem]:
             yield _not_yet("log what a list permits", lines.dynamic(rule), "leave log out of its lines")
     used = {rule.route_map for rule in configuration.dynamic_rules}
     used |= {rule.route_map for rule in configuration.static_rules}
-    several = sum(interface.side is Side.OUTSIDE for interface in configuration.interfaces) > 1
     for route_map in configuration.route_maps:
         for entry in route_map.entries if route_map.name in used else ():
             where = entry_line(route_map.name, entry)
             if logging & set(entry.lists):
                 yield _not_yet("log what a list permits", where, "leave log out of its lines")
-            if several and entry.interfaces:
-                what = "know by which of several outside interfaces a packet will leave"
-                yield _not_yet(what, where, "leave match interface out")
 
 
 def unbuilt_translation(configuration: Configuration) -> Iterator[Problem]:

@@ -1,17 +1,25 @@
 """Access lists and route-maps of the configuration as packets are compared with them."""
 
+from collections.abc import Callable
+
 from snat.config.model import AccessLine, Configuration, ListKind, Ports, Side
 from snat.config.model import AccessList as ListConfiguration
 from snat.config.model import RouteMap as RouteMapConfiguration
 from snat.nat.access_list import AccessList, Condition, Line, Narrowing, PortRange, RouteMap, RouteMapEntry
 
+Egress = Callable[[bytes], str]
+"""The interface by which a packet to an address, 4 bytes, leaves; empty: it does not."""
+
 
 class Conditions:
     """Those of a configuration, which is verified: every name is there."""
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, egress: Egress | None = None) -> None:
+        """``egress`` is asked where there are several outside interfaces; None: all leaves by the first."""
         self._lists = {one.name: access_list_of(one) for one in configuration.access_lists}
-        self._outside = {one.name for one in configuration.interfaces if one.side is Side.OUTSIDE}
+        outside = [one.name for one in configuration.interfaces if one.side is Side.OUTSIDE]
+        self._egress = egress if len(outside) > 1 else None
+        self._outside = set(outside[:1] if egress is None else outside)
         self._maps = {one.name: self._route_map(one) for one in configuration.route_maps}
 
     def of(self, access_list: str, route_map: str) -> Condition:
@@ -23,14 +31,24 @@ class Conditions:
         return self._maps[name] if name else None
 
     def _route_map(self, configured: RouteMapConfiguration) -> RouteMap:
-        """Everything leaves by the outside interface; of several, none may be named (unbuilt)."""
+        """What names none of the outside interfaces matches nothing."""
         return RouteMap(
             tuple(
-                RouteMapEntry(entry.permit, tuple(self._lists[name] for name in entry.lists))
+                RouteMapEntry(
+                    entry.permit,
+                    tuple(self._lists[name] for name in entry.lists),
+                    self._leaves(frozenset(entry.interfaces)),
+                )
                 for entry in configured.entries
                 if not entry.interfaces or self._outside & set(entry.interfaces)
             )
         )
+
+    def _leaves(self, interfaces: frozenset[str]) -> Callable[[int], bool] | None:
+        egress = self._egress
+        if egress is None or not interfaces:
+            return None
+        return lambda destination: egress(destination.to_bytes(4, "big")) in interfaces
 
 
 def access_list_of(configured: ListConfiguration) -> AccessList:

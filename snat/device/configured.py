@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from snat.config.model import Configuration
 from snat.config.model import Group as GroupConfiguration
 from snat.device.change import Change, peers_of
+from snat.device.conditions import Egress
 from snat.device.digest import configuration_digest
 from snat.device.group import Group
 from snat.device.linking import Linking
@@ -34,6 +35,7 @@ class Configured(Linking):
     _learnt: dict[str, bytes] | None
     """Addresses of outside interfaces, as they are and not as they are configured; None: nobody told."""
     _own_ports: OwnPorts
+    _egress: Egress | None
     """What the router uses at them itself."""
     _terms: dict[Feed, Term]
     """The highest of every feed that there was, but for those that have a state now."""
@@ -89,10 +91,16 @@ class Configured(Linking):
             self._learnt, self._own_ports = dict(addresses), own_ports
             self._configure_translator(self.slots)
 
+    def route_by(self, egress: Egress) -> None:
+        """By which outside interface packets leave, is asked here from now on (``match interface``)."""
+        self._egress = egress
+        self._configure_translator(self.slots)
+
     # Inside
 
     def _configure_translator(self, slots: Sequence[int]) -> None:
-        rules = rules_of(self.configuration, slots, self._ports, self._pools, self._learnt, self._own_ports)
+        known = self._learnt, self._own_ports, self._egress
+        rules = rules_of(self.configuration, slots, self._ports, self._pools, *known)
         nat = self.configuration.nat
         self.translator.configure(
             rules, timeouts_of(self.configuration), nat.filtering, limits_of(self.configuration)

@@ -12,6 +12,7 @@ from snat.config.model import Configuration
 from snat.counters import as_dict
 from snat.device.alarms import EXHAUSTION, Alarm, alarms, limit_alarms, pool_alarms
 from snat.device.change import peers_of
+from snat.device.conditions import Egress
 from snat.device.configured import Configured
 from snat.device.creation import CreationTimes
 from snat.device.events import DeviceEvent, Noted
@@ -71,6 +72,7 @@ class Device(Configured):
         self._pools: Pools = {}
         self._learnt: dict[str, bytes] | None = None
         self._own_ports = OwnPorts()
+        self._egress: Egress | None = None
         self._terms = dict(terms)
         self._neighbors_since = self._next_keepalive = now
         self._alarms: dict[Alarm, str] = {}

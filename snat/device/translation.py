@@ -19,7 +19,7 @@ from snat.config.model import (
 )
 from snat.config.model import Pool as PoolConfiguration
 from snat.config.nat import NEVER
-from snat.device.conditions import Conditions, access_list_of
+from snat.device.conditions import Conditions, Egress, access_list_of
 from snat.nat.address_pool import AddressPool
 from snat.nat.limits import Limits
 from snat.nat.own_ports import OwnPorts
@@ -44,15 +44,17 @@ def rules_of(
     existing: Pools,
     learnt: Mapping[str, bytes] | None = None,
     own_ports: OwnPorts | None = None,
+    egress: Egress | None = None,
 ) -> Rules:
     """The rules in their order. The configuration is verified: every name is there.
 
     ``learnt``: the addresses of outside interfaces as they are; without, those of the configuration.
-    ``own_ports``: what the router itself uses there, besides what it always does.
+    ``own_ports``: what the router itself uses there, besides what it always does. ``egress``: by which of
+    several outside interfaces packets leave; without, by the first.
     """
     addresses = addresses_of(configuration) if learnt is None else learnt
     own = own_ports or OwnPorts()
-    building = _Building(configuration, slots, choice, existing, addresses, own)
+    building = _Building(configuration, slots, choice, existing, addresses, own, egress)
     return Rules(
         building.dynamic(RuleKind.INSIDE_SOURCE),
         building.pools.values(),
@@ -84,6 +86,7 @@ class _Building:
         existing: Pools,
         addresses: Mapping[str, bytes],
         own_ports: OwnPorts,
+        egress: Egress | None,
     ) -> None:
         self._configuration = configuration
         self._own_ports = own_ports
@@ -91,7 +94,7 @@ class _Building:
         self._slots = slots
         self._choice = choice
         self._existing = existing
-        self._conditions = Conditions(configuration)
+        self._conditions = Conditions(configuration, egress)
         self.pools: dict[str, AnyPool] = {}
         """By the names of pools, and of interfaces whose address is one."""
         for pool in configuration.pools:

@@ -1,5 +1,6 @@
 """Access lists and route-maps: which inside hosts, or which packets, a rule is for."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -113,6 +114,8 @@ class RouteMapEntry:
 
     permit: bool
     lists: tuple[AccessList, ...] = ()
+    leaves: Callable[[int], bool] | None = None
+    """Whether a packet to an address leaves by one of its interfaces; None: by whichever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +127,8 @@ class RouteMap:
     @property
     def by_source(self) -> bool:
         """Whether it compares nothing but sources."""
-        return all(one.by_source for entry in self.entries for one in entry.lists)
+        anywhere = all(entry.leaves is None for entry in self.entries)
+        return anywhere and all(one.by_source for entry in self.entries for one in entry.lists)
 
     def permits(self, address: int) -> bool:
         """As :meth:`AccessList.permits`."""
@@ -146,6 +150,8 @@ class RouteMap:
         """As :meth:`AccessList.matches`."""
         facts = Facts(protocol, source, source_port, destination, destination_port, flags, icmp_type)
         for entry in self.entries:
+            if entry.leaves is not None and not entry.leaves(destination):
+                continue
             if not entry.lists or any(one.matches(*facts) for one in entry.lists):
                 return entry.permit
         return False

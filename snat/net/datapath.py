@@ -14,6 +14,7 @@ from snat.config.networks import global_networks, routed_networks, shared_addres
 from snat.config.refused import ConfigurationRefused
 from snat.counters import as_dict
 from snat.device.device import Device
+from snat.net.egress import Egress
 from snat.net.gratuitous_arp import GratuitousArp
 from snat.net.host import Host
 from snat.net.host_plan import HostPlan, host_plan
@@ -139,6 +140,7 @@ class TunPath:
         self._kernel = Kernel(kernel_plan(device.configuration))
         self._arp = GratuitousArp(reactor)
         self._monitor = KernelMonitor(reactor, self.restore, self._ask_tables)
+        self._egress = Egress(reactor.seconds)
         self._tuns: dict[str, Tun] = {}
 
     def start(self) -> None:
@@ -162,6 +164,7 @@ class TunPath:
             with suppress(KernelRefused):  # what went wrong first is what is told
                 self._host.undo()
             raise
+        self._device.route_by(self._egress.of)
         for tun in self._tuns.values():
             tun.start()
         self._monitor.start()
@@ -169,6 +172,7 @@ class TunPath:
     def stop(self) -> None:
         """Withdraw the addresses and close the TUNs; rules, blackholes and guard stay."""
         self._monitor.stop()
+        self._egress.close()
         self._arp.withdraw()
         self._kernel.withdraw()
         for tun in self._tuns.values():

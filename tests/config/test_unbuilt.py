@@ -101,11 +101,6 @@ MAP = "route-map R permit 10\n match "
     [
         ("ip nat inside source list 2 pool P overload", "ip nat inside source list 2", "log"),
         (f"{MAP}ip address 1 2\nip nat inside source route-map R pool P overload", "route-map R", "log"),
-        (
-            f"{OTHER}{MAP}interface out0\n{STATIC} 10.0.0.9 203.0.113.20 route-map R",
-            "route-map R permit 10",
-            "several outside interfaces",
-        ),
     ],
 )
 def test_what_of_lists_and_route_maps_is_refused(text: str, where: str, what: str) -> None:
@@ -120,6 +115,7 @@ def test_what_of_lists_and_route_maps_is_refused(text: str, where: str, what: st
     [
         "ip nat inside source list 100 pool P overload",
         f"{MAP}interface out0\nip nat inside source route-map R pool P overload",
+        f"{OTHER}{MAP}interface out0\n{STATIC} 10.0.0.9 203.0.113.20 route-map R",
         f"{MAP}ip address 2",
     ],
 )

@@ -4,6 +4,7 @@ import random
 
 from cli.configuration_file import read_configuration
 from snat.config.verify import verify
+from snat.device.conditions import Egress
 from snat.device.translation import Pools, rules_of
 from snat.nat.pool import SLOTS
 from snat.nat.rules import Rules
@@ -25,13 +26,16 @@ def rules_by(
     slots: tuple[int, ...] = tuple(range(SLOTS)),
     pools: Pools | None = None,
     learnt: dict[str, bytes] | None = None,
+    egress: Egress | None = None,
 ) -> Rules:
     """The rules of these lines, which can be applied."""
     text = BASE + "".join(f"{line}\n" for line in lines)
     configuration, wrong = read_configuration(text, "test")
     assert not wrong
     assert verify(configuration) == ()
-    return rules_of(configuration, slots, random.Random(1), {} if pools is None else pools, learnt)
+    return rules_of(
+        configuration, slots, random.Random(1), {} if pools is None else pools, learnt, None, egress
+    )
 
 
 def nat_by(*lines: str, slots: tuple[int, ...] = tuple(range(SLOTS)), table: NatTable | None = None) -> Nat:

@@ -1,8 +1,10 @@
 """Which packets a dynamic rule is for: extended lists and route-maps."""
 
+from ipaddress import IPv4Address
+
 from snat.nat.entry import Entry, Flag
 from tests.packets import echo, tcp, udp
-from tests.translate.configured import nat_by
+from tests.translate.configured import nat_by, rules_by
 from tests.translate.nat import A, B, Nat, S, T, endpoint, target
 
 POOLS = (
@@ -88,6 +90,26 @@ def test_the_outside_interface_is_matched_and_another_never() -> None:
     nat = nat_by(*POOLS, *LISTS, *lines, "ip nat inside source route-map R pool P overload")
     assert endpoint(nat.out(udp(A, 5000, S, 53)))[0] == "203.0.113.1"
     assert endpoint(nat.out(tcp(A, 5000, S, 80)))[0] == A
+
+
+def test_the_kernel_says_by_which_of_several_a_packet_leaves() -> None:
+    lines = (
+        *("interface out1", " ip nat outside"),
+        *("route-map ONE permit 10", " match interface out0"),
+        *("route-map TWO permit 10", " match interface out1", " match ip address 102"),
+        "ip nat inside source route-map ONE pool P overload",
+        "ip nat inside source route-map TWO pool Q overload",
+    )
+    ways = {S: "out0", T: "out1"}
+    made = rules_by(*POOLS, *LISTS, *lines, egress=lambda to: ways.get(str(IPv4Address(to)), ""))
+    nat = Nat(made)
+    assert not made.by_source
+    assert endpoint(nat.out(udp(A, 5000, S, 53)))[0] == "203.0.113.1"
+    second = endpoint(nat.out(udp(A, 5000, T, 53)))[0]
+    assert second not in ("203.0.113.1", A)
+    assert endpoint(nat.out(udp(A, 5000, "192.0.2.77", 53)))[0] == A, "there is no way"
+    nowhere = Nat(rules_by(*POOLS, *LISTS, *lines))
+    assert endpoint(nowhere.out(udp(A, 5000, T, 53)))[0] == "203.0.113.1", "by the first, where nobody knows"
 
 
 # Without overload
