@@ -20,7 +20,7 @@ SECONDS = 25.0
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Site]:
     with site(tmp_path) as made:
-        assert passes(made)
+        poll(lambda: passes(made), seconds=SECONDS, of=(made.daemon,))
         yield made
 
 
