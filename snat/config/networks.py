@@ -1,23 +1,37 @@
 """The addresses by which outside hosts reach inside ones, as networks: what the kernel must bring to us."""
 
 from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, collapse_addresses, summarize_address_range
 
-from snat.config.model import Configuration, ListKind, PoolType, RuleKind, Side
+from snat.config.model import Configuration, DynamicRule, ListKind, PoolType, RuleKind, Side, StaticRule
 
 
 def global_networks(
-    configuration: Configuration, mapping_ids: Container[int] | None = None
+    configuration: Configuration, mapping_ids: Container[int] | None = None, active: Container[str] = ()
 ) -> tuple[IPv4Network, ...]:
     """Of all pools, static rules and addresses of hosts that take turns, or of those of some mappings.
 
+    A rule with ``redundancy NAME`` counts where that HSRP group is ``active``, whatever its mapping.
     Pools of outside hosts and the hosts that take turns are no such addresses; those of interfaces are
     answered for anyway, and what says ``no-alias`` by nobody.
     """
-    pools = tuple(_pools(configuration, mapping_ids))
-    single = {*_statics(configuration, mapping_ids), *_virtual(configuration, mapping_ids)}
+    counts = None if mapping_ids is None else _Chosen(mapping_ids, active)
+    pools = tuple(_pools(configuration, counts))
+    single = {*_statics(configuration, counts), *_virtual(configuration, counts)}
     apart = [one for one in single if not any(one.subnet_of(pool) for pool in pools)]
     return (*pools, *collapse_addresses(apart))
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The rules whose addresses are answered for."""
+
+    mapping_ids: Container[int]
+    active: Container[str]
+
+    def has(self, rule: DynamicRule | StaticRule) -> bool:
+        return rule.redundancy in self.active if rule.redundancy else rule.mapping_id in self.mapping_ids
 
 
 def routed_networks(configuration: Configuration) -> tuple[IPv4Network, ...]:
@@ -57,29 +71,29 @@ def shared_addresses(
     )
 
 
-def _pools(configuration: Configuration, mapping_ids: Container[int] | None) -> Iterator[IPv4Network]:
+def _pools(configuration: Configuration, chosen: _Chosen | None) -> Iterator[IPv4Network]:
     rules = configuration.dynamic_rules
     elsewhere = {rule.pool for rule in rules if rule.kind is not RuleKind.INSIDE_SOURCE}
     # Whether a rule uses it or not: flows outlive their rule, but the hosts of this type are real ones.
     elsewhere |= {pool.name for pool in configuration.pools if pool.kind is PoolType.ROTARY}
-    used = {rule.pool for rule in rules if mapping_ids is not None and rule.mapping_id in mapping_ids}
+    used = {rule.pool for rule in rules if chosen is not None and chosen.has(rule)}
     for pool in configuration.pools:
-        if pool.name not in elsewhere and (mapping_ids is None or pool.name in used):
+        if pool.name not in elsewhere and (chosen is None or pool.name in used):
             for addresses in pool.ranges:
                 yield from summarize_address_range(*addresses)
 
 
-def _statics(configuration: Configuration, mapping_ids: Container[int] | None) -> Iterator[IPv4Network]:
+def _statics(configuration: Configuration, chosen: _Chosen | None) -> Iterator[IPv4Network]:
     own = {one.address.ip for interface in configuration.interfaces for one in interface.addresses}
     for rule in configuration.static_rules:
         if rule.kind is not RuleKind.INSIDE_SOURCE or rule.global_ is None or rule.global_ in own:
             continue
-        if mapping_ids is None or (rule.mapping_id in mapping_ids and not rule.no_alias):
+        if chosen is None or (chosen.has(rule) and not rule.no_alias):
             yield IPv4Network((rule.global_, rule.prefix_length or 32))
 
 
 def _virtual(
-    configuration: Configuration, mapping_ids: Container[int] | None, *, own: bool = False
+    configuration: Configuration, chosen: _Chosen | None, *, own: bool = False
 ) -> Iterator[IPv4Network]:
     """Addresses at which inside hosts take turns, where a list names them one by one.
 
@@ -88,11 +102,11 @@ def _virtual(
     held = {one.address.ip for interface in configuration.interfaces for one in interface.addresses}
     lists = {one.name: one for one in configuration.access_lists}
     for rule in configuration.dynamic_rules:
-        chosen = lists.get(rule.access_list) if rule.kind is RuleKind.INSIDE_DESTINATION else None
-        if chosen is None or (mapping_ids is not None and rule.mapping_id not in mapping_ids):
+        named = lists.get(rule.access_list) if rule.kind is RuleKind.INSIDE_DESTINATION else None
+        if named is None or (chosen is not None and not chosen.has(rule)):
             continue
-        for line in chosen.lines:
-            extended = chosen.kind is ListKind.EXTENDED
+        for line in named.lines:
+            extended = named.kind is ListKind.EXTENDED
             address = line.destination if extended else line.address
             wildcard = line.destination_wildcard if extended else line.wildcard
             if line.permit and not int(wildcard) and (own or address not in held):

@@ -49,16 +49,11 @@ def unbuilt_translation(configuration: Configuration) -> Iterator[Problem]:
         if what := _rule(rule):
             whole = rule.interface and not rule.overload
             yield _not_yet(what, lines.dynamic(rule), "add overload" if whole else "leave it out")
-    for static in configuration.static_rules:
-        if static.redundancy:
-            yield _not_yet("follow an HSRP group", lines.static(static), "leave it out")
     yield from _settings(configuration.nat)
 
 
 def _rule(rule: DynamicRule) -> str:
     """What of a rule is not carried out; empty: all is."""
-    if rule.redundancy:
-        return "follow an HSRP group"
     if rule.extended:
         return "let flows to different hosts share a port"
     if rule.reversible and rule.overload:

@@ -7,6 +7,7 @@ that need several lines.
 from collections import Counter
 from collections.abc import Iterator
 
+from snat.config import lines
 from snat.config.model import (
     DEFAULT_PORT,
     Configuration,
@@ -37,6 +38,7 @@ def verify(configuration: Configuration) -> tuple[Problem, ...]:
         *_groups(configuration),
         *_mapping_ids(configuration),
         *_names(configuration),
+        *_followers(configuration),
         *verify_interfaces(configuration),
         *verify_lists(configuration),
         *unbuilt_roles(configuration),
@@ -58,6 +60,18 @@ def _groups(configuration: Configuration) -> Iterator[Problem]:
                 what = f"interface {virtual.interface} is not an inside interface"
                 remedy = f"add ip nat inside under interface {virtual.interface}"
                 yield _missing(_virtual_line(virtual), what, remedy)
+
+
+def _followers(configuration: Configuration) -> Iterator[Problem]:
+    """Rules whose addresses the active router of an HSRP group answers for."""
+    groups = [one for interface in configuration.interfaces for one in interface.standby.groups]
+    names = {one.name for one in groups if one.enabled}
+    followers = [(rule.redundancy, lines.dynamic(rule)) for rule in configuration.dynamic_rules]
+    followers += [(rule.redundancy, lines.static(rule)) for rule in configuration.static_rules]
+    for name, where in followers:
+        if name and name not in names:
+            what = f"no HSRP group with an ip line has the name {name}"
+            yield _missing(where, what, f"add standby N ip and standby N name {name} under an interface")
 
 
 def _module(configuration: Configuration, group: Group) -> Iterator[Problem]:

@@ -89,18 +89,23 @@ def _offload(configuration: Configuration) -> Offload:
     return Offload.AUTO if configuration.nat.tun_offload else Offload.OFF
 
 
-def _claimed_pools(configuration: Configuration, managed: Iterable[Group]) -> tuple[IPv4Network, ...]:
-    """The pools to answer for: those of local rules and of the groups that this device manages."""
-    return global_networks(configuration, {0}.union(*(group.mapping_ids for group in managed)))
+def _claimed_pools(
+    configuration: Configuration, managed: Iterable[Group], active: frozenset[str]
+) -> tuple[IPv4Network, ...]:
+    """The pools to answer for: of local rules, and of groups that this device manages, or is active for."""
+    return global_networks(configuration, {0}.union(*(group.mapping_ids for group in managed)), active)
 
 
 def _needed(
-    configuration: Configuration, managed: tuple[Group, ...], addresses: Mapping[str, IPv4Address]
+    configuration: Configuration,
+    managed: tuple[Group, ...],
+    addresses: Mapping[str, IPv4Address],
+    active: frozenset[str],
 ) -> object:
     """All that the kernel has to know of a configuration."""
     return (
         kernel_plan(configuration, addresses),
-        (_virtual_addresses(managed), _claimed_pools(configuration, managed)),
+        (_virtual_addresses(managed), _claimed_pools(configuration, managed, active)),
         _virtual_addresses(configuration.groups),
         _host_plan(configuration),
         _offload(configuration),
@@ -134,6 +139,10 @@ class TunPath:
         self._configuration = device.configuration
         self._managed: tuple[Group, ...] = ()
         """Whose addresses are answered for."""
+        self._taken: set[str] = set()
+        """Links of the HSRP groups that this router is active for."""
+        self._active: frozenset[str] = frozenset()
+        """And their names."""
         self._addresses: Mapping[str, IPv4Address] = {}
         """Of interfaces, as of the last look."""
         self._host = Host()
@@ -208,8 +217,8 @@ class TunPath:
         """Make the kernel what the configuration needs, which it checks before it changes anything."""
         before, managed_before = self._configuration, self._managed
         managed = tuple(managed)
-        known = self._addresses
-        if _needed(configuration, managed, known) == _needed(before, managed_before, known):
+        known = self._addresses, self._active
+        if _needed(configuration, managed, *known) == _needed(before, managed_before, *known):
             self._configuration, self._managed = configuration, managed
             return
         try:
@@ -232,10 +241,12 @@ class TunPath:
     def take(self, link: str, addresses: tuple[IPv4Address, ...]) -> None:
         """Have these addresses, and listen to the MAC address of the link."""
         self._kernel.take(link, addresses)
+        self._follow_elections({*self._taken, link})
 
     def leave(self, link: str) -> None:
         """Have them no more."""
         self._kernel.leave(link)
+        self._follow_elections(self._taken - {link})
 
     def counters(self) -> dict[str, dict[str, int]]:
         """Those of the TUNs, of gratuitous ARP and of the looks at the kernel."""
@@ -248,6 +259,15 @@ class TunPath:
         return {name: as_dict(counters) for name, counters in named.items()} | {
             "kernel": self._monitor.all_counters()
         }
+
+    def _follow_elections(self, taken: set[str]) -> None:
+        """Answer for what rules with ``redundancy`` say of the groups that this router is active for."""
+        self._taken = taken
+        active = frozenset(one.group for one in virtual_links(self._configuration) if one.name in taken)
+        before, self._active = self._active, active - {""}
+        pools = [_claimed_pools(self._configuration, self._managed, of) for of in (before, self._active)]
+        if pools[0] != pools[1]:
+            self.claim(self._managed)
 
     def _prepare(self) -> None:
         """All but what answers for addresses. Those of interfaces are known once the host has its own."""
@@ -272,7 +292,7 @@ class TunPath:
         return self._kernel.has_whole_guard() and self._host.has_whole_tables()
 
     def _claim(self) -> tuple[tuple[IPv4Address, str], ...]:
-        pools = _claimed_pools(self._configuration, self._managed)
+        pools = _claimed_pools(self._configuration, self._managed, self._active)
         return self._kernel.claim(_virtual_addresses(self._managed), pools)
 
     def _follow(self, configuration: Configuration, managed: tuple[Group, ...]) -> None:

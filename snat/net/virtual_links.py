@@ -40,6 +40,8 @@ class VirtualLink:
     parent: str
     mac_address: bytes
     side: Side | None
+    group: str
+    """The name of its group, by which rules follow it; empty: none."""
 
 
 def name_of(parent: str, group: int) -> str:
@@ -55,6 +57,7 @@ def virtual_links(configuration: Configuration) -> tuple[VirtualLink, ...]:
             parent=interface.name,
             mac_address=group.mac_address or virtual_mac(interface.standby.version, group.number),
             side=interface.side,
+            group=group.name,
         )
         for interface in configuration.interfaces
         for group in interface.standby.groups

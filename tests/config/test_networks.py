@@ -112,3 +112,29 @@ access-list 5 permit 203.0.113.100
     own = {"in0": IPv4Address("10.0.0.1"), "out0": IPv4Address("203.0.113.100")}
     configuration = read_configuration(text, "test")[0]
     assert shared_addresses(configuration, own) == ((own["out0"],) if shared else ())
+
+
+FOLLOWING = """\
+ip nat pool P 203.0.113.1 203.0.113.1 prefix-length 24
+ip nat inside source list 1 pool P redundancy LAN mapping-id 10 overload
+ip nat inside source static 10.0.0.9 203.0.113.20 redundancy WAN mapping-id 10
+ip nat inside source static 10.0.0.8 203.0.113.21
+"""
+
+
+@pytest.mark.parametrize(
+    ("active", "networks"),
+    [
+        ((), ["203.0.113.21/32"]),
+        (("LAN",), ["203.0.113.1/32", "203.0.113.21/32"]),
+        (("LAN", "WAN"), ["203.0.113.1/32", "203.0.113.20/31"]),
+    ],
+)
+def test_who_follows_an_hsrp_group_is_answered_for_by_its_active_router(
+    active: tuple[str, ...], networks: list[str]
+) -> None:
+    """Whoever manages its mapping."""
+    configuration = read_configuration(FOLLOWING, "test")[0]
+    for managed in ({0}, {0, 10}):
+        assert [str(one) for one in global_networks(configuration, managed, active)] == networks
+    assert len(global_networks(configuration)) == 2

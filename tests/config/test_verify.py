@@ -225,6 +225,16 @@ def test_a_block_follows_an_hsrp_group_that_there_is(standby: StandbyGroup | Non
     assert not any("no HSRP group" in one.what for one in verify(with_groups(kept)))
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_rules_follow_hsrp_groups_that_there_are(named: bool) -> None:
+    groups = (StandbyGroup(number=1, enabled=True, name="LAN"),) if named else ()
+    interfaces = (*GOOD.interfaces, Interface(name="lan9", standby=Standby(groups=groups)))
+    rules = tuple(replace(rule, redundancy="LAN") for rule in GOOD.dynamic_rules)
+    found = verify(replace(GOOD, interfaces=interfaces, dynamic_rules=rules))
+    assert ["no HSRP group" in one.what for one in found] == [] if named else [True] * len(rules)
+    assert all(one.missing for one in found)
+
+
 def test_all_problems_are_told_at_once() -> None:
     bad = replace(GOOD, pools=(), trustpoint=None, access_lists=())
     assert len(verify(bad)) == 3

@@ -11,6 +11,7 @@ import pytest
 from scapy.layers.inet import IP, UDP, fragment
 from scapy.utils import rdpcap, wrpcap
 
+from snat.config.interface import Standby, StandbyGroup
 from snat.config.model import (
     AccessList,
     AddressRange,
@@ -38,6 +39,7 @@ from snat.net.kernel_monitor import Restored
 from snat.net.kernel_plan import INSIDE_TUN, OUTSIDE_TUN, KernelPlan
 from snat.net.refused import KernelRefused
 from snat.net.tun import Offload, TunCounters
+from snat.net.virtual_links import name_of
 from snat.redundancy.roles import Input
 from snat.translate.fragments import LIFETIME
 from snat.translate.translator import Verdict
@@ -123,6 +125,12 @@ class World:
 
             def withdraw(self) -> None:
                 world.do("withdraw")
+
+            def take(self, link: str, addresses: Sequence[Any]) -> None:
+                world.do("take", link, addresses)
+
+            def leave(self, link: str) -> None:
+                world.do("leave", link)
 
         class Arp:
             counters = GratuitousArpCounters()
@@ -649,3 +657,26 @@ def test_offload_alone_is_followed_too(world: World, path: TunPath) -> None:
     started(path, world)
     path.configure(replace(routed(), nat=Nat(tun_offload=False)), ())
     assert world.offload is Offload.OFF
+
+
+def test_a_rule_that_follows_an_hsrp_group_is_answered_for_while_it_is_active(
+    world: World, reactor: Reactor
+) -> None:
+    made = routed()
+    group = StandbyGroup(number=10, enabled=True, name="LAN")
+    in0, *others = made.interfaces
+    in0 = replace(in0, standby=Standby(groups=(group,)))
+    rules = tuple(replace(rule, redundancy="LAN") if rule.mapping_id else rule for rule in made.dynamic_rules)
+    live: Any = reactor
+    device = device_of(replace(made, interfaces=(in0, *others), dynamic_rules=rules))
+    path = TunPath(device, live, lambda: None, lambda: None)
+    path.start()
+    link = name_of("in0", 10)
+    world.done.clear()
+    path.take(link, (IPv4Address("10.0.0.1"),))
+    assert ("claim", (), (*SHARED, *LOCAL)) in world.done
+    path.claim(groups_of(routed()))
+    assert ("claim", (GATEWAY,), (*SHARED, *LOCAL)) in world.done
+    world.done.clear()
+    path.leave(link)
+    assert ("claim", (GATEWAY,), LOCAL) in world.done
