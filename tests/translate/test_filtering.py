@@ -78,6 +78,14 @@ def test_u8a_another_setting_concerns_the_next_packet(filtering: Filtering) -> N
     behaves(nat, filtering, "udp")
 
 
+def test_u8a_flows_that_were_let_in_stay_when_less_is() -> None:
+    nat = opened(INDEPENDENT, "udp")
+    assert nat.back(udp(T, 7, P, 5000)) is not None
+    nat.translator.configure(nat.translator.flows.rules, nat.translator.flows.timeouts, PORT)
+    assert target(nat.back(udp(T, 7, P, 5000))) == (A, 5000)
+    assert nat.dropped(udp(T, 8, P, 5000), from_outside=True) == "filtered"
+
+
 @pytest.mark.parametrize("filtering", Filtering)
 def test_u8a_what_has_no_mapping_reaches_nobody(filtering: Filtering) -> None:
     nat = opened(filtering, "udp")

@@ -1,4 +1,4 @@
-"""An inside endpoint keeps its mapping (RFC 4787 REQ-1), and asking for it costs little however many flows it has."""
+"""An inside endpoint keeps its mapping (RFC 4787 REQ-1), at the same cost however many flows it has."""
 
 import pytest
 from hypothesis import given
