@@ -22,6 +22,7 @@ from snat.translate.admission import Admission
 from snat.translate.counters import TranslateCounters
 from snat.translate.flow_cache import FlowCache
 from snat.translate.load import Load
+from snat.translate.mapped import Mapped
 from snat.translate.packet import REQUESTS, TCP_FLAGS, TRANSPORT
 
 _HEAD: Final = Struct("!IQI")
@@ -68,6 +69,7 @@ class Entries:
         self._answer: Rule | None = None
         """The rule for the packet of which this is the key: each is asked about twice."""
         self._admission = Admission(table)
+        self._mapped = Mapped(table)
         self.load = Load(table)
         self._counts = False
         """Whether addresses are given away as a whole."""
@@ -182,6 +184,7 @@ class Entries:
         if removed:
             self._free(removed)
         self._admission.changed(removed, added)
+        self._mapped.changed(removed, added)
         self.load.changed(removed, added)
         if self._counts:
             self._count(added, 1)

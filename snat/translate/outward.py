@@ -1,17 +1,12 @@
 """Flows that an inside host begins: static rule, the mapping that it has, or a dynamic rule and its pool."""
 
 from snat.nat.address_pool import AddressPool
-from snat.nat.entry import (
-    FLAGS,
-    INSIDE_GLOBAL,
-    NOWHERE,
-)
+from snat.nat.entry import NOWHERE
 from snat.nat.pool import NO_PORT, Pool
 from snat.nat.rules import Rule
 from snat.nat.static import Static
-from snat.nat.table import records_in
 from snat.nat.tracking import CLASSES, ICMP
-from snat.translate.entries import EXTENDED, OCTETS, WHOLE, facts, opens
+from snat.translate.entries import OCTETS, WHOLE, facts, opens
 from snat.translate.outside_hosts import OutsideHosts
 
 
@@ -83,11 +78,10 @@ class Outward(OutsideHosts):
             return None
         if protocol not in CLASSES:
             return self._without_port(pool, inside_local, outside_global)
-        slot = self._table.inside.get(inside_local)
-        if slot is not None:  # RFC 4787 REQ-1
-            for record in records_in(slot):
-                if record[23:27] in pool and self._is_dynamic(record):
-                    return record[INSIDE_GLOBAL]
+        if inside_local in self._table.inside:
+            for inside_global in self._mapped.of(inside_local):  # RFC 4787 REQ-1
+                if inside_global[1:5] in pool and self._is_dynamic(inside_global):
+                    return inside_global
         port = inside_local[4] << 8 | inside_local[5]
         found = pool.allocate(protocol, inside_local[:4], port, self._table.outside, self._now)
         if found is None:
@@ -104,12 +98,10 @@ class Outward(OutsideHosts):
         self._counters.address_taken += 1
         return None
 
-    def _is_dynamic(self, record: bytes) -> bool:
-        """Whether it is a flow whose inside-global endpoint a dynamic rule chose, not a static one."""
-        if not record[FLAGS] & EXTENDED:
-            return False
+    def _is_dynamic(self, inside_global: bytes) -> bool:
+        """Whether a dynamic rule chose this endpoint, not a static one."""
         statics = self.rules.statics
-        return not statics or next(statics.of_global(record[23:29], record[22]), None) is None
+        return not statics or next(statics.of_global(inside_global[1:], inside_global[0]), None) is None
 
     def _given(self, rule: Rule, pool: AddressPool, inside_local: bytes) -> bytes | None:
         """An address as a whole, with an entry that says so."""

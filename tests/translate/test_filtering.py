@@ -8,7 +8,8 @@ from scapy.packet import Packet
 
 from snat.config.nat import Filtering
 from snat.translate.admission import CROWDED, MOST
-from tests.packets import buffer, echo, tcp, udp
+from snat.translate.translator import Verdict
+from tests.packets import buffer, echo, parse, tcp, udp
 from tests.translate.configured import rules_by
 from tests.translate.nat import A, B, Nat, P, Q, S, T, target
 
@@ -77,6 +78,14 @@ def test_u8a_another_setting_concerns_the_next_packet(filtering: Filtering) -> N
     behaves(nat, filtering, "udp")
 
 
+def test_u8a_flows_that_were_let_in_stay_when_less_is() -> None:
+    nat = opened(INDEPENDENT, "udp")
+    assert nat.back(udp(T, 7, P, 5000)) is not None
+    nat.translator.configure(nat.translator.flows.rules, nat.translator.flows.timeouts, PORT)
+    assert target(nat.back(udp(T, 7, P, 5000))) == (A, 5000)
+    assert nat.dropped(udp(T, 8, P, 5000), from_outside=True) == "filtered"
+
+
 @pytest.mark.parametrize("filtering", Filtering)
 def test_u8a_what_has_no_mapping_reaches_nobody(filtering: Filtering) -> None:
     nat = opened(filtering, "udp")
@@ -103,8 +112,9 @@ def test_u8a_who_was_let_in_is_answered_from_the_mapped_endpoint(filtering: Filt
 def test_u12_icmp_errors_are_not_filtered_by_who_sends_them(filtering: Filtering) -> None:
     nat = opened(filtering, "udp")
     about = bytes(udp(P, 5000, S, 53, flags="DF"))[:28]
-    arrived = nat.raw(*buffer(IP(bytes(IP(src=T, dst=P) / ICMP(type=3, code=1) / about))), True)
-    assert arrived[1] in ("icmp_errors", "icmp_bad_quote")
+    filled, end = buffer(IP(bytes(IP(src=T, dst=P) / ICMP(type=3, code=1) / about)))
+    assert nat.raw(filled, end, True) == (Verdict.TO_INSIDE, "icmp_errors")
+    assert parse(filled, end).dst == A
 
 
 @pytest.mark.parametrize("filtering", Filtering)
