@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from snat.config.model import Configuration
 from snat.config.model import Group as GroupConfiguration
-from snat.device.change import Change, peers_of
+from snat.device.change import Change, owners_of, peers_of
 from snat.device.conditions import Egress
 from snat.device.digest import configuration_digest
 from snat.device.group import Group
@@ -55,21 +55,21 @@ class Configured(Linking):
         for nat_id in concerned & self.neighbors.keys():
             self._hear_out(self.neighbors[nat_id], now)
         positions = self.positions()
-        kept = self._leave_groups(change.goes_on(), now)
+        kept = self._leave_groups(change, now)
         nat_id = configuration.stateful.nat_id if configuration.stateful else 0
         neighbors = self._rename(concerned, nat_id, peers_of(configuration), now)
-        for mapping_id in change.forgotten():
-            self.translator.flows.forget(mapping_id, now)
+        for feed in change.forgotten():
+            self.translator.flows.forget(feed.mapping_id, now, owner=feed.process_id)
         self.configuration = configuration
         slots = member_slots(nat_id, [*neighbors, nat_id])
         self._configure_translator(slots)
         self.translator.own_errors.inside_address = inside_address(configuration)
         self.translator.own_errors.silent = silent_sides(configuration)
         groups = [
-            self._go_on(kept[group], group, neighbors, positions, now)
-            if group in kept
-            else self._begin(group, nat_id, neighbors, positions, now)
-            for group in self._configured()
+            self._go_on(kept[group, owner], group, neighbors, positions, now)
+            if (group, owner) in kept
+            else self._begin(group, owner, nat_id, neighbors, positions, now)
+            for group, owner in self._configured()
         ]
         self._take(nat_id, neighbors, slots, groups)
         self._next_keepalive = min(self._next_keepalive, now + self._keepalive)
@@ -106,14 +106,18 @@ class Configured(Linking):
             rules, timeouts_of(self.configuration), nat.filtering, limits_of(self.configuration)
         )
 
-    def _configured(self) -> tuple[GroupConfiguration, ...]:
-        """The groups that share something."""
-        return tuple(group for group in self.configuration.groups if group.mapping_ids)
+    def _configured(self) -> list[tuple[GroupConfiguration, int]]:
+        """The groups that share something; each block of peers once for every owner."""
+        return [
+            (group, owner)
+            for group in self.configuration.groups
+            if group.mapping_ids
+            for owner in owners_of(self.configuration, group)
+        ]
 
     def _group(
-        self, group: GroupConfiguration, nat_id: int, neighbors: dict[int, Neighbor], now: float
+        self, group: GroupConfiguration, owner: int, nat_id: int, neighbors: dict[int, Neighbor], now: float
     ) -> Group:
-        flows = self.translator.flows
         return Group(
             group,
             self._digests(group),
@@ -122,22 +126,22 @@ class Configured(Linking):
             self.table,
             self.feed_counters,
             self._terms,
-            flows.manage,
-            flows.adopt,
-            flows.restrain,
+            self.translator.flows,
             now,
+            owner=owner,
         )
 
     def _digests(self, group: GroupConfiguration) -> dict[int, int]:
         return {one: configuration_digest(self.configuration, one) for one in group.mapping_ids}
 
-    def _leave_groups(
-        self, goes_on: dict[GroupConfiguration, GroupConfiguration], now: float
-    ) -> dict[GroupConfiguration, Group]:
-        """End groups, and feeds of others; those that go on, by what they become."""
-        kept: dict[GroupConfiguration, Group] = {}
+    def _leave_groups(self, change: Change, now: float) -> dict[tuple[GroupConfiguration, int], Group]:
+        """End groups, and feeds of others; those that go on, by what they become and their owner."""
+        goes_on = change.goes_on()
+        kept: dict[tuple[GroupConfiguration, int], Group] = {}
         for group in self.groups:
             becomes = goes_on.get(group.configuration)
+            if becomes is not None and group.owner not in owners_of(change.after, becomes):
+                becomes = None
             left = [
                 feed for feed in group.feeds if becomes is None or feed.mapping_id not in becomes.mapping_ids
             ]
@@ -145,7 +149,7 @@ class Configured(Linking):
             if becomes is None:
                 group.end(now)
             else:
-                kept[becomes] = group
+                kept[becomes, group.owner] = group
                 group.drop(left, now)
             self._events += group.events  # before any of the links ends
             group.events = []
@@ -178,7 +182,7 @@ class Configured(Linking):
     ) -> Group:
         added = [
             FeedState(feed, highest=self._terms.get(feed, NO_TERM))
-            for feed in (Feed(0, one) for one in configuration.mapping_ids)
+            for feed in (Feed(group.owner, one) for one in configuration.mapping_ids)
             if feed not in group.feeds
         ]
         self._account(added, positions)
@@ -189,13 +193,14 @@ class Configured(Linking):
     def _begin(
         self,
         configuration: GroupConfiguration,
+        owner: int,
         nat_id: int,
         neighbors: dict[int, Neighbor],
         positions: dict[Feed, Position],
         now: float,
     ) -> Group:
         """As at a start, with what the table holds for a snapshot."""
-        group = self._group(configuration, nat_id, neighbors, now)
+        group = self._group(configuration, owner, nat_id, neighbors, now)
         self._account(group.feeds.values(), positions)
         group.begin_with()
         return group

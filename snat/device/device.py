@@ -16,6 +16,7 @@ from snat.device.conditions import Egress
 from snat.device.configured import Configured
 from snat.device.creation import CreationTimes
 from snat.device.events import DeviceEvent, Noted
+from snat.device.group import Group
 from snat.device.links import Neighbor
 from snat.device.own_address import inside_address, silent_sides
 from snat.device.refused import CommandRefused
@@ -40,6 +41,7 @@ from snat.replication.feed import FeedCounters
 from snat.translate.translator import Translator, Verdict
 from snat.translate.watch import Sight, WatchedTranslator
 from snat.wire import items
+from snat.wire.actions import Hears
 from snat.wire.header import Feed, Position, Term, encode
 
 _LOCAL: Final = LOCAL_NAT_ID.to_bytes(4, "big")
@@ -65,6 +67,8 @@ class Device(Configured):
         self.peak_at = now
         """When the table last grew larger than ever before, to a turn."""
         self._peak = 0
+        self._hears: frozenset[int] = frozenset()
+        """Whom we hear, as we last said."""
         self._creations = CreationTimes()
         self.feed_counters = FeedCounters()
         self._counter = 0
@@ -93,7 +97,7 @@ class Device(Configured):
         self.translator.own_errors.inside_address = inside_address(configuration)
         self.translator.own_errors.silent = silent_sides(configuration)
         self.watch_packets(None)
-        groups = [self._group(group, nat_id, neighbors, now) for group in self._configured()]
+        groups = [self._group(group, owner, nat_id, neighbors, now) for group, owner in self._configured()]
         run = ports.getrandbits(64)
         super().__init__(nat_id, incarnation, run, neighbors, slots, groups, self.feed_counters, now)
         self._events += noted
@@ -134,8 +138,8 @@ class Device(Configured):
         mine = [one for one in found if one[NAT_ID] == _LOCAL or flows.ages(one)]
         self.table.remove(mine)
         if len(mine) < len(found):
-            others = {one[MAPPING] for one in found if one[NAT_ID] != _LOCAL and not flows.ages(one)}
-            managers = {self.manager_of(int.from_bytes(mapping, "big")) for mapping in others}
+            others = [one for one in found if one[NAT_ID] != _LOCAL and not flows.ages(one)]
+            managers = {self.manager_of(one) for one in others}
             raise self._refusal(f"{len(found) - len(mine)} of {len(found)} entries", managers)
 
     def refresh(self, nat_ids: Collection[int], now: float, *, forget: bool) -> None:
@@ -184,7 +188,7 @@ class Device(Configured):
             self._events += group.events
             group.events = []
         self._serve()
-        if now >= self._next_keepalive:
+        if now >= self._next_keepalive or not self._hears_all(now):
             self._next_keepalive = now + self._keepalive
             self._keep_alive(now)
 
@@ -221,10 +225,10 @@ class Device(Configured):
             return None
         return self._creations.of(counter)
 
-    def manager_of(self, mapping_id: int) -> int:
-        """NAT ID of who manages a mapping, as far as known; 0: nobody."""
-        group = self._group_of.get(Feed(0, mapping_id))
-        return group.manager if group is not None else 0
+    def manager_of(self, record: bytes) -> int:
+        """NAT ID of who manages an entry, as far as known; 0: nobody."""
+        found = self._of_record(record)
+        return found[1].manager if found is not None else 0
 
     # Inside
 
@@ -234,6 +238,14 @@ class Device(Configured):
         names = " and ".join(f"{self.neighbors[one].name} (NAT ID {one})" for one in known)
         who = f"are managed by {names}: clear them there" if names else "have no manager now: try later"
         return CommandRefused(f"{entries} {who}")
+
+    def _of_record(self, record: bytes) -> tuple[Feed, Group] | None:
+        """The feed of an entry, and its group: that of all who share the mapping, or of its owner."""
+        mapping_id = int.from_bytes(record[MAPPING], "big")
+        for feed in (Feed(0, mapping_id), Feed(int.from_bytes(record[NAT_ID], "big"), mapping_id)):
+            if feed in self._group_of:
+                return feed, self._group_of[feed]
+        return None
 
     def _remember(self, now: float) -> None:
         """What `show` wants to know of the past."""
@@ -249,7 +261,7 @@ class Device(Configured):
             group.begin_with()
 
     def _fill(self, snapshot: Snapshot) -> Noted:
-        mapping_ids = {one for group in self._configured() for one in group.mapping_ids}
+        mapping_ids = {one for group, _ in self._configured() for one in group.mapping_ids}
         foreign = fill(self.table, snapshot, mapping_ids)
         return Noted(
             "table of {entries} entries loaded from {age} s ago, {expired} expired, "
@@ -271,9 +283,10 @@ class Device(Configured):
     def _report_collisions(self) -> None:
         """The NAT process found entries of different devices for one key."""
         for record in self.table.collided:
-            feed = Feed(0, int.from_bytes(record[MAPPING], "big"))
-            if feed in self._group_of:
-                self._group_of[feed].report(feed, record)
+            found = self._of_record(record)
+            if found is not None:
+                feed, group = found
+                group.report(feed, record)
         self.table.collided.clear()
 
     def _serve(self) -> None:
@@ -293,10 +306,20 @@ class Device(Configured):
                     group.compile()
                 serve(link, self._group_of, self.table, self.feed_counters)
 
+    def _hears_all(self, now: float) -> bool:
+        """Whether everybody whom we said to hear is heard still; else the others must know at once."""
+        neighbors = self.neighbors
+        return not any(
+            one in neighbors and neighbors[one].silent(now, self._hold_time) for one in self._hears
+        )
+
     def _keep_alive(self, now: float) -> None:
+        heard = (one.nat_id for one in self.neighbors.values() if not one.silent(now, self._hold_time))
+        self._hears = frozenset(heard)
+        hears = items.hears(Hears(tuple(self._hears)))
         for neighbor in self.neighbors.values():
             applied = [one for group in self.groups if neighbor in group.neighbors for one in group.applied()]
-            message = encode(items.keepalive(applied))
+            message = encode(items.keepalive(applied) + hears)
             for link in neighbor.links():
                 link.put(message)
         for group in self.groups:

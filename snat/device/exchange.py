@@ -24,6 +24,7 @@ from snat.wire.actions import (
     DumpRequest,
     Error,
     Had,
+    Hears,
     Released,
     RoleChange,
     Standing,
@@ -64,6 +65,8 @@ class Exchange:
         match said:
             case Error():
                 self._refused(link, said, now)
+            case Hears():
+                link.neighbor.hears = frozenset(said.nat_ids)
             case Applied() | RoleChange() | Claim() | Released() | DumpRequest() | Unavailable():
                 group = self._group(link, said.feed)
                 if group is not None:

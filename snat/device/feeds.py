@@ -31,14 +31,17 @@ class GroupFeeds:
         table: NatTable,
         counters: FeedCounters,
         terms: dict[Feed, Term],
+        owner: int,
         now: float,
     ) -> None:
+        """``owner``: among peers the NAT ID of whose entries these are; 0 in role groups."""
         self.configuration = configuration
+        self.owner = owner
         self.neighbors = tuple(neighbors)
         self.events: list[DeviceEvent] = []
         self.feeds = {
             feed: FeedState(feed, highest=terms.get(feed, NO_TERM))
-            for feed in (Feed(0, mapping_id) for mapping_id in configuration.mapping_ids)
+            for feed in (Feed(owner, mapping_id) for mapping_id in configuration.mapping_ids)
         }
         self._bound_journals()
         self.unverified = False
@@ -128,7 +131,9 @@ class GroupFeeds:
     def _leave_feeds(self, feeds: Collection[Feed]) -> None:
         self.compile()
         body = b"".join(
-            control(sender.unavailable()) for feed, sender in self.senders.items() if feed in feeds
+            control(sender.unavailable(keep=bool(self.owner == 0 or self.configuration.retain)))
+            for feed, sender in self.senders.items()
+            if feed in feeds
         )
         for neighbor in self.neighbors:
             for link in neighbor.links() if body else ():

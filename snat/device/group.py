@@ -4,18 +4,20 @@ The rules of :mod:`snat.redundancy.roles` in terms of neighbors and feeds. A gro
 ``now`` and takes the steps that follow (:meth:`Group.turn`); messages only change what is known.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
+from typing import Protocol
 
 from snat.config.model import ConfiguredRole
 from snat.config.model import Group as GroupConfiguration
 from snat.device.events import Noted, RoleLeft, RoleTaken, TermTaken
 from snat.device.feeds import GroupFeeds
 from snat.device.links import Neighbor
-from snat.device.merging import Merged, Merging, Restrain
+from snat.device.merging import Merging
 from snat.device.succession import goes_first, is_best, manager_of, told_by
 from snat.nat.table import NatTable
 from snat.redundancy.roles import ALONE_EXTRA, CLAIM_TIME, Input, leads, preferred, step
 from snat.replication.feed import FeedCounters, FeedState
+from snat.translate.managed import FOREVER
 from snat.wire.actions import (
     Claim,
     Released,
@@ -31,12 +33,30 @@ ROLES = {
     ConfiguredRole.PRIMARY: Role.PRIMARY,
     ConfiguredRole.BACKUP: Role.BACKUP,
     ConfiguredRole.REDUNDANCY: Role.STANDBY,
+    ConfiguredRole.PEERS: Role.BACKUP,
 }
-"""The role at the start; that of a group with a module follows its word."""
+"""The role at the start; that of a group with a module follows its word, and owners are primaries."""
+
+
+class NatProcess(Protocol):
+    """What a group tells the NAT process; see :class:`snat.translate.flows.Flows`."""
+
+    def manage(self, mapping_id: int, managed: bool, now: float, *, owner: int, retain: float) -> None:
+        """Whether this device manages a mapping, or what an owner made in it."""
+
+    def give_up(self, losers: list[bytes], now: float) -> None:
+        """These did not come into the table."""
+
+    def restrain(self, mapping_id: int, restrained: bool, *, owner: int) -> None:
+        """Whether entries are on their way here."""
 
 
 class Group(GroupFeeds):
-    """A group as this device lives it: primary/backup, or one that follows an IP redundancy module."""
+    """A group as this device lives it: primary/backup, or one that follows an IP redundancy module.
+
+    Peers are as many groups as there are members, each for the entries of one owner. The owner is primary
+    there; the others back it up, and the first of them is *steward* while it is lost (Fig. 2C).
+    """
 
     def __init__(
         self,
@@ -47,20 +67,20 @@ class Group(GroupFeeds):
         table: NatTable,
         counters: FeedCounters,
         terms: dict[Feed, Term],
-        managed: Callable[[int, bool, float], None],
-        merged: Merged,
-        restrain: Restrain,
+        nat: NatProcess,
         now: float,
+        *,
+        owner: int = 0,
     ) -> None:
-        super().__init__(configuration, neighbors, table, counters, terms, now)
-        self.role = ROLES[configuration.role]
+        super().__init__(configuration, neighbors, table, counters, terms, owner, now)
+        self._nat_id = nat_id
+        self.role = self._configured_role()
         self.standing = Standing.START
         self.since = now
         """When the standing last changed."""
         self.why = "waits for another member to appear"
         self.configuration_digests = {feed: configuration_digests[feed.mapping_id] for feed in self.feeds}
-        self._nat_id = nat_id
-        self._managed = managed
+        self._nat = nat
         self._unmanaged_since = now
         self._former: Neighbor | None = None
         """Who managed last."""
@@ -71,7 +91,9 @@ class Group(GroupFeeds):
         """Who was asked to release the role is active too."""
         self._claims_from = now
         """Since when, or from when on, an active member may claim the role from another active one."""
-        self.merging = Merging(self.feeds, self.neighbors, table, counters, merged, restrain)
+        self._discards = False
+        """The owner left, and wants nothing of it kept."""
+        self.merging = Merging(self.feeds, self.neighbors, table, counters, self._has_merged, self._restrain)
         self._tell_convergence()
 
     # What is known
@@ -94,6 +116,11 @@ class Group(GroupFeeds):
     def follows_module(self) -> bool:
         """Whether an IP redundancy module says who is to manage."""
         return self.configuration.role is ConfiguredRole.REDUNDANCY
+
+    @property
+    def is_own(self) -> bool:
+        """Whether this device makes entries while it manages: not for another peer."""
+        return self.owner in (0, self._nat_id)
 
     @property
     def ready(self) -> bool:
@@ -163,6 +190,8 @@ class Group(GroupFeeds):
     def unavailable(self, neighbor: Neighbor, said: Unavailable) -> None:
         """A neighbor leaves. Who followed it and is not where it stopped, does not go first."""
         neighbor.leaves(said.feed)
+        if neighbor.nat_id == self.owner:
+            self._discards = not said.keep
         if self.manages:
             if not said.keep:
                 self._table.clear(said.feed.mapping_id, neighbor.nat_id)
@@ -176,7 +205,7 @@ class Group(GroupFeeds):
         managed = self.manages
         self.drop(list(self.feeds), now)
         self.merging.end()
-        if managed:
+        if managed and self.is_own:
             self.events.append(RoleLeft(self.configuration))
 
     def drop(self, feeds: Collection[Feed], now: float) -> None:
@@ -186,7 +215,7 @@ class Group(GroupFeeds):
         self._drop(feeds)
         self.merging.follow(self.neighbors, now)
         for feed in feeds if managed else ():
-            self._managed(feed.mapping_id, False, now)
+            self._manage(feed, False, now)
 
     def follow(
         self,
@@ -201,9 +230,10 @@ class Group(GroupFeeds):
         ``added`` are the feeds that it has and the group had not. Who manages takes a term for them: the
         members of a group follow who manages it.
         """
+        again = self.feeds if configuration.retain != self.configuration.retain else ()
         self.configuration = configuration
         if not (self.follows_module and self.role in (Role.ACTIVE, Role.STANDBY)):
-            self.role = ROLES[configuration.role]
+            self.role = self._configured_role()
         self.neighbors = tuple(neighbors)
         self.merging.follow(self.neighbors, now)
         for state in added:
@@ -211,8 +241,8 @@ class Group(GroupFeeds):
         self.configuration_digests = {feed: configuration_digests[feed.mapping_id] for feed in self.feeds}
         if self.manages:
             self._take_terms([state.feed for state in added])
-            for state in added:
-                self._managed(state.feed.mapping_id, True, now)
+            for feed in again or [state.feed for state in added]:
+                self._manage(feed, True, now)
         else:
             for state in added:
                 self.receivers[state.feed] = self._receiver(state)
@@ -227,6 +257,7 @@ class Group(GroupFeeds):
             self._unmanaged_since = now
             self._former = self._manager
         self._manager = found
+        self._discards &= found is None or found.nat_id != self.owner
         match self.standing:
             case Standing.START:
                 if self._manager is not None:
@@ -301,11 +332,24 @@ class Group(GroupFeeds):
     def _successor_overdue(self, now: float) -> bool:
         """Nobody manages: whether it is for us to, now, or still for a member that goes before us."""
         hold_time = self.configuration.hold_time
+        if self._is_heard(self._former, now):
+            return False
         if now - self._unmanaged_since >= hold_time:
             return True
         if self._hands_over(self._former, now):
             return False
         return goes_first(self.feeds, self.role, self._nat_id, self.neighbors, now, hold_time)
+
+    def _is_heard(self, former: Neighbor | None, now: float) -> bool:
+        """Whether a member that we hear still hears who managed, and did not leave (Fig. 2C)."""
+        hold_time = self.configuration.hold_time
+        if former is None or former.standing(told_by(former, self.feeds)) is not Standing.MANAGE:
+            return False
+        return any(
+            former.nat_id in one.hears and not one.silent(now, hold_time)
+            for one in self.neighbors
+            if one is not former
+        )
 
     def _has_company(self, now: float) -> bool:
         """Whether another member listens."""
@@ -383,8 +427,11 @@ class Group(GroupFeeds):
         self._take_terms(self.feeds)
         self.merging.begin(now)
         for feed in self.feeds:
-            self._managed(feed.mapping_id, True, now)
-        self.events.append(RoleTaken(self.configuration))
+            self._manage(feed, True, now)
+        if self.is_own:
+            self.events.append(RoleTaken(self.configuration))
+        elif self._discards or not self.configuration.retain:
+            self.clear()
 
     def _take_terms(self, feeds: Iterable[Feed]) -> None:
         self.compile()  # what a live manager changed so far belongs to the term that ends
@@ -405,7 +452,7 @@ class Group(GroupFeeds):
     def _leave(self, synchronised: bool, now: float) -> None:
         for feed, sender in self.senders.items():
             sender.stop()
-            self._managed(feed.mapping_id, False, now)
+            self._manage(feed, False, now)
         for neighbor in self.neighbors:
             if neighbor.outgoing is not None:
                 for feed in self.feeds:
@@ -415,7 +462,27 @@ class Group(GroupFeeds):
         self.merging.end()
         self.receivers = self._listening(synchronised=synchronised, whole=True)
         self._unmanaged_since = now
-        self.events.append(RoleLeft(self.configuration))
+        if self.is_own:
+            self.events.append(RoleLeft(self.configuration))
+
+    # The NAT process
+
+    def _configured_role(self) -> Role:
+        return Role.PRIMARY if self.owner == self._nat_id else ROLES[self.configuration.role]
+
+    def _manage(self, feed: Feed, managed: bool, now: float) -> None:
+        retain = FOREVER if self.is_own else float(self.configuration.retain)
+        self._nat.manage(feed.mapping_id, managed, now, owner=feed.process_id, retain=retain)
+
+    def _has_merged(self, feed: Feed, losers: list[bytes], now: float) -> None:
+        """Entries of others came in: they age from now on."""
+        self._manage(feed, True, now)
+        self._nat.give_up(losers, now)
+
+    def _restrain(self, feed: Feed, restrained: bool) -> None:
+        self._nat.restrain(feed.mapping_id, restrained, owner=feed.process_id)
+
+    # Claiming
 
     def _claim(self) -> None:
         self._claimed_of, self._refused = self._manager, False

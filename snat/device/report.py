@@ -107,7 +107,7 @@ def _detail(device: Device, record: bytes, now: float) -> Detail:
         flags=tuple(_flags(entry)),
         uses=0 if entry.flags & Flag.EXTENDED else _uses(device, record),
         paths=0 if used is None else 2,
-        manager_nat_id=device.nat_id if managed else device.manager_of(entry.mapping_id),
+        manager_nat_id=device.nat_id if managed else device.manager_of(record),
         managed=managed,
     )
 

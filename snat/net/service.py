@@ -359,7 +359,9 @@ class RouterService(Service):
         return deferToThreadPool(threads, threads.getThreadPool(), work)
 
     def _claim(self) -> None:
-        managing = tuple(group.configuration for group in self.device.groups if group.manages)
+        managing = tuple(
+            group.configuration for group in self.device.groups if group.manages and group.is_own
+        )
         self._datapath.claim(managing)
         self._managing = managing
 

@@ -22,6 +22,7 @@ from snat.translate.admission import Admission
 from snat.translate.counters import TranslateCounters
 from snat.translate.flow_cache import FlowCache
 from snat.translate.load import Load
+from snat.translate.managed import Managed
 from snat.translate.mapped import Mapped
 from snat.translate.packet import REQUESTS, TCP_FLAGS, TRANSPORT
 
@@ -58,9 +59,7 @@ class Entries:
         self._counters = counters
         self._identity = identity
         self._wheel = Wheel(now)
-        self._managed: dict[int, float] = {0: now}
-        """Mapping IDs whose entries this device makes, tracks and ages, and since when; 0 are its own."""
-        self._restrained: set[int] = set()
+        self._managed = Managed(now)
         self._bases: dict[bytes, bytes] = {}
         """The entries of static rules."""
         self._kinds: dict[int, tuple[bytes, float]] = {}
@@ -123,9 +122,9 @@ class Entries:
             self._counters.not_syn += 1
         elif not opens:
             self._counters.not_query += 1
-        elif mapping_id not in self._managed:
+        elif mapping_id not in self._managed.makes:
             self._counters.not_managed += 1
-        elif protocol != TCP and mapping_id in self._restrained:
+        elif protocol != TCP and mapping_id in self._managed.restrained:
             self._counters.restrained += 1
         else:
             return True

@@ -12,7 +12,6 @@ from snat.config.nat import Filtering
 from snat.nat.ageing import Wheel
 from snat.nat.entry import (
     FLAGS,
-    MAPPING,
     NEVER,
     STATE,
     TAIL,
@@ -27,6 +26,7 @@ from snat.nat.table import NatTable
 from snat.nat.tracking import FIN, RST, Closing, Timeouts, in_record, next_state
 from snat.translate.counters import TranslateCounters as TranslateCounters
 from snat.translate.flow_cache import FlowCache, Path
+from snat.translate.managed import ANYBODY, FOREVER
 from snat.translate.opening import Opening
 from snat.translate.packet import TCP_FLAGS, TRANSPORT
 from snat.translate.segment import SEGMENT, belongs
@@ -69,7 +69,7 @@ class Flows(Opening):
         forged = flags & RST and not belongs(segment, path.last, path.other.last)
         if not flags & RST:
             path.last = segment
-        if int.from_bytes(path.record[MAPPING], "big") not in self._managed:
+        if not self.ages(path.record):
             return
         if forged:
             self._counters.inexact_resets += 1
@@ -114,13 +114,24 @@ class Flows(Opening):
 
     # Ageing
 
-    def manage(self, mapping_id: int, managed: bool, now: float) -> None:
-        """Whether this device manages a mapping from now on. A taker starts every time-out in full."""
+    def manage(
+        self,
+        mapping_id: int,
+        managed: bool,
+        now: float,
+        *,
+        owner: int = ANYBODY,
+        retain: float = FOREVER,
+    ) -> None:
+        """Whether this device manages a mapping from now on, or what ``owner`` made in it.
+
+        A taker starts every time-out in full. ``retain``: see :meth:`snat.translate.managed.Managed.take`.
+        """
         self._now = now
         if not managed:
-            self._managed.pop(mapping_id, None)
+            self._managed.leave(mapping_id, owner)
             return
-        self._managed[mapping_id] = now
+        self._managed.take(mapping_id, owner, now, retain)
         self._age_anew()  # not by what is left of an earlier time as manager
 
     def age_by(self, timeouts: Timeouts) -> None:
@@ -143,22 +154,25 @@ class Flows(Opening):
         """Who may send to a mapped endpoint from now on. Flows that exist stay."""
         self._admission.filtering = filtering
 
-    def restrain(self, mapping_id: int, restrained: bool) -> None:
+    def restrain(self, mapping_id: int, restrained: bool, *, owner: int = ANYBODY) -> None:
         """Whether to make entries for TCP SYNs only: others may belong to one that is on its way here."""
-        (self._restrained.add if restrained else self._restrained.discard)(mapping_id)
+        self._managed.restrain(mapping_id, owner, restrained)
 
-    def adopt(self, mapping_id: int, losers: list[bytes], now: float) -> None:
-        """Entries of others came into a mapping that we manage: they age from now on.
+    def give_up(self, losers: list[bytes], now: float) -> None:
+        """Entries of others did not come into what we manage: their ports are not to be used soon.
 
-        The ports of the ``losers``, which did not come in, are not to be used soon.
+        Nobody here followed their connections to the end.
         """
-        self.manage(mapping_id, True, now)
-        self._free(losers, quarantine=True)  # nobody here followed their connections to the end
-
-    def forget(self, mapping_id: int, now: float) -> None:
-        """Nobody shares this mapping any more: its entries go, and their ports wait before they are used."""
         self._now = now
-        self._free(self._table.clear(mapping_id), quarantine=True)
+        self._free(losers, quarantine=True)
+
+    def forget(self, mapping_id: int, now: float, *, owner: int = ANYBODY) -> None:
+        """Nobody shares this mapping any more, or the owner is no peer any more.
+
+        Its entries go, and their ports wait before they are used.
+        """
+        self._now = now
+        self._free(self._table.clear(mapping_id, owner), quarantine=True)
 
     def expire(self, now: float) -> None:
         """Look at the entries that are due, in a bounded slice."""
@@ -186,12 +200,12 @@ class Flows(Opening):
 
     def ages(self, record: bytes) -> bool:
         """Whether this device tracks and ages an entry."""
-        return int.from_bytes(record[MAPPING], "big") in self._managed
+        return self._managed.since(record) is not None
 
     def answers_for(self, address: bytes) -> bool:
         """Whether this device is who hosts outside reach by an address of a shared pool."""
         return any(
-            rule.mapping_id in self._managed
+            rule.mapping_id in self._managed.makes
             for rule in self.rules.rules
             if isinstance(rule.pool, Pool) and address in rule.pool
         )
@@ -234,10 +248,11 @@ class Flows(Opening):
 
         Who takes over has not seen it used, so the takeover counts as a use.
         """
-        since = self._managed.get(int.from_bytes(record[MAPPING], "big"))
+        since = self._managed.since(record)
         if since is None:
             return _NEVER
         used = self.used(record)
         if used is None and not record[FLAGS] & Flag.EXTENDED:
             used = self._needed_since(record)
-        return (since if used is None else max(since, used)) + self.idle_timeout(record)
+        idle = min(self.idle_timeout(record), self._managed.retain(record))
+        return (since if used is None else max(since, used)) + idle

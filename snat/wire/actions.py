@@ -11,6 +11,8 @@ from snat.wire.header import Feed, Position, Term
 
 MAXIMUM_REASON: Final = 200
 """Bytes of an error's text; more than any sentence of ours."""
+MAXIMUM_HEARD: Final = 1024
+"""NAT IDs in a *hears*: more members than any group has."""
 
 
 class Action(IntEnum):
@@ -33,6 +35,7 @@ class Action(IntEnum):
     RELEASED = 15
     TERM = 17
     HAD = 18
+    HEARS = 19
 
 
 class ItemFlag(IntFlag):
@@ -128,6 +131,13 @@ class Applied(NamedTuple):
 
     feed: Feed
     position: Position
+
+
+class Hears(NamedTuple):
+    """Whom the sender hears: it is lost to a member only when no connected member hears it (Fig. 2C)."""
+
+    nat_ids: tuple[int, ...]
+    """At most MAXIMUM_HEARD."""
 
 
 class Digest(NamedTuple):
@@ -254,6 +264,7 @@ Control = (
     | DumpRequest
     | Error
     | Had
+    | Hears
     | Released
     | RoleChange
     | TermBegin

@@ -18,7 +18,7 @@ from snat.wire import items as codec
 from snat.wire.actions import Action, Applied, Error
 from snat.wire.errors import ErrorCode, WireError
 from snat.wire.framing import Framing
-from snat.wire.header import MAXIMUM_MESSAGE, SIZE, HeaderFlag, Message, encode
+from snat.wire.header import MAXIMUM_MESSAGE, SIZE, Feed, HeaderFlag, Message, encode
 from tests.fuzz.frames import arbitrary, real_packets, translator
 from tests.fuzz.lies import device, lies_of_vectors
 from tests.fuzz.script import Script, Speaker
@@ -80,7 +80,7 @@ def _decoded(message: Message) -> Hashable:
         encode(message.body, message.feed, message.term, message.sequence, message.flags), []
     )
     assert (again, error, waiting) == (message, None, 0)
-    return _controls(message.body), _changes(message.body, message.feed.mapping_id)
+    return _controls(message.body), _changes(message.body, message.feed)
 
 
 def _controls(body: bytes) -> Hashable:
@@ -100,22 +100,22 @@ def _controls(body: bytes) -> Hashable:
     return tuple(sorted({type(one).__name__ for one in found}))
 
 
-def _changes(body: bytes, mapping_id: int) -> Hashable:
+def _changes(body: bytes, feed: Feed) -> Hashable:
     """As for controls; and plain adds, which the decoder reads in another way, are as any others."""
     try:
-        runs = codec.changes(body, mapping_id)
+        runs = codec.changes(body, feed)
     except WireError as error:
         return error.code
     alone = [
         run
         for action, flags, data in codec.items(body)
-        for run in codec.changes(_item(action, flags, data), mapping_id)
+        for run in codec.changes(_item(action, flags, data), feed)
     ]
     assert [(action, [record]) for action, records in runs for record in records] == alone
     assert all(one[0] is not other[0] for one, other in pairwise(runs))
     records = [record for _, records in runs for record in records if record]
     assert all(len(record) <= MAXIMUM_SIZE for record in records)
-    assert {record[MAPPING] for record in records} <= {mapping_id.to_bytes(4, "big")}
+    assert {record[MAPPING] for record in records} <= {feed.mapping_id.to_bytes(4, "big")}
     assert LOCAL_NAT_ID.to_bytes(4, "big") not in {record[NAT_ID] for record in records}
     return tuple(action for action, _ in runs[:4])
 

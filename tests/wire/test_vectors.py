@@ -238,7 +238,7 @@ CUTS: Final = (whole, byte_by_byte, with_trailing_data)
 
 def decode(message: Message) -> Any:
     """As a receiver does: changes where there is a feed, otherwise controls."""
-    return controls(message.body) if message.feed == NO_FEED else changes(message.body, FEED.mapping_id)
+    return controls(message.body) if message.feed == NO_FEED else changes(message.body, FEED)
 
 
 def test_there_is_an_example_for_every_vector() -> None:
@@ -301,7 +301,7 @@ def test_the_record_in_a_vector_has_the_fields_of_its_entry(entry: Entry) -> Non
 
 @pytest.mark.parametrize(("name", "count", "digest"), [("feed", 2, DIGEST), ("pull", 1, SPLIT_DIGEST)])
 def test_the_digest_at_the_end_of_a_dump_is_that_of_its_slice(name: str, count: int, digest: int) -> None:
-    ((_, records),) = changes(vector(f"slice-{name}")[32:], FEED.mapping_id)
+    ((_, records),) = changes(vector(f"slice-{name}")[32:], FEED)
     assert (len(records), total(records) % 2**64) == (count, digest)
     assert EXAMPLES[f"dump-end-{name}"].decoded[0][-2:] == (count, digest)
 
@@ -312,7 +312,7 @@ def test_the_numbered_vectors_lead_from_the_base_of_the_term_to_the_dump() -> No
     names = [name for name in NAMES if EXAMPLES[name].sequence]
     digests = {0: total(table.values())}
     for name in sorted(names, key=lambda name: EXAMPLES[name].sequence):
-        for action, datas in changes(vector(name)[32:], FEED.mapping_id):
+        for action, datas in changes(vector(name)[32:], FEED):
             for data in datas:
                 match action:
                     case Action.DELETE_ALL:
@@ -325,7 +325,7 @@ def test_the_numbered_vectors_lead_from_the_base_of_the_term_to_the_dump() -> No
         digests[EXAMPLES[name].sequence] = total(table.values())
     assert sorted(digests) == list(range(7))
     assert [digests[at] % 2**64 for at in (0, 5, 6)] == [BASE_DIGEST, DIGEST, 0]
-    (_, slices), *_ = changes(vector("slice-feed")[32:], FEED.mapping_id)
+    (_, slices), *_ = changes(vector("slice-feed")[32:], FEED)
     assert digests[5] == total(slices)
 
 
