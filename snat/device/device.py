@@ -5,6 +5,7 @@ drains :meth:`Device.events` (a term is stored before it is announced), then sen
 """
 
 import random
+from collections import defaultdict
 from collections.abc import Callable, Collection
 from typing import Final
 
@@ -16,19 +17,19 @@ from snat.device.conditions import Egress
 from snat.device.configured import Configured
 from snat.device.creation import CreationTimes
 from snat.device.events import DeviceEvent, Noted
+from snat.device.feeds import feed_of
 from snat.device.group import Group
 from snat.device.links import Neighbor
 from snat.device.own_address import inside_address, silent_sides
 from snat.device.refused import CommandRefused
 from snat.device.serving import serve
 from snat.device.snapshot import Snapshot, account, fill
-from snat.device.translation import Pools, limits_of, rules_of, timeouts_of
+from snat.device.translation import Pools, limits_of, retain_of, rules_of, timeouts_of
 from snat.nat.entry import (
     COUNTER_BITS,
     FLAGS,
     INCARNATION_BITS,
     LOCAL_NAT_ID,
-    MAPPING,
     NAT_ID,
     Entry,
     Flag,
@@ -41,7 +42,7 @@ from snat.replication.feed import FeedCounters
 from snat.translate.translator import Translator, Verdict
 from snat.translate.watch import Sight, WatchedTranslator
 from snat.wire import items
-from snat.wire.actions import Hears
+from snat.wire.actions import Hears, Hint
 from snat.wire.header import Feed, Position, Term, encode
 
 _LOCAL: Final = LOCAL_NAT_ID.to_bytes(4, "big")
@@ -94,12 +95,23 @@ class Device(Configured):
             filtering=configuration.nat.filtering,
             limits=limits_of(configuration),
         )
+        self.translator.flows.hints.retain = retain_of(configuration)
         self.translator.own_errors.inside_address = inside_address(configuration)
         self.translator.own_errors.silent = silent_sides(configuration)
         self.watch_packets(None)
         groups = [self._group(group, owner, nat_id, neighbors, now) for group, owner in self._configured()]
         run = ports.getrandbits(64)
-        super().__init__(nat_id, incarnation, run, neighbors, slots, groups, self.feed_counters, now)
+        super().__init__(
+            nat_id,
+            incarnation,
+            run,
+            neighbors,
+            slots,
+            groups,
+            self.feed_counters,
+            self.translator.flows.hinted,
+            now,
+        )
         self._events += noted
         if snapshot is not None:
             self._begin_with(snapshot.positions)
@@ -187,6 +199,7 @@ class Device(Configured):
             group.turn(now)
             self._events += group.events
             group.events = []
+        self._hint()
         self._serve()
         if now >= self._next_keepalive or not self._hears_all(now):
             self._next_keepalive = now + self._keepalive
@@ -227,8 +240,8 @@ class Device(Configured):
 
     def manager_of(self, record: bytes) -> int:
         """NAT ID of who manages an entry, as far as known; 0: nobody."""
-        found = self._of_record(record)
-        return found[1].manager if found is not None else 0
+        feed = feed_of(record, self._group_of)
+        return self._group_of[feed].manager if feed is not None else 0
 
     # Inside
 
@@ -239,13 +252,18 @@ class Device(Configured):
         who = f"are managed by {names}: clear them there" if names else "have no manager now: try later"
         return CommandRefused(f"{entries} {who}")
 
-    def _of_record(self, record: bytes) -> tuple[Feed, Group] | None:
-        """The feed of an entry, and its group: that of all who share the mapping, or of its owner."""
-        mapping_id = int.from_bytes(record[MAPPING], "big")
-        for feed in (Feed(0, mapping_id), Feed(int.from_bytes(record[NAT_ID], "big"), mapping_id)):
-            if feed in self._group_of:
-                return feed, self._group_of[feed]
-        return None
+    def _hint(self) -> None:
+        """What packets of others' entries say, is told to who manages those."""
+        hints: defaultdict[Group, list[Hint]] = defaultdict(list)
+        for hint in self.translator.flows.hints.drain():
+            feed = feed_of(hint.entry, self._group_of)
+            if feed is not None:
+                hints[self._group_of[feed]].append(hint)
+        for group, listed in hints.items():
+            if group.hint(listed):
+                self.feed_counters.hints_sent += len(listed)
+            else:
+                self.feed_counters.hints_lost += len(listed)
 
     def _remember(self, now: float) -> None:
         """What `show` wants to know of the past."""
@@ -283,10 +301,9 @@ class Device(Configured):
     def _report_collisions(self) -> None:
         """The NAT process found entries of different devices for one key."""
         for record in self.table.collided:
-            found = self._of_record(record)
-            if found is not None:
-                feed, group = found
-                group.report(feed, record)
+            feed = feed_of(record, self._group_of)
+            if feed is not None:
+                self._group_of[feed].report(feed, record)
         self.table.collided.clear()
 
     def _serve(self) -> None:

@@ -4,21 +4,31 @@ Who manages is decided above, in :mod:`snat.device.group`; here it only shows in
 receivers.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Container, Iterable
 
 from snat.config.model import Group as GroupConfiguration
 from snat.device.events import DeviceEvent, Noted
 from snat.device.links import Neighbor
-from snat.nat.entry import NAT_ID, REFERENCE
+from snat.nat.entry import MAPPING, NAT_ID, REFERENCE
 from snat.nat.table import NatTable
 from snat.replication.feed import FeedCounters, FeedState
 from snat.replication.journal import DEFAULT_LIMIT, TOTAL_LIMIT
 from snat.replication.receiver import Receiver
 from snat.replication.sender import Sender
-from snat.wire.actions import Applied, Capability, Digest, DumpKind, Error
+from snat.wire import items
+from snat.wire.actions import Applied, Capability, Digest, DumpKind, Error, Hint
 from snat.wire.errors import ErrorCode
 from snat.wire.header import NO_TERM, SIZE, Feed, Position, Term, encode
 from snat.wire.items import control, error
+
+
+def feed_of(record: bytes, known: Container[Feed]) -> Feed | None:
+    """The feed of an entry, or of its reference: of all who share the mapping, or of its owner alone."""
+    mapping_id = int.from_bytes(record[MAPPING], "big")
+    for feed in (Feed(0, mapping_id), Feed(int.from_bytes(record[NAT_ID], "big"), mapping_id)):
+        if feed in known:
+            return feed
+    return None
 
 
 class GroupFeeds:
@@ -127,6 +137,16 @@ class GroupFeeds:
             self._counters.entry_errors_sent += 1
             said = Error(ErrorCode.COLLISION, feed, NO_TERM, "collision", record[REFERENCE])
             link.put(encode(error(said)))
+
+    def hint(self, hints: list[Hint]) -> bool:
+        """Tell the manager what this device saw of its entries; False if nobody can be told."""
+        links = self._manager.links() if self._manager is not None else []
+        link = next((one for one in links if one.established), None)
+        if link is None:
+            return False
+        for at in range(0, len(hints), items.MAXIMUM_HINTS):
+            link.put(encode(items.hints(hints[at : at + items.MAXIMUM_HINTS])))
+        return True
 
     def _leave_feeds(self, feeds: Collection[Feed]) -> None:
         self.compile()

@@ -395,6 +395,7 @@ class Group(GroupFeeds):
                 "group {group}: {before} -> {standing} ({happened})",
                 {
                     "group": self.configuration.address,
+                    "owner": self.owner,
                     "before": before.name,
                     "standing": standing.name,
                     "happened": happened.value,

@@ -241,5 +241,11 @@ def limits_of(configuration: Configuration) -> Limits:
     )
 
 
+def retain_of(configuration: Configuration) -> float:
+    """Seconds without use after which a steward may let a lost peer's entry go; infinite without peers."""
+    groups = (group for group in configuration.groups if group.role is ConfiguredRole.PEERS)
+    return min((float(group.retain) for group in groups if group.retain), default=float("inf"))
+
+
 def _seconds(configured: int) -> float:
     return float("inf") if configured == NEVER else configured

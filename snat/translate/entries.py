@@ -21,6 +21,7 @@ from snat.nat.tracking import ACK, CLASSES, ICMP, RST, SYN, TCP, UDP, Timeouts, 
 from snat.translate.admission import Admission
 from snat.translate.counters import TranslateCounters
 from snat.translate.flow_cache import FlowCache
+from snat.translate.hints import Hints
 from snat.translate.load import Load
 from snat.translate.managed import Managed
 from snat.translate.mapped import Mapped
@@ -59,6 +60,7 @@ class Entries:
         self._counters = counters
         self._identity = identity
         self._wheel = Wheel(now)
+        self.hints = Hints(cache, lambda record: self._managed.since(record) is not None, now)
         self._managed = Managed(now)
         self._bases: dict[bytes, bytes] = {}
         """The entries of static rules."""

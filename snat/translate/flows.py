@@ -23,13 +23,14 @@ from snat.nat.limits import Limits
 from snat.nat.pool import Pool
 from snat.nat.rules import Rules
 from snat.nat.table import NatTable
-from snat.nat.tracking import FIN, RST, Closing, Timeouts, in_record, next_state
+from snat.nat.tracking import FIN, RST, TCP, Closing, Timeouts, in_record, next_state
 from snat.translate.counters import TranslateCounters as TranslateCounters
 from snat.translate.flow_cache import FlowCache, Path
 from snat.translate.managed import ANYBODY, FOREVER
 from snat.translate.opening import Opening
 from snat.translate.packet import TCP_FLAGS, TRANSPORT
 from snat.translate.segment import SEGMENT, belongs
+from snat.wire.actions import Hint, Seen
 
 _MOST_DUE: Final = 2000
 """Entries looked at in one turn: a few milliseconds."""
@@ -60,27 +61,49 @@ class Flows(Opening):
         self.use(rules)
 
     def track(self, path: Path, buffer: bytearray, total: int, from_outside: bool, now: float) -> None:
-        """Follow a TCP connection whose entry this device manages (RFC 7857 section 2).
+        """Follow a TCP connection (RFC 7857 section 2), or tell who manages its entry.
 
         A reset that may be anybody's passes, and changes nothing here (section 2.2).
         A path with a :class:`Closing` never takes the fast path, so nothing of its end is missed.
         """
-        flags, was, segment = buffer[TCP_FLAGS], path.record[STATE], buffer[SEGMENT]
+        flags, segment = buffer[TCP_FLAGS], buffer[SEGMENT]
+        self._now = now
         forged = flags & RST and not belongs(segment, path.last, path.other.last)
         if not flags & RST:
             path.last = segment
-        if not self.ages(path.record):
-            return
         if forged:
             self._counters.inexact_resets += 1
             return
+        payload = total - 20 - (buffer[TRANSPORT + 12] >> 4) * 4
+        after = acknowledged = 0
+        if path.closing is not None or flags & FIN:
+            after = int.from_bytes(buffer[TRANSPORT + 4 : TRANSPORT + 8], "big") + payload + 1 & 0xFFFFFFFF
+            acknowledged = int.from_bytes(buffer[TRANSPORT + 8 : TRANSPORT + 12], "big")
+        learns = self._follow if self.ages(path.record) else self.hints.segment
+        learns(path, from_outside, flags, payload, after, acknowledged)
+
+    def hinted(self, hint: Hint, now: float) -> bool:
+        """Another router saw packets of an entry; False if this device does not manage it, or has it not."""
+        self._now = now
+        record = self._table.current(hint.entry)
+        if record is None or not self.ages(record):
+            return False
+        path = self._path_of(record)
+        path.seen = max(path.seen, now)
+        if record[22] == TCP and hint.flags:
+            from_outside, payload = bool(hint.seen & Seen.FROM_OUTSIDE), hint.seen & Seen.DATA
+            self._follow(path, from_outside, hint.flags, payload, hint.after, hint.acknowledged)
+        return True
+
+    def _follow(
+        self, path: Path, from_outside: bool, flags: int, payload: int, after: int, acknowledged: int
+    ) -> None:
+        """What a segment does to the state of an entry that this device manages."""
+        now, was = self._now, path.record[STATE]
         was_over = path.closing is not None and path.closing.over
         if flags & (FIN | RST) and path.closing is None:
             path.closing = path.other.closing = Closing()
-        payload = total - 20 - (buffer[TRANSPORT + 12] >> 4) * 4
         if path.closing is not None:
-            after = int.from_bytes(buffer[TRANSPORT + 4 : TRANSPORT + 8], "big") + payload + 1 & 0xFFFFFFFF
-            acknowledged = int.from_bytes(buffer[TRANSPORT + 8 : TRANSPORT + 12], "big")
             path.closing.see(from_outside, flags, after, acknowledged)
         state = next_state(was, flags, from_outside, payload, path.closing)
         if state != was:
@@ -130,6 +153,7 @@ class Flows(Opening):
         self._now = now
         if not managed:
             self._managed.leave(mapping_id, owner)
+            self.hints.leave()
             return
         self._managed.take(mapping_id, owner, now, retain)
         self._age_anew()  # not by what is left of an earlier time as manager
@@ -178,13 +202,16 @@ class Flows(Opening):
         """Look at the entries that are due, in a bounded slice."""
         self._now = now
         self._put_on_wheel()
+        self.hints.expire(now, self.timeouts.of_record)
         gone = [record for due in self._wheel.due(now, _MOST_DUE) if (record := self._expired(due, now))]
         if gone:
             self._counters.expired += len(self._table.remove(gone))
 
     def next_deadline(self) -> float:
         """When :meth:`expire` has something to do."""
-        return self._now if self._unaged or self._ages_anew else self._wheel.next_deadline()
+        if self._unaged or self._ages_anew:
+            return self._now
+        return min(self._wheel.next_deadline(), self.hints.next_deadline())
 
     def remaining(self, record: bytes, now: float) -> int:
         """Seconds that an entry has left if it is used no more; 0: it is due, NEVER: it does not age.

@@ -16,7 +16,7 @@ MAXIMUM_HEARD: Final = 1024
 
 
 class Action(IntEnum):
-    """What an item asks for (608). 16 is reserved: hint."""
+    """What an item asks for (608)."""
 
     AUTHENTICATE = 1
     ADD = 2
@@ -33,6 +33,7 @@ class Action(IntEnum):
     ROLE = 13
     CLAIM = 14
     RELEASED = 15
+    HINT = 16
     TERM = 17
     HAD = 18
     HEARS = 19
@@ -74,6 +75,14 @@ class Capability(IntFlag):
 
     RESUME = 1
     """Serves a dump-request of kind RESUME out of its journal."""
+
+
+class Seen(IntFlag):
+    """Bits of a hint: of a TCP segment what its flags do not say."""
+
+    FROM_OUTSIDE = 1
+    DATA = 2
+    """It carries some."""
 
 
 class UnitOption(IntFlag):
@@ -173,6 +182,20 @@ class RoleChange(NamedTuple):
     term: Term
 
 
+class Hint(NamedTuple):
+    """The sender translates by an entry that the receiver manages: it is used, and what changes its state."""
+
+    entry: bytes
+    """Its reference."""
+    seen: int
+    """Bits of Seen, of the TCP segment that this is about."""
+    flags: int
+    """Of that segment; 0: about none, the entry is only used."""
+    after: int
+    """The sequence number that follows it."""
+    acknowledged: int
+
+
 class Claim(NamedTuple):
     """The sender, synchronised at ``position``, asks the manager for the role."""
 
@@ -265,6 +288,7 @@ Control = (
     | Error
     | Had
     | Hears
+    | Hint
     | Released
     | RoleChange
     | TermBegin

@@ -29,6 +29,7 @@ from snat.wire.actions import (
     Error,
     Had,
     Hears,
+    Hint,
     ItemFlag,
     Released,
     RoleChange,
@@ -47,6 +48,9 @@ _FEED, _POSITION = "II", "IIQ"
 AUTHENTICATE: Final = struct.Struct("!IIQIIIH")
 UNIT: Final = struct.Struct("!" + _FEED + _POSITION + "BBHQH")
 APPLIED: Final = struct.Struct("!" + _FEED + _POSITION)
+HINT: Final = struct.Struct(f"!{REFERENCE_SIZE}sBBII")
+MAXIMUM_HINTS: Final = 256
+"""In one item: about what a TLS record holds."""
 ERROR: Final = struct.Struct("!H" + _FEED + "IIB")
 """And then the entry, of the length that the last byte says, and the reason."""
 LAYOUTS: Final[dict[Action, tuple[type[Any], struct.Struct]]] = {
@@ -120,6 +124,11 @@ def hears(value: Hears) -> bytes:
     return item(Action.HEARS, data, ItemFlag.OPTIONAL)
 
 
+def hints(values: Sequence[Hint]) -> bytes:
+    """The hint item, which a receiver may ignore; at most MAXIMUM_HINTS."""
+    return item(Action.HINT, b"".join(HINT.pack(*value) for value in values), ItemFlag.OPTIONAL)
+
+
 def error(value: Error) -> bytes:
     """The error item; its text is cut to MAXIMUM_REASON bytes."""
     fixed = ERROR.pack(value.code, *value.feed, *value.term, len(value.entry))
@@ -191,6 +200,8 @@ def controls(body: bytes) -> list[Control | tuple[Authenticate, list[Unit]]]:
             found.append(_authenticate(data))
         elif code == Action.ERROR:
             found.append(_error(data))
+        elif code == Action.HINT:
+            found += _repeated(Hint, HINT, data)
         elif code == Action.HEARS:
             found.append(_hears(data))
         elif not flags & ItemFlag.OPTIONAL:
@@ -237,7 +248,9 @@ def _flat(value: tuple[Any, ...]) -> Iterator[Any]:
 
 def _build(kind: type[T], fields: Iterator[Any]) -> T:
     """A NamedTuple, nested ones included, from its flat fields."""
-    return kind(*(next(fields) if of is int else _build(of, fields) for of in kind.__annotations__.values()))
+    return kind(
+        *(next(fields) if of in (int, bytes) else _build(of, fields) for of in kind.__annotations__.values())
+    )
 
 
 def _fixed(kind: type[T], layout: struct.Struct, data: bytes) -> T:

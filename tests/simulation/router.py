@@ -17,6 +17,7 @@ from snat.device.events import (
     RoleTaken,
     TermTaken,
 )
+from snat.device.group import Group
 from snat.device.links import Link
 from snat.device.snapshot import Snapshot
 from snat.translate.packet import START
@@ -76,7 +77,7 @@ class Router:
             now=network.now,
             snapshot=self._snapshot,
         )
-        for state in self.device.groups[0].feeds.values():
+        for state in (state for group in self.device.groups for state in group.feeds.values()):
             state.journal.bound(network.shape.journal_limit)
         network.say(f"R{self.nat_id} starts")
         network.started(self)
@@ -148,14 +149,19 @@ class Router:
         return self.alive and not self.paused
 
     @property
+    def group(self) -> Group:
+        """Its group; among peers, the one for what it makes itself."""
+        return next(group for group in self.device.groups if group.is_own)
+
+    @property
     def standing(self) -> Standing:
         """What it does in its group."""
-        return self.device.groups[0].standing
+        return self.group.standing
 
     @property
     def manages(self) -> bool:
         """Whether it believes that it manages the group; it may be paused, and wrong."""
-        return self.alive and self.device.groups[0].manages
+        return self.alive and self.group.manages
 
     # What net does
 
@@ -206,7 +212,7 @@ class Router:
                 if end is not None:
                     end.close()
             case Noted():
-                if "happened" in event.fields:
+                if "happened" in event.fields and event.fields["owner"] in (0, self.nat_id):
                     self.moved = (event.fields["before"], event.fields["happened"])
                 if self.network.trace is not None:
                     self.network.say(f"R{self.nat_id} {event.text.format(**event.fields)}")
