@@ -13,7 +13,7 @@ from snat.device.linking import Linking
 from snat.device.links import Neighbor
 from snat.device.own_address import inside_address, silent_sides
 from snat.device.snapshot import account
-from snat.device.translation import Pools, limits_of, retain_of, rules_of, timeouts_of
+from snat.device.translation import Pools, limits_of, retain_of, rules_of, timeouts_of, waits_for_peers
 from snat.nat.own_ports import OwnPorts
 from snat.nat.pool import member_slots
 from snat.nat.table import NatTable
@@ -101,11 +101,16 @@ class Configured(Linking):
     def _configure_translator(self, slots: Sequence[int]) -> None:
         known = self._learnt, self._own_ports, self._egress
         rules = rules_of(self.configuration, slots, self._ports, self._pools, *known)
-        self.translator.flows.hints.retain = retain_of(self.configuration)
+        self._adapt_to_peers()
         nat = self.configuration.nat
         self.translator.configure(
             rules, timeouts_of(self.configuration), nat.filtering, limits_of(self.configuration)
         )
+
+    def _adapt_to_peers(self) -> None:
+        """What of the translator depends on who else translates."""
+        self.translator.flows.hints.retain = retain_of(self.configuration)
+        self.translator.early.open = waits_for_peers(self.configuration)
 
     def _configured(self) -> list[tuple[GroupConfiguration, int]]:
         """The groups that share something; each block of peers once for every owner."""

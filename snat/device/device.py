@@ -24,7 +24,7 @@ from snat.device.own_address import inside_address, silent_sides
 from snat.device.refused import CommandRefused
 from snat.device.serving import serve
 from snat.device.snapshot import Snapshot, account, fill
-from snat.device.translation import Pools, limits_of, retain_of, rules_of, timeouts_of
+from snat.device.translation import Pools, limits_of, rules_of, timeouts_of
 from snat.nat.entry import (
     COUNTER_BITS,
     FLAGS,
@@ -95,7 +95,7 @@ class Device(Configured):
             filtering=configuration.nat.filtering,
             limits=limits_of(configuration),
         )
-        self.translator.flows.hints.retain = retain_of(configuration)
+        self._adapt_to_peers()
         self.translator.own_errors.inside_address = inside_address(configuration)
         self.translator.own_errors.silent = silent_sides(configuration)
         self.watch_packets(None)

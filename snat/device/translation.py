@@ -241,6 +241,11 @@ def limits_of(configuration: Configuration) -> Limits:
     )
 
 
+def waits_for_peers(configuration: Configuration) -> bool:
+    """Whether packets from outside wait for the entry that a peer is making (``as-queuing``)."""
+    return any(group.role is ConfiguredRole.PEERS and group.as_queuing for group in configuration.groups)
+
+
 def retain_of(configuration: Configuration) -> float:
     """Seconds without use after which a steward may let a lost peer's entry go; infinite without peers."""
     groups = (group for group in configuration.groups if group.role is ConfiguredRole.PEERS)

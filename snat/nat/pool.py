@@ -164,6 +164,10 @@ class Pool:
             if not self.among_peers or self._is_ours(address):
                 yield address
 
+    def is_others(self, endpoint: bytes) -> bool:
+        """Whether an inside-global endpoint of this pool is another device's to give."""
+        return self.among_peers and not self._ours[endpoint[6] >> 1 & 15]
+
     def free(self, endpoint: bytes, now: float, quarantine: bool) -> None:
         """An inside-global endpoint has no entry any more."""
         self._end_quarantines(now)

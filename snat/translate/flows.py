@@ -25,6 +25,7 @@ from snat.nat.rules import Rules
 from snat.nat.table import NatTable
 from snat.nat.tracking import FIN, RST, TCP, Closing, Timeouts, in_record, next_state
 from snat.translate.counters import TranslateCounters as TranslateCounters
+from snat.translate.entries import OCTETS
 from snat.translate.flow_cache import FlowCache, Path
 from snat.translate.managed import ANYBODY, FOREVER
 from snat.translate.opening import Opening
@@ -236,6 +237,15 @@ class Flows(Opening):
             for rule in self.rules.rules
             if isinstance(rule.pool, Pool) and address in rule.pool
         )
+
+    def is_others(self, key: bytes, protocol: int) -> bool:
+        """Whether a packet from outside is for a port that is another device's to give."""
+        pool = self.rules.pool_of(key[4:8])
+        return isinstance(pool, Pool) and pool.is_others(OCTETS[protocol] + key[4:8] + key[10:12])
+
+    def is_known(self, key: bytes, protocol: int) -> bool:
+        """Whether there is an entry for a packet from outside."""
+        return self._exact(key, protocol, from_outside=True) is not None
 
     def idle_timeout(self, record: bytes) -> float:
         """Seconds without a packet after which an entry goes; infinite for what does not age."""

@@ -14,6 +14,7 @@ from snat.nat.rules import Rules
 from snat.nat.table import NatTable
 from snat.nat.tracking import ICMP, TCP, UDP, Timeouts
 from snat.translate.checksum import adjust, header_is_valid
+from snat.translate.early import EarlyPackets
 from snat.translate.entries import opens
 from snat.translate.flow_cache import TTL_WORD, FlowCache, Path
 from snat.translate.flows import Flows, TranslateCounters
@@ -49,6 +50,8 @@ from snat.translate.unasked import UnaskedSyns
 
 _UNPACK: Final = HEADER.unpack_from
 _NO_PORTS: Final = bytes(4)
+_ROOM: Final = 64
+"""Bytes behind a short packet, so that all headers can be read before they are judged."""
 _EVERYBODY: Final = b"\xff" * 4
 _GROUPS, _RESERVED = 224, 240
 """First bytes of the first multicast address, and of the first behind all of them."""
@@ -93,6 +96,8 @@ class Translator:
         self.own_errors = OwnErrors(lambda: self.flows.rules, self.more, now)
         """Tells senders why their packets are dropped."""
         self._unasked = UnaskedSyns(self.own_errors, self.counters)
+        self.early = EarlyPackets(self.counters)
+        """Packets that wait for an entry which another device is making."""
 
     def configure(
         self,
@@ -113,13 +118,14 @@ class Translator:
         Senders are told of the last by :attr:`more`.
         """
         self.flows.expire(now)
+        self._take_early(now)
         self._fragments.expire(now)
         self._unasked.expire(now)
 
     def next_deadline(self) -> float:
         """When :meth:`expire` has something to do."""
         deadlines = self.flows.next_deadline(), self._fragments.next_deadline()
-        return min(*deadlines, self._unasked.next_deadline())
+        return min(*deadlines, self._unasked.next_deadline(), self.early.next_deadline())
 
     # Packets
 
@@ -195,11 +201,19 @@ class Translator:
         """The path of a new flow; or its sender is told that there is none, maybe later."""
         counters = self.counters
         refused = counters.exhausted + counters.address_taken + counters.limited
-        unasked = counters.filtered + counters.unknown_inbound
+        filtered, unknown = counters.filtered, counters.unknown_inbound
+        unasked = filtered + unknown
         path = self.flows.find(key, protocol, buffer, from_outside, now)
         if path is None:
             if counters.exhausted + counters.address_taken + counters.limited != refused:  # RFC 5508 REQ-8
                 self.own_errors.prohibited(buffer, from_outside, now)
+            elif (
+                from_outside
+                and counters.filtered + counters.unknown_inbound != unasked
+                and self.flows.is_others(key, protocol)
+                and self.early.hold(key, protocol, buffer, now)
+            ):
+                counters.filtered, counters.unknown_inbound = filtered, unknown
             elif (
                 from_outside
                 and counters.filtered + counters.unknown_inbound != unasked
@@ -211,6 +225,17 @@ class Translator:
         elif protocol == TCP and not from_outside and self._unasked:
             self._unasked.asked(path.other.tuple)
         return path
+
+    def _take_early(self, now: float) -> None:
+        """Packets that waited: the entry is here now, or will not come."""
+        due = self.early.due(now, self.flows.is_known)
+        opened, self.early.open = self.early.open, False
+        for packet in due:
+            buffer = bytearray(packet) + bytes(_ROOM)
+            verdict = self.translate(buffer, len(packet), True, now)
+            if verdict is not DROP:
+                self.more.append((verdict, bytes(buffer[: len(packet)])))
+        self.early.open = opened
 
     def _fragment(self, buffer: bytearray, length: int, from_outside: bool, now: float) -> Verdict:
         """The first fragment is translated as any packet; the others go its way, or wait for it."""

@@ -1,9 +1,11 @@
 """Peers (Fig. 2C, 8C, 11): each manages what it makes; the steward what a lost one made."""
 
 import pytest
+from scapy.layers.inet import IP
 
 from snat.config.model import ConfiguredRole, Timeouts
 from snat.nat.entry import NAT_ID, Entry, State
+from snat.translate.packet import START
 from snat.wire.actions import Standing
 from snat.wire.header import Feed
 from tests.packets import tcp, udp
@@ -301,3 +303,76 @@ def record_of(router: Router) -> bytes:
     flow(router, 77)
     (record,) = router.device.table
     return record
+
+
+# Packets before their entry
+
+
+def asked_here_answered_there(network: Network) -> tuple[Router, bytes]:
+    """A flow that left by R1, and its answer as R2 gets it before it has heard of the entry."""
+    sent = network.routers[1].send_from_inside(udp("10.0.0.5", 40001, SERVER, 53))
+    return network.routers[2], bytes(udp(SERVER, 53, sent.src, sent.sport))
+
+
+def early(router: Router) -> dict[str, int]:
+    counters = router.device.counters()["translate"]
+    return {name: counters[name] for name in ("early_held", "early_released", "unknown_inbound", "filtered")}
+
+
+def test_an_answer_waits_for_its_entry() -> None:
+    network = peers(3, delay=0.004)
+    two, answer = asked_here_answered_there(network)
+    assert two.raw(answer, from_outside=True) is None
+    network.run(0.015)
+    ((_, packet),) = two.device.translator.more
+    assert IP(packet[START:]).dst == "10.0.0.5"
+    assert early(two) == {"early_held": 1, "early_released": 1, "unknown_inbound": 0, "filtered": 0}
+
+
+def test_an_answer_to_another_flow_of_a_known_endpoint_waits_too() -> None:
+    network = peers(3, delay=0.004)
+    flow(network.routers[1], 5)
+    network.run(SOON)
+    sent = network.routers[1].send_from_inside(udp("10.0.0.5", 40001, "198.51.100.9", 53))
+    two = network.routers[2]
+    assert two.raw(bytes(udp("198.51.100.9", 53, sent.src, sent.sport)), from_outside=True) is None
+    network.run(0.015)
+    assert len(two.device.translator.more) == 1
+    assert early(two) == {"early_held": 1, "early_released": 1, "unknown_inbound": 0, "filtered": 0}
+
+
+def test_what_nobody_asked_for_is_dropped_after_a_moment() -> None:
+    network = peers(2)
+    one, two = network.routers.values()
+    address, port = flow(one, 5)
+    assert two.raw(bytes(udp(SERVER, 53, address, port + 32)), from_outside=True) is None
+    two.settle()
+    assert early(two) == {"early_held": 1, "early_released": 0, "unknown_inbound": 0, "filtered": 0}
+    network.run(0.025)
+    assert early(two) == {"early_held": 1, "early_released": 0, "unknown_inbound": 1, "filtered": 0}
+    assert not two.device.translator.more
+
+
+def test_strangers_cannot_fill_the_memory() -> None:
+    network = peers(2)
+    one, two = network.routers.values()
+    address, port = flow(one, 5)
+    for source in range(1, 400):
+        two.raw(bytes(udp(SERVER, source, address, port + 32)), from_outside=True)
+    assert early(two)["early_held"] == 128
+    assert two.device.counters()["translate"]["early_full"] == 399 - 128
+
+
+def test_ports_of_our_own_have_no_entry_on_its_way() -> None:
+    network = peers(2)
+    two = network.routers[2]
+    address, port = flow(two, 5)
+    assert two.raw(bytes(udp(SERVER, 53, address, port + 32)), from_outside=True) is None
+    assert early(two) == {"early_held": 0, "early_released": 0, "unknown_inbound": 1, "filtered": 0}
+
+
+def test_nothing_waits_where_that_is_disabled() -> None:
+    network = peers(2, as_queuing=False)
+    two, answer = asked_here_answered_there(network)
+    assert two.raw(answer, from_outside=True) is None
+    assert early(two) == {"early_held": 0, "early_released": 0, "unknown_inbound": 1, "filtered": 0}

@@ -29,7 +29,7 @@ MAPPING = 10
 INSIDE = "10.0.0.0/8"
 
 OTHERS = {
-    *("created", "expired", "inexact_resets", "unasked_forgotten"),
+    *("created", "expired", "inexact_resets", "unasked_forgotten", "early_released", "early_full"),
     *("fragments_released", "fragments_timed_out", "fragments_abandoned", "fragments_evicted"),
 }
 """What becomes of entries, and of packets that came earlier."""

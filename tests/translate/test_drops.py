@@ -50,6 +50,15 @@ def exhausted() -> Nat:
     return Nat(rules(slots=[]))
 
 
+def among_peers() -> Nat:
+    """All ports but those of slot 5 are others' to give: 5002 is ours, 5000 is not."""
+    nat = Nat(rules(slots=[5]))
+    for pool in nat.translator.flows.rules.pools:
+        pool.among_peers = True  # type: ignore[union-attr]
+    nat.translator.early.open = True
+    return nat
+
+
 def without_address() -> Nat:
     rule = "ip nat inside source list 1 interface out0 overload"
     return nat_by("interface out0", " no ip address", rule)
@@ -183,6 +192,8 @@ REASONS: list[tuple[str, Callable[[], Nat], Packet | bytes, bool]] = [
     ("limited", limited, udp(S, 99, P, 5000), True),
     ("crowded", crowded, udp("192.0.2.1", 9999, P, 5000), True),
     ("unknown_inbound", Nat, udp(S, 53, P, 5000), True),
+    ("early_held", among_peers, udp(S, 53, P, 5000), True),
+    ("unknown_inbound", among_peers, udp(S, 53, P, 5002), True),
     ("hairpins", mapped, udp("192.0.2.9", 1, P, 5000), False),
     ("exhausted", exhausted, question(), False),
     ("no_address", without_address, question(), False),
