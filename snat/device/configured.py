@@ -1,12 +1,14 @@
 """A device takes another configuration while it runs: groups go on, begin and end (doc/design.md)."""
 
 import random
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 
 from snat.config.model import Configuration
 from snat.config.model import Group as GroupConfiguration
 from snat.device.change import Change, owners_of, peers_of
 from snat.device.conditions import Egress
+from snat.device.deferral import Deferral, Translate
 from snat.device.digest import configuration_digest
 from snat.device.group import Group
 from snat.device.linking import Linking
@@ -19,6 +21,7 @@ from snat.nat.pool import member_slots
 from snat.nat.table import NatTable
 from snat.replication.feed import FeedCounters, FeedState
 from snat.translate.translator import Translator
+from snat.translate.watch import Sight, WatchedTranslator
 from snat.wire.errors import ErrorCode
 from snat.wire.header import NO_TERM, Feed, Position, Term
 
@@ -39,6 +42,10 @@ class Configured(Linking):
     """What the router uses at them itself."""
     _terms: dict[Feed, Term]
     """The highest of every feed that there was, but for those that have a state now."""
+    _deferral: Deferral
+    _saw: Callable[[Sight], None] | None
+    """Who is told of every packet."""
+    _translate: Translate
     _neighbors_since: float
     """Since when the neighbors are these, and have what they have now in common with us."""
     _next_keepalive: float
@@ -72,6 +79,7 @@ class Configured(Linking):
             for group, owner in self._configured()
         ]
         self._take(nat_id, neighbors, slots, groups)
+        self._choose_translate()
         self._next_keepalive = min(self._next_keepalive, now + self._keepalive)
         if concerned:
             self._neighbors_since = now
@@ -111,6 +119,13 @@ class Configured(Linking):
         """What of the translator depends on who else translates."""
         self.translator.flows.hints.retain = retain_of(self.configuration)
         self.translator.early.open = waits_for_peers(self.configuration)
+
+    def _choose_translate(self) -> None:
+        """What packets go through: the translator, and who watches it or holds its packets back, if asked."""
+        watched = None if self._saw is None else WatchedTranslator(self.translator, self._saw)
+        self._translate = (watched or self.translator).translate
+        if any(group.defer for group in self.configuration.groups):
+            self._translate = partial(self._deferral.translate, self._translate)
 
     def _configured(self) -> list[tuple[GroupConfiguration, int]]:
         """The groups that share something; each block of peers once for every owner."""

@@ -16,6 +16,7 @@ from snat.device.change import peers_of
 from snat.device.conditions import Egress
 from snat.device.configured import Configured
 from snat.device.creation import CreationTimes
+from snat.device.deferral import Deferral
 from snat.device.events import DeviceEvent, Noted
 from snat.device.feeds import feed_of
 from snat.device.group import Group
@@ -40,7 +41,7 @@ from snat.nat.pool import member_slots
 from snat.nat.table import NatTable
 from snat.replication.feed import FeedCounters
 from snat.translate.translator import Translator, Verdict
-from snat.translate.watch import Sight, WatchedTranslator
+from snat.translate.watch import Sight
 from snat.wire import items
 from snat.wire.actions import Hears, Hint
 from snat.wire.header import Feed, Position, Term, encode
@@ -98,7 +99,9 @@ class Device(Configured):
         self._adapt_to_peers()
         self.translator.own_errors.inside_address = inside_address(configuration)
         self.translator.own_errors.silent = silent_sides(configuration)
-        self.watch_packets(None)
+        self._deferral = Deferral(self.translator)
+        self._saw = None
+        self._choose_translate()
         groups = [self._group(group, owner, nat_id, neighbors, now) for group, owner in self._configured()]
         run = ports.getrandbits(64)
         super().__init__(
@@ -176,8 +179,8 @@ class Device(Configured):
 
     def watch_packets(self, saw: Callable[[Sight], None] | None) -> None:
         """Tell of every packet from now on; None: of none any more, and nothing is asked for each."""
-        translator = self.translator if saw is None else WatchedTranslator(self.translator, saw)
-        self._translate = translator.translate
+        self._saw = saw
+        self._choose_translate()
 
     # Time
 
@@ -200,6 +203,7 @@ class Device(Configured):
             self._events += group.events
             group.events = []
         self._hint()
+        self._deferral.turn(self.groups, now)
         self._serve()
         if now >= self._next_keepalive or not self._hears_all(now):
             self._next_keepalive = now + self._keepalive
@@ -207,7 +211,7 @@ class Device(Configured):
 
     def next_deadline(self) -> float:
         """When :meth:`turn` must be called next, if nothing happens before."""
-        deadlines = [self._next_keepalive, self.translator.next_deadline()]
+        deadlines = [self._next_keepalive, self.translator.next_deadline(), self._deferral.next_deadline()]
         deadlines += [at for group in self.groups if (at := group.next_deadline(self._last_turn)) is not None]
         links = [link for neighbor in self.neighbors.values() for link in neighbor.links()]
         deadlines += [at for link in links if (at := link.session.next_deadline()) is not None]
@@ -226,6 +230,7 @@ class Device(Configured):
             "translate": as_dict(self.translator.counters),
             "own_errors": as_dict(self.translator.own_errors.counters),
             "feeds": as_dict(self.feed_counters),
+            "deferral": as_dict(self._deferral.counters),
             "links": as_dict(self.link_counters),
             "table": {"entries": len(self.table), "collisions": self.table.collisions},
         }
@@ -335,8 +340,7 @@ class Device(Configured):
         self._hears = frozenset(heard)
         hears = items.hears(Hears(tuple(self._hears)))
         for neighbor in self.neighbors.values():
-            applied = [one for group in self.groups if neighbor in group.neighbors for one in group.applied()]
-            message = encode(items.keepalive(applied) + hears)
+            message = encode(items.keepalive(self._exchange.applied(neighbor)) + hears)
             for link in neighbor.links():
                 link.put(message)
         for group in self.groups:

@@ -10,7 +10,7 @@ from typing import Final
 from snat.device.events import DeviceEvent, IncarnationRefused, Noted
 from snat.device.feeds import feed_of
 from snat.device.group import Group
-from snat.device.links import Link, Stage
+from snat.device.links import Link, Neighbor, Stage
 from snat.device.serving import answers
 from snat.replication.feed import FeedCounters
 from snat.replication.receiver import Receiver
@@ -27,6 +27,7 @@ from snat.wire.actions import (
     Had,
     Hears,
     Hint,
+    Prompt,
     Released,
     RoleChange,
     Standing,
@@ -54,6 +55,11 @@ class Exchange:
         self._counters = counters
         self._hinted = hinted
 
+    def applied(self, neighbor: Neighbor) -> list[Applied]:
+        """How far this device has applied what a neighbor is a member of, and others manage."""
+        groups = dict.fromkeys(self._group_of.values())
+        return [one for group in groups if neighbor in group.neighbors for one in group.applied()]
+
     def receive(self, link: Link, message: Message, now: float) -> None:
         """Apply a message, or close the link for it."""
         try:
@@ -72,6 +78,8 @@ class Exchange:
         match said:
             case Error():
                 self._refused(link, said, now)
+            case Prompt():
+                link.put(encode(items.keepalive(self.applied(link.neighbor))))
             case Hint():
                 self._hint(link, said, now)
             case Hears():

@@ -77,6 +77,11 @@ class GroupFeeds:
         """Whether every feed is proved equal to the manager's."""
         return self.manages or all(receiver.synchronised for receiver in self.receivers.values())
 
+    @property
+    def pending(self) -> bool:
+        """Whether there are changes that no message has yet."""
+        return any(sender.pending for sender in self.senders.values())
+
     def whole(self, feed: Feed) -> bool:
         """Whether this device can vouch for its entries of a feed: for what there was at its position."""
         return self.manages or self.receivers[feed].whole
@@ -160,7 +165,7 @@ class GroupFeeds:
                 link.put(encode(body))
 
     def _compile_due(self, now: float) -> None:
-        if now >= self._compile_at and any(sender.pending for sender in self.senders.values()):
+        if now >= self._compile_at and self.pending:
             self.compile()
             self._compile_at = now + self.configuration.update_interval
 

@@ -156,8 +156,7 @@ class Group(GroupFeeds):
             return now
         if self.standing is Standing.CLAIM:
             return self.since + CLAIM_TIME
-        waits = any(sender.pending for sender in self.senders.values())
-        return self._compile_at if waits else None
+        return self._compile_at if self.pending else None
 
     def claimed(self, neighbor: Neighbor, feed: Feed, now: float) -> None:
         """A synchronised member asks for the role: stop, say the last word of every feed, listen."""
@@ -353,13 +352,14 @@ class Group(GroupFeeds):
 
     def _has_company(self, now: float) -> bool:
         """Whether another member listens."""
-        return any(self._listens(one, now) for one in self.neighbors)
+        return any(self.listens(one, now) for one in self.neighbors)
 
     def _hands_over(self, former: Neighbor | None, now: float) -> bool:
         """Whether who managed is there and listens: somebody else has claimed the role."""
-        return former is not None and self._listens(former, now)
+        return former is not None and self.listens(former, now)
 
-    def _listens(self, neighbor: Neighbor, now: float) -> bool:
+    def listens(self, neighbor: Neighbor, now: float) -> bool:
+        """Whether a member is there, and has what the manager had."""
         standing = neighbor.standing(told_by(neighbor, self.feeds))
         return standing is Standing.LISTEN and not neighbor.silent(now, self.configuration.hold_time)
 

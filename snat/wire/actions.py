@@ -37,6 +37,7 @@ class Action(IntEnum):
     TERM = 17
     HAD = 18
     HEARS = 19
+    PROMPT = 20
 
 
 class ItemFlag(IntFlag):
@@ -147,6 +148,10 @@ class Hears(NamedTuple):
 
     nat_ids: tuple[int, ...]
     """At most MAXIMUM_HEARD."""
+
+
+class Prompt(NamedTuple):
+    """Asks for a keepalive now: how far the receiver is, once it has applied what came before this."""
 
 
 class Digest(NamedTuple):
@@ -289,6 +294,7 @@ Control = (
     | Had
     | Hears
     | Hint
+    | Prompt
     | Released
     | RoleChange
     | TermBegin

@@ -31,6 +31,7 @@ from snat.wire.actions import (
     Hears,
     Hint,
     ItemFlag,
+    Prompt,
     Released,
     RoleChange,
     TermBegin,
@@ -129,6 +130,11 @@ def hints(values: Sequence[Hint]) -> bytes:
     return item(Action.HINT, b"".join(HINT.pack(*value) for value in values), ItemFlag.OPTIONAL)
 
 
+def prompt() -> bytes:
+    """The prompt item, which a receiver may ignore."""
+    return item(Action.PROMPT, b"", ItemFlag.OPTIONAL)
+
+
 def error(value: Error) -> bytes:
     """The error item; its text is cut to MAXIMUM_REASON bytes."""
     fixed = ERROR.pack(value.code, *value.feed, *value.term, len(value.entry))
@@ -200,6 +206,8 @@ def controls(body: bytes) -> list[Control | tuple[Authenticate, list[Unit]]]:
             found.append(_authenticate(data))
         elif code == Action.ERROR:
             found.append(_error(data))
+        elif code == Action.PROMPT:
+            found.append(_prompt(data))
         elif code == Action.HINT:
             found += _repeated(Hint, HINT, data)
         elif code == Action.HEARS:
@@ -274,6 +282,12 @@ def _authenticate(data: bytes) -> tuple[Authenticate, list[Unit]]:
         raise WireError(ErrorCode.MALFORMED, f"authenticate of {len(data)} bytes")
     units = _repeated(Unit, UNIT, data[AUTHENTICATE.size :])
     return Authenticate(*AUTHENTICATE.unpack_from(data)), units
+
+
+def _prompt(data: bytes) -> Prompt:
+    if data:
+        raise WireError(ErrorCode.MALFORMED, f"prompt of {len(data)} bytes")
+    return Prompt()
 
 
 def _hears(data: bytes) -> Hears:

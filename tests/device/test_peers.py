@@ -376,3 +376,53 @@ def test_nothing_waits_where_that_is_disabled() -> None:
     two, answer = asked_here_answered_there(network)
     assert two.raw(answer, from_outside=True) is None
     assert early(two) == {"early_held": 0, "early_released": 0, "unknown_inbound": 1, "filtered": 0}
+
+
+# Defer
+
+
+def test_a_first_packet_waits_until_all_have_its_entry() -> None:
+    network = peers(3, defer=True, delay=0.002)
+    one = network.routers[1]
+    assert one.raw(bytes(udp("10.0.0.5", 40001, SERVER, 53)), from_outside=False) is None
+    one.settle()
+    assert not one.device.translator.more
+    network.run(0.012)
+    assert len(one.device.translator.more) == 1
+    assert all(len(router.device.table) == 1 for router in network.routers.values())
+    assert deferred(one) == {"deferred": 1, "released": 1, "timed_out": 0, "full": 0}
+    assert one.raw(bytes(udp("10.0.0.5", 40001, SERVER, 53)), from_outside=False) is not None
+
+
+def test_a_member_that_is_slow_delays_nobody_for_long() -> None:
+    network = peers(3, defer=True, delay=0.002)
+    one = network.routers[1]
+    network.silence([(3, 1)])
+    one.raw(bytes(udp("10.0.0.5", 40001, SERVER, 53)), from_outside=False)
+    one.settle()
+    network.run(0.015)
+    assert not one.device.translator.more
+    network.run(0.01)
+    assert len(one.device.translator.more) == 1
+    assert deferred(one) == {"deferred": 1, "released": 0, "timed_out": 1, "full": 0}
+
+
+def test_more_than_128_do_not_wait() -> None:
+    one = peers(2, defer=True).routers[1]
+    left = [one.raw(bytes(udp("10.0.0.5", port, SERVER, 53)), from_outside=False) for port in range(1, 201)]
+    assert left.count(None) == 128
+    assert deferred(one) == {"deferred": 128, "released": 0, "timed_out": 0, "full": 72}
+
+
+def test_who_is_alone_waits_for_nobody() -> None:
+    network = peers(2, defer=True)
+    network.routers[2].kill()
+    network.run_until(lambda: stewards(network, 2) == [1])
+    one = network.routers[1]
+    one.raw(bytes(udp("10.0.0.5", 40001, SERVER, 53)), from_outside=False)
+    one.settle()
+    assert len(one.device.translator.more) == 1
+
+
+def deferred(router: Router) -> dict[str, int]:
+    return router.device.counters()["deferral"]
