@@ -20,7 +20,10 @@ from snat.wire.actions import (
     DumpRequest,
     Error,
     Had,
+    Hears,
+    Hint,
     ItemFlag,
+    Prompt,
     Released,
     RoleChange,
     TermBegin,
@@ -31,7 +34,19 @@ from snat.wire.actions import (
 from snat.wire.errors import ErrorCode, WireError
 from snat.wire.framing import Framing
 from snat.wire.header import NO_FEED, NO_TERM, Feed, Message, Position, Term, encode
-from snat.wire.items import authenticate, changes, control, controls, error, item, items, keepalive
+from snat.wire.items import (
+    authenticate,
+    changes,
+    control,
+    controls,
+    error,
+    hears,
+    hints,
+    item,
+    items,
+    keepalive,
+    prompt,
+)
 from tests.vectors import NAMES, vector
 
 FEED: Final = Feed(0, 10)
@@ -124,6 +139,11 @@ SPLIT: Final = DNS._replace(
 """What R2 made while it could not reach R1."""
 
 
+HINT_USED: Final = Hint(DNS.pack()[REFERENCE], 0, 0, 0, 0)
+HINT_CLOSING: Final = Hint(FTP.pack()[REFERENCE], 3, 0x19, 0x1234, 0x5678)
+"""Data with FIN, PSH and ACK, from outside."""
+
+
 class Example(NamedTuple):
     """What one vector is made from, and means."""
 
@@ -182,6 +202,12 @@ EXAMPLES: Final = {
     "keepalive": Example(
         keepalive([Applied(FEED, Position(TERM, 5)), Applied(OTHER, Position())]),
         [Applied(FEED, Position(TERM, 5)), Applied(OTHER, Position(Term(0, 0), 0))],
+    ),
+    "hears": Example(hears(Hears((1, 3))), [Hears((1, 3))]),
+    "prompt": Example(prompt(), [Prompt()]),
+    "hint": Example(
+        hints([HINT_USED, HINT_CLOSING]),
+        [HINT_USED, HINT_CLOSING],
     ),
     "term": said(TermBegin(FEED, TERM, Position(Term(2, 2), 77))),
     "had": said(Had(FEED, Position(Term(4, 2), 3))),
