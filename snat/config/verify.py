@@ -156,8 +156,14 @@ def _mapping_ids(configuration: Configuration) -> Iterator[Problem]:
     for mapping_id, count in counts.items():
         if count > 1:
             what = f"{count} blocks have mapping ID {mapping_id}"
-            remedy = "a mapping ID belongs to one primary or backup block"
+            remedy = "a mapping ID belongs to one block"
             yield Problem(what=what, where=f"mapping-id {mapping_id}", remedy=remedy)
+    for group in groups:
+        owners = len(group.peers) + 1
+        if group.role is ConfiguredRole.PEERS and owners * len(group.mapping_ids) > MAX_MAPPING_IDS:
+            what = f"{owners} peers share {len(group.mapping_ids)} mapping IDs: over {MAX_MAPPING_IDS} feeds"
+            where = f"mapping-id {group.mapping_ids[-1]}"
+            yield Problem(what=what, where=where, remedy="give several rules the same mapping ID")
     if len(counts) > MAX_MAPPING_IDS:
         what = f"there are {len(counts)} mapping IDs, more than {MAX_MAPPING_IDS}"
         where = f"mapping-id {list(counts)[MAX_MAPPING_IDS]}"

@@ -118,6 +118,11 @@ class Group(GroupFeeds):
         return self.configuration.role is ConfiguredRole.REDUNDANCY
 
     @property
+    def mode(self) -> str:
+        """What ``show ip snat distributed`` calls its role."""
+        return "PEER" if self.configuration.role is ConfiguredRole.PEERS else self.role.name
+
+    @property
     def is_own(self) -> bool:
         """Whether this device makes entries while it manages: not for another peer."""
         return self.owner in (0, self._nat_id)

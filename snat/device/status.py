@@ -212,9 +212,10 @@ class FeedStatus:
     """One feed: who manages it, how far it is, and whether it is proved equal."""
 
     process_id: int
+    """Among peers the NAT ID of whose entries these are; otherwise 0."""
     mapping_id: int
     manager_nat_id: int
-    """0: nobody known."""
+    """0: nobody known. Among peers that of the owner, or of the steward while that is lost."""
     term: int
     sequence: int
     entries: int
@@ -242,7 +243,7 @@ class GroupStatus:
     """One redundancy group of ``show ip snat distributed``."""
 
     mode: str
-    """``PRIMARY`` or ``BACKUP``: the configured role."""
+    """``PRIMARY``, ``BACKUP``, ``ACTIVE``, ``STANDBY`` or ``PEER``."""
     standing: str
     """``START``, ``LISTEN``, ``CLAIM`` or ``MANAGE``: see doc/design.md, roles."""
     state: str

@@ -84,7 +84,12 @@ CASES = [
         "ip nat inside source list 1",
         True,
     ),
-    (with_group(mapping_ids=(11,)), "no primary or backup block has mapping-id 10", "ip nat inside", True),
+    (
+        with_group(mapping_ids=(11,)),
+        "no block of ip nat Stateful id has mapping-id 10",
+        "ip nat inside",
+        True,
+    ),
     (with_pool("203.0.113.10", "203.0.113.9"), "less than the start", "ip nat pool POOL1", False),
     (
         with_pool("203.0.0.0", "203.1.0.0", prefix_length=8),
@@ -114,6 +119,16 @@ CASES = [
         with_group(peers=(PEER, replace(PEER, port=15556))),
         "another peer of this block has NAT ID 2",
         "peer 192.168.77.2 nat-id 2 name r2.example port 15556",
+        False,
+    ),
+    (
+        with_group(
+            role=ConfiguredRole.PEERS,
+            peers=(PEER, replace(PEER, nat_id=3, name="r3.example", address=IPv4Address("192.168.77.3"))),
+            mapping_ids=tuple(range(10, 96)),
+        ),
+        "3 peers share 86 mapping IDs: over 256 feeds",
+        "mapping-id 95",
         False,
     ),
     (with_group(peers=(replace(PEER, address=OURS),)), "is this router itself", "peer 192.168.77.1", False),
@@ -243,9 +258,6 @@ def test_all_problems_are_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("group", "what", "where"),
     [
-        (Group(role=ConfiguredRole.PEERS), "share a table among peers", "peers"),
-        (Group(role=ConfiguredRole.PEERS, name="WEST"), "share a table among peers", "peers WEST"),
-        (replace(GROUP, defer=True), "hold packets back", "defer"),
         (replace(GROUP, udp=True), "speak UDP", "protocol   udp"),
     ],
 )

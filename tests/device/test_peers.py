@@ -3,14 +3,16 @@
 import pytest
 from scapy.layers.inet import IP
 
+from cli.render_snat import distributed
 from snat.config.model import ConfiguredRole, Timeouts
+from snat.device.report import groups
 from snat.nat.entry import NAT_ID, Entry, State
 from snat.translate.packet import START
 from snat.wire.actions import Standing
 from snat.wire.header import Feed
 from tests.packets import tcp, udp
 from tests.simulation.network import MAPPING, Network, Router
-from tests.simulation.shape import Shape
+from tests.simulation.shape import Shape, configuration
 
 PEERS = ConfiguredRole.PEERS
 SERVER = "198.51.100.7"
@@ -426,3 +428,65 @@ def test_who_is_alone_waits_for_nobody() -> None:
 
 def deferred(router: Router) -> dict[str, int]:
     return router.device.counters()["deferral"]
+
+
+# Told, and configured anew
+
+
+def test_a_block_of_peers_is_shown_as_one_group(three: Network) -> None:
+    three.routers[3].kill()
+    three.run_until(lambda: stewards(three, 3) == [1])
+    (shown,) = groups(three.routers[1].device, three.now)
+    assert (shown.mode, shown.state, shown.standing) == ("PEER", "READY", "MANAGE")
+    assert [(one.process_id, one.manager_nat_id) for one in shown.feeds] == [(1, 1), (2, 2), (3, 1)]
+    assert len(shown.links) == 4
+    assert [one for one in shown.alarms if "silent" in one] == ["r3.example is silent"]
+    lines = list(distributed([shown], verbose=False))
+    assert "SNAT: Mode PEER" in lines
+    assert any("Feed process 3 mapping 10: manager 1 (this router) as steward," in line for line in lines)
+
+
+def test_what_a_former_peer_made_is_forgotten(three: Network) -> None:
+    one, two = three.routers[1], three.routers[2]
+    for host, router in enumerate(three.routers.values(), start=1):
+        flow(router, host)
+    three.run(SOON)
+    three.routers[3].kill()
+    for router in (one, two):
+        others = tuple(nat_id for nat_id in (1, 2) if nat_id != router.nat_id)
+        router.device.configure(configuration(router.nat_id, PEERS, others, three.shape), three.now)
+        router.settle()
+    three.run(2)
+    for router in (one, two):
+        assert sorted(int.from_bytes(record[NAT_ID], "big") for record in router.device.table) == [1, 2]
+        assert [group.owner for group in router.device.groups] == [1, 2]
+        assert router.manages
+
+
+def test_a_new_peer_finds_what_there_is(three: Network) -> None:
+    """R1 and R2 first know only each other."""
+    three.routers[3].kill()
+    for router in (three.routers[1], three.routers[2]):
+        others = tuple(nat_id for nat_id in (1, 2) if nat_id != router.nat_id)
+        router.device.configure(configuration(router.nat_id, PEERS, others, three.shape), three.now)
+        flow(router, router.nat_id)
+    three.run(1)
+    for router in (three.routers[1], three.routers[2]):
+        router.device.configure(router.configuration, three.now)
+        router.settle()
+        assert router.manages
+    three.routers[3].start()
+    three.run_until(lambda: three.quiet() and equal(three))
+    assert len(three.routers[3].device.table) == 2
+
+
+def test_other_seconds_to_retain_hold_from_then_on(three: Network) -> None:
+    flow(three.routers[1], 5)
+    three.run(SOON)
+    three.routers[1].kill()
+    three.run_until(lambda: stewards(three, 1) == [2])
+    three.run(10)
+    shape = Shape(retain=5)
+    three.routers[2].device.configure(configuration(2, PEERS, (1, 3), shape), three.now)
+    three.run(7)
+    assert not list(three.routers[2].device.table)
