@@ -11,6 +11,7 @@ from typing import Final
 
 from snat.config.model import Configuration
 from snat.counters import as_dict
+from snat.device.accounting import PeerAccount
 from snat.device.alarms import EXHAUSTION, Alarm, alarms, limit_alarms, pool_alarms
 from snat.device.change import peers_of
 from snat.device.conditions import Egress
@@ -37,7 +38,7 @@ from snat.nat.entry import (
     entry_number,
 )
 from snat.nat.own_ports import OwnPorts
-from snat.nat.pool import member_slots
+from snat.nat.pool import Pool, member_slots
 from snat.nat.table import NatTable
 from snat.replication.feed import FeedCounters
 from snat.translate.translator import Translator, Verdict
@@ -100,6 +101,7 @@ class Device(Configured):
         self.translator.own_errors.inside_address = inside_address(configuration)
         self.translator.own_errors.silent = silent_sides(configuration)
         self._deferral = Deferral(self.translator)
+        self._peers = PeerAccount()
         self._saw = None
         self._choose_translate()
         groups = [self._group(group, owner, nat_id, neighbors, now) for group, owner in self._configured()]
@@ -343,11 +345,19 @@ class Device(Configured):
             message = encode(items.keepalive(self._exchange.applied(neighbor)) + hears)
             for link in neighbor.links():
                 link.put(message)
+        self._account_for_peers(now)
         for group in self.groups:
             group.announce()
             for sender in group.senders.values():
                 sender.sample(now)
         self._raise_alarms(now)
+
+    def _account_for_peers(self, now: float) -> None:
+        pools = [pool for pool in self._pools.values() if isinstance(pool, Pool) and pool.parking is not None]
+        if pools:
+            number = entry_number(self.incarnation, self._counter)
+            newest = self.nat_id.to_bytes(4, "big") + number.to_bytes(8, "big")
+            self.translator.flows.known_to_lost = self._peers.turn(self.groups, pools, newest, now)
 
     def _raise_alarms(self, now: float) -> None:
         """Into the log, when they begin and when they end."""

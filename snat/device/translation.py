@@ -23,6 +23,7 @@ from snat.device.conditions import Conditions, Egress, access_list_of
 from snat.nat.address_pool import AddressPool
 from snat.nat.limits import Limits
 from snat.nat.own_ports import OwnPorts
+from snat.nat.parking import Parking
 from snat.nat.pool import Pool
 from snat.nat.rotary import RotaryPool
 from snat.nat.rules import AnyPool, Rule, Rules
@@ -108,7 +109,10 @@ class _Building:
         among_peers = _among_peers(configuration)
         for name, made in self.pools.items():
             if isinstance(made, Pool):
-                made.among_peers = name in among_peers
+                if name not in among_peers:
+                    made.parking = None
+                elif made.parking is None:
+                    made.parking = Parking()
 
     def dynamic(self, kind: RuleKind) -> list[Rule]:
         """The dynamic rules of a kind."""

@@ -9,8 +9,10 @@ from snat.nat.address_pool import AddressPool
 from snat.nat.ageing import Wheel
 from snat.nat.entry import (
     FLAGS,
+    ID,
     INSIDE_GLOBAL,
     LOCAL_NAT_ID,
+    NAT_ID,
     Flag,
     State,
     TimeoutClass,
@@ -72,6 +74,8 @@ class Entries:
         self._admission = Admission(table)
         self._mapped = Mapped(table)
         self.load = Load(table)
+        self.known_to_lost = b""
+        """The newest entry of ours of which a peer knew that is lost now, by its id; empty: none is lost."""
         self._counts = False
         """Whether addresses are given away as a whole."""
         self._now = now
@@ -197,7 +201,9 @@ class Entries:
             if endpoint not in self._table.outside:
                 pool = self.rules.pool_of(endpoint[1:5])
                 if pool is not None:
-                    pool.free(endpoint, self._now, quarantine=quarantine or record[22] != TCP)
+                    newest = self.known_to_lost
+                    lost = bool(newest) and (record[ID] <= newest or record[NAT_ID] != newest[NAT_ID])
+                    pool.free(endpoint, self._now, quarantine=quarantine or record[22] != TCP, lost=lost)
 
     def _count(self, records: list[bytes], change: int, only: Container[AddressPool] | None = None) -> None:
         """Entries that have an address as a whole, one more of each or one less."""

@@ -51,6 +51,8 @@ class Network:
         """Told of every device that starts."""
         self.takings: list[Watch] = []
         """Told of every device that takes the role."""
+        self.steps: list[Callable[[str], None]] = []
+        """Told of every step of a group, by what happened."""
         self.resumed: Callable[[Router], list[Callable[[], None]]] = lambda _: []
         """What else waited for a router that was paused."""
         self._queue: list[tuple[float, int, Callable[..., None], tuple[object, ...]]] = []

@@ -212,6 +212,8 @@ class Router:
                 if end is not None:
                     end.close()
             case Noted():
+                for tell in self.network.steps if "happened" in event.fields else ():
+                    tell(event.fields["happened"])
                 if "happened" in event.fields and event.fields["owner"] in (0, self.nat_id):
                     self.moved = (event.fields["before"], event.fields["happened"])
                 if self.network.trace is not None:

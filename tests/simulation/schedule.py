@@ -11,7 +11,7 @@ from snat.wire.actions import Standing
 from tests.simulation.invariants import Broken, Ledger, disagreement
 from tests.simulation.network import Network, Router
 from tests.simulation.shape import PLAIN, Shape
-from tests.simulation.traffic import Traffic
+from tests.simulation.traffic import Book, Traffic
 
 _TIMES: Final = ((0.2, 0.6), (0.2, 0.6), (0.1, 0.5), (0.5, 1.5), (0.5, 0.8), (1.0, 3.0))
 """Keepalive and hold time."""
@@ -60,7 +60,7 @@ class Schedule:
         if trace is not None:
             trace.append(f"seed {seed}: {members} members, R{primary} is primary, {self.shape}")
         self.network = Network(seed, roles, self.shape, trace)
-        self.ledger = Ledger(self.network)
+        self.ledger: Book = Ledger(self.network)
         self.traffic = Traffic(self.network, dice, self.ledger)
         self._backlog: dict[int, int] = {}
         """Packets that wait for a router that is paused."""
@@ -93,11 +93,14 @@ class Schedule:
         """In the end all live and agree."""
         network, most = self.network, _AGREE_WITHIN + 10 * self.shape.hold_time
         end = network.now + most
-        while why := disagreement(network.routers.values()):
+        while why := self._disagreement():
             if network.now >= end:
                 raise Broken(f"no agreement within {most} s: {why}")
             network.run(0.05)
         self.ledger.round()
+
+    def _disagreement(self) -> str:
+        return disagreement(self.network.routers.values())
 
     def _mend(self) -> None:
         network = self.network
@@ -113,16 +116,19 @@ class Schedule:
 
     def _talk(self) -> None:
         """Packets for whoever has the role, or waits for it; a paused router finds them when it goes on."""
-        dice, routers = self.dice, list(self.network.routers.values())
-        targets = [router for router in routers if router.manages] or dice.sample(routers, 1)
-        if dice.random() < 0.1:
-            targets.append(dice.choice(routers))
-        for router in targets:
-            packets = dice.randint(0, 12)
+        for router in self._targets():
+            packets = self.dice.randint(0, 12)
             if router.runs:
                 self.traffic.burst(router, packets)
             elif router.paused:
                 self._backlog[router.nat_id] = min(self._backlog.get(router.nat_id, 0) + packets, 50)
+
+    def _targets(self) -> list[Router]:
+        dice, routers = self.dice, list(self.network.routers.values())
+        targets = [router for router in routers if router.manages] or dice.sample(routers, 1)
+        if dice.random() < 0.1:
+            targets.append(dice.choice(routers))
+        return targets
 
     def _waiting(self, router: Router) -> list[Callable[[], None]]:
         packets = self._backlog.pop(router.nat_id, 0)

@@ -9,6 +9,7 @@ from scapy.packet import Packet, Raw
 
 from snat.config.nat import Filtering
 from snat.nat.limits import Limits
+from snat.nat.parking import Parking
 from snat.translate.admission import MOST
 from snat.translate.fragments import MOST_FRAGMENTS
 from snat.translate.packet import START, TRANSPORT
@@ -54,7 +55,7 @@ def among_peers() -> Nat:
     """All ports but those of slot 5 are others' to give: 5002 is ours, 5000 is not."""
     nat = Nat(rules(slots=[5]))
     for pool in nat.translator.flows.rules.pools:
-        pool.among_peers = True  # type: ignore[union-attr]
+        pool.parking = Parking()  # type: ignore[union-attr]
     nat.translator.early.open = True
     return nat
 
