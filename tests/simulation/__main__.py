@@ -18,9 +18,9 @@ def main() -> int:
     parser.add_argument("--keep-going", action="store_true", help="do not stop at the first that fails")
     arguments = parser.parse_args()
     if arguments.seed is not None:
-        told = story(arguments.seed, arrangement=arguments.arrangement)
-        print(told)
-        return int("\nBROKEN: " in told)
+        happened = story(arguments.seed, arrangement=arguments.arrangement)
+        print(happened)
+        return int("\nBROKEN: " in happened)
     if arguments.soak is None:
         parser.error("a seed or --soak N is needed")
     first = arguments.first if arguments.first is not None else random.SystemRandom().randrange(1 << 30)
