@@ -15,7 +15,7 @@ from snat.session.events import Closed, Established, Received
 from snat.session.session import AUTHENTICATE_TIME, Session
 from snat.session.states import TRANSITIONS, Input, State, UnexpectedInput
 from snat.wire import items as codec
-from snat.wire.actions import Action, Applied, Error
+from snat.wire.actions import Action, Applied, Error, Hears, Hint, Prompt
 from snat.wire.errors import ErrorCode, WireError
 from snat.wire.framing import Framing
 from snat.wire.header import MAXIMUM_MESSAGE, SIZE, Feed, HeaderFlag, Message, encode
@@ -128,6 +128,12 @@ def _encoded(said: Any) -> bytes:
     match said:
         case Applied():
             return codec.keepalive([said])
+        case Hint():
+            return _mandatory(codec.hints([said]))
+        case Hears():
+            return _mandatory(codec.hears(said))
+        case Prompt():
+            return _mandatory(codec.prompt())
         case Error():
             return codec.error(said)
         case _ if type(said) is tuple:
@@ -136,13 +142,19 @@ def _encoded(said: Any) -> bytes:
             return codec.control(said)
 
 
+def _mandatory(item: bytes) -> bytes:
+    """Without the flag that lets a receiver ignore it: that says nothing to one that knows the action."""
+    return item[:1] + b"\0" + item[2:]
+
+
 def _is_made_printable(said: Any, data: bytes) -> bool:
     return isinstance(said, Error) and not data.endswith(said.reason.encode())
 
 
 def _one_by_one(action: int, data: bytes) -> bytes:
-    """The item, or for a keepalive of several positions as many of one."""
-    size = codec.APPLIED.size if action == Action.KEEPALIVE else max(len(data), 1)
+    """The item, or for one that repeats something as many with one."""
+    repeated = {Action.KEEPALIVE: codec.APPLIED.size, Action.HINT: codec.HINT.size}
+    size = repeated.get(Action(action), max(len(data), 1))
     pieces = [data[at : at + size] for at in range(0, len(data), size)] or [b""]
     return b"".join(_item(action, 0, piece) for piece in pieces)
 
