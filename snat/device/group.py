@@ -14,7 +14,7 @@ from snat.device.links import Neighbor
 from snat.device.merging import Merged, Merging, Restrain
 from snat.device.succession import goes_first, is_best, manager_of, told_by
 from snat.nat.table import NatTable
-from snat.redundancy.roles import ALONE_EXTRA, CLAIM_TIME, Input, leads, preferred, step
+from snat.redundancy.roles import ALONE_EXTRA, CLAIM_TIME, YIELD_TIME, Input, leads, preferred, step
 from snat.replication.feed import FeedCounters, FeedState
 from snat.wire.actions import (
     Claim,
@@ -71,6 +71,8 @@ class Group(GroupFeeds):
         """Who was asked to release the role is active too."""
         self._claims_from = now
         """Since when, or from when on, an active member may claim the role from another active one."""
+        self._yielding: tuple[Neighbor, float] | None = None
+        """To whom we, who are active, released the role, and until when we wait for it to take it."""
         self.merging = Merging(self.feeds, self.neighbors, table, counters, merged, restrain)
         self._tell_convergence()
 
@@ -108,6 +110,12 @@ class Group(GroupFeeds):
             self._claims_from = now
             self.announce()
 
+    def preempt(self) -> None:
+        """The module makes this member active as soon as it manages: claim the role now."""
+        if self.follows_module and not leads(self.role):
+            self.role = Role.PREEMPTING
+            self.announce()
+
     # Steps
 
     def turn(self, now: float) -> None:
@@ -129,6 +137,8 @@ class Group(GroupFeeds):
             return now
         if self.standing is Standing.CLAIM:
             return self.since + CLAIM_TIME
+        if self._yielding is not None and self._yielding[1] > now:
+            return self._yielding[1]
         waits = any(sender.pending for sender in self.senders.values())
         return self._compile_at if waits else None
 
@@ -144,6 +154,9 @@ class Group(GroupFeeds):
         for sender in self.senders.values():
             out.put(encode(control(sender.released())))
         self._enter(Input.CLAIMED, now)
+        if leads(self.role):  # until the module says otherwise
+            self._yielding = neighbor, now + YIELD_TIME
+            self._claims_from = now + self.configuration.hold_time
 
     def released(self, neighbor: Neighbor, released: Released) -> None:
         """The manager has stopped; take the role once every feed is there, and equal."""
@@ -158,7 +171,8 @@ class Group(GroupFeeds):
     def insists(self, neighbor: Neighbor, said: RoleChange) -> None:
         """A neighbor tells its standing: who is asked to release the role, and is to manage, keeps it."""
         if self.standing is Standing.CLAIM and neighbor is self._claimed_of:
-            self._refused |= said.standing == Standing.MANAGE and leads(neighbor.role(said.feed))
+            keeps = not preferred(self.role, neighbor.role(said.feed))
+            self._refused |= said.standing == Standing.MANAGE and keeps
 
     def unavailable(self, neighbor: Neighbor, said: Unavailable) -> None:
         """A neighbor leaves. Who followed it and is not where it stopped, does not go first."""
@@ -202,7 +216,7 @@ class Group(GroupFeeds):
         members of a group follow who manages it.
         """
         self.configuration = configuration
-        if not (self.follows_module and self.role in (Role.ACTIVE, Role.STANDBY)):
+        if not (self.follows_module and self.role not in (Role.PRIMARY, Role.BACKUP)):
             self.role = ROLES[configuration.role]
         self.neighbors = tuple(neighbors)
         self.merging.follow(self.neighbors, now)
@@ -253,20 +267,27 @@ class Group(GroupFeeds):
         return Input.MAY_CLAIM if role is not None and preferred(self.role, role) else None
 
     def _next_following(self, now: float) -> Input | None:
-        active = self.role is Role.ACTIVE
+        wanted = leads(self.role)
         if self._manager is None:  # what others have of it and we have not, is pulled when we manage
-            return Input.MANAGER_LOST if active else None
+            return Input.MANAGER_LOST if wanted and not self._yields(now) else None
         if not self.synchronised:
             return Input.UNSYNCHRONISED
         # Whose last word is that it is active may be dead: the module knows first, and a live one refuses.
         theirs = self._manager.role(told_by(self._manager, self.feeds))
-        may = active and (not leads(theirs) or now >= self._claims_from)
-        return Input.MAY_CLAIM if may else None
+        again = self.role is Role.ACTIVE and now >= self._claims_from
+        return Input.MAY_CLAIM if wanted and (again or preferred(self.role, theirs)) else None
+
+    def _yields(self, now: float) -> bool:
+        """Whether somebody is about to take the role that we released to it."""
+        if self._yielding is None or now >= self._yielding[1]:
+            return False
+        claimant = self._yielding[0]
+        return claimant.standing(told_by(claimant, self.feeds)) is Standing.CLAIM
 
     def _next_claiming(self, now: float) -> Input | None:
         if self._released >= self.feeds.keys():
             return Input.RELEASED
-        if self._refused or not leads(self.role):
+        if self._refused or not leads(self.role) or self._manager not in (None, self._claimed_of):
             return Input.REFUSED
         if self._manager is None:
             if self._hands_over(self._claimed_of, now) and now - self.since < CLAIM_TIME:
@@ -344,8 +365,11 @@ class Group(GroupFeeds):
         self.standing = standing = step(before, happened)
         self.since = now
         self._released = set()
+        self._yielding = None
         if happened is Input.REFUSED:
             self._claims_from = now + self.configuration.hold_time
+        if self.role is Role.PREEMPTING and standing in (Standing.START, Standing.LISTEN):
+            self.role = Role.STANDBY  # nothing came of it: the module may try again
         self.events.append(
             Noted(
                 "group {group}: {before} -> {standing} ({happened})",
