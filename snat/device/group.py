@@ -102,6 +102,11 @@ class Group(GroupFeeds):
         """Whether the module may make this device active: its table is what it is to be."""
         return self.standing is not Standing.START
 
+    @property
+    def preempts(self) -> bool:
+        """Whether the module waits for the role to be handed over."""
+        return self.role is Role.PREEMPTING
+
     def told(self, active: bool, now: float) -> None:
         """The module's word. A member that it takes the word from manages until another can."""
         role = Role.ACTIVE if active else Role.STANDBY

@@ -103,7 +103,7 @@ class RouterService(Service):
         self.members = Members(
             configuration, self.device, reactor, self._repeating, pump=self.pump, pump_soon=self._pump_soon
         )
-        self._modules = Modules(live, self._datapath, self._module_said)
+        self._modules = Modules(live, self._datapath, self._module_said, self._module_preempts)
         self._snapshots: SnapshotWriter | None = None
         if state.snapshot is not None:
             self._snapshots = SnapshotWriter(
@@ -301,9 +301,17 @@ class RouterService(Service):
                 group.told(active, self._now())
         self._pump_soon()
 
+    def _module_preempts(self, module: Followed) -> None:
+        for group in self.device.groups:
+            if followed_by(group.configuration) == module:
+                group.preempt()
+        self._pump_soon()
+
     def _tell_modules(self) -> None:
         try:
             self._modules.tell(self.device.groups)
+            if not self._undone:  # terms are stored, and addresses answered for
+                self._modules.hand_over(self.device.groups)
         except KernelRefused as refused:
             text = "{reason}; this router cannot become active"
             self._repeating.say(text, reason=str(refused), mnemonic="SNAT-3-PROCESS")
