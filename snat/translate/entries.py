@@ -58,6 +58,8 @@ class Entries:
         self._counters = counters
         self._identity = identity
         self._wheel = Wheel(now)
+        self.closed = False
+        """This device stops: no flow is opened any more."""
         self._managed: dict[int, float] = {0: now}
         """Mapping IDs whose entries this device makes, tracks and ages, and since when; 0 are its own."""
         self._restrained: set[int] = set()
@@ -123,7 +125,7 @@ class Entries:
             self._counters.not_syn += 1
         elif not opens:
             self._counters.not_query += 1
-        elif mapping_id not in self._managed:
+        elif self.closed or mapping_id not in self._managed:
             self._counters.not_managed += 1
         elif protocol != TCP and mapping_id in self._restrained:
             self._counters.restrained += 1

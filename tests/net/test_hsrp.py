@@ -100,10 +100,13 @@ class World:
         self.cable = cable
         self.noticed: Callable[[], None] = lambda: None
         self.refusal: KernelRefused | None = None
-        self.hsrp = Hsrp(clock, self, self._told)  # type: ignore[arg-type]
+        self.hsrp = Hsrp(clock, self, self._told, self._preempts)  # type: ignore[arg-type]
 
     def _told(self, name: str, active: bool) -> None:
         self.done.append(f"{name} {'active' if active else 'not active'}")
+
+    def _preempts(self, name: str) -> None:
+        self.done.append(f"{name} preempts")
 
     def take(self, link: str, addresses: tuple[IPv4Address, ...]) -> None:
         if self.refusal is not None:

@@ -29,7 +29,13 @@ class Scene:
         self.directory = directory
         self.reactor = Seconds()
         self.told: list[tuple[str, bool]] = []
-        self.modules = Modules(self.reactor, RecordedPath, self._told)  # type: ignore[arg-type]
+        self.preempting: list[Followed] = []
+        self.modules = Modules(
+            self.reactor,  # type: ignore[arg-type]
+            RecordedPath,  # type: ignore[arg-type]
+            self._told,
+            self.preempting.append,
+        )
 
     def _told(self, module: Followed, active: bool) -> None:
         assert isinstance(module, Keepalived)
