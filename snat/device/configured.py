@@ -99,7 +99,7 @@ class Configured(Linking):
     # Inside
 
     def stop(self, now: float) -> None:
-        """As :meth:`Linking.stop`. Flows that exist are translated on; none is opened, which nobody would know."""
+        """As :meth:`Linking.stop`. Flows that exist are translated on; one that opened, nobody would know."""
         super().stop(now)
         self.translator.flows.closed = True
 

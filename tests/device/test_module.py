@@ -146,3 +146,105 @@ def test_a_module_that_is_deaf_on_the_best_member_does_not_keep_the_others_from_
     network.run(3 * HOLD)
     for router in network.routers.values():
         assert ready(router)
+
+
+# Handover before the module moves
+
+
+def preempt(router: Router) -> None:
+    """The module would make it active, and waits for the role."""
+    for group in router.device.groups:
+        group.preempt()
+    router.settle()
+
+
+def role(router: Router) -> Role:
+    found: Role = router.device.groups[0].role
+    return found
+
+
+def test_who_preempts_has_the_role_before_the_active_has_lost_the_module_s_word(
+    pair: tuple[Router, Router],
+) -> None:
+    first, second = pair
+    preempt(second)
+    second.network.run_until(lambda: standing(second) is Standing.MANAGE)
+    assert second.moved == ("CLAIM", "released")
+    assert (role(first), role(second)) == (Role.ACTIVE, Role.PREEMPTING)
+    assert flow(second, 1) == flow(first, 1), "both translate the flows that exist"
+    second.network.run(HOLD / 2)
+    assert standing(first) is Standing.LISTEN, "it does not claim it back"
+    tell(second, True)
+    tell(first, False)
+    second.network.run(2 * HOLD)
+    assert (standing(first), standing(second)) == (Standing.LISTEN, Standing.MANAGE)
+
+
+def test_an_active_takes_back_what_the_claimant_does_not_take(pair: tuple[Router, Router]) -> None:
+    """It dies between the release and its term; who released is active still."""
+    first, second = pair
+    for group in second.device.groups:
+        group.preempt()
+    second.settle()
+    network = second.network
+    network.run_until(lambda: standing(first) is Standing.LISTEN)
+    second.kill(silently=True)
+    began = network.now
+    network.run_until(lambda: standing(first) is Standing.MANAGE)
+    assert network.now - began <= 2 * CLAIM_TIME + 0.05
+
+
+def test_a_module_that_does_not_preempt_after_all_gives_the_role_back(pair: tuple[Router, Router]) -> None:
+    first, second = pair
+    preempt(second)
+    second.network.run_until(lambda: standing(second) is Standing.MANAGE)
+    tell(second, False)
+    first.network.run_until(lambda: standing(first) is Standing.MANAGE)
+    assert (standing(second), role(second)) == (Standing.LISTEN, Role.STANDBY)
+
+
+def test_of_two_that_preempt_one_is_refused_and_they_do_not_take_turns() -> None:
+    network = Network(7, dict.fromkeys((1, 2, 3), ConfiguredRole.REDUNDANCY))
+    first, second, third = network.routers.values()
+    network.run_until(lambda: ready(first))
+    tell(first, True)
+    network.run_until(lambda: all(map(ready, network.routers.values())) and network.quiet())
+    for router in (second, third):
+        for group in router.device.groups:
+            group.preempt()
+    network.run(2 * CLAIM_TIME)
+    managers = [one for one in (second, third) if standing(one) is Standing.MANAGE]
+    assert len(managers) == 1
+    (refused,) = {second, third} - {*managers}
+    assert role(refused) is Role.STANDBY
+    assert standing(refused) is Standing.LISTEN
+    tell(managers[0], True)
+    tell(first, False)
+    terms = set()
+    for _ in range(50):
+        network.run(0.2)
+        terms.add(managers[0].device.groups[0].roles()[0].term)
+        assert standing(managers[0]) is Standing.MANAGE
+    assert len(terms) == 1
+
+
+def test_a_manager_that_is_gone_is_no_reason_to_wait(pair: tuple[Router, Router]) -> None:
+    """Bound 200 ms: then it is a takeover."""
+    first, second = pair
+    first.kill(silently=True)
+    began = second.network.now
+    preempt(second)
+    second.network.run_until(lambda: standing(second) is Standing.MANAGE)
+    assert second.network.now - began <= CLAIM_TIME + 0.05
+
+
+def test_nobody_preempts_unsynchronised(pair: tuple[Router, Router]) -> None:
+    first, second = pair
+    second.kill()
+    second.start()
+    preempt(second)
+    assert standing(second) is Standing.START
+    second.network.run_until(lambda: ready(second))
+    assert role(second) is Role.STANDBY
+    second.network.run(HOLD)
+    assert (standing(first), standing(second)) == (Standing.MANAGE, Standing.LISTEN)

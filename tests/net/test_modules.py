@@ -125,3 +125,54 @@ def test_a_module_that_cannot_be_had_leaves_the_others_as_they_were(scene: Scene
     with pytest.raises(KernelRefused, match="nowhere"):
         scene.modules.open(replace(wrong, stateful=replace(wrong.stateful, groups=groups)))
     assert len(scene.reactor.readers) == 1
+
+
+class Elections:
+    """HSRP, as far as handovers go."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def synchronise(self, name: str, ready: bool) -> None:
+        """Not of interest here."""
+
+    def stop(self) -> None:
+        """Nor here."""
+
+    def released(self, name: str) -> None:
+        self.done.append(name)
+
+
+@pytest.mark.parametrize(
+    ("followers", "done", "waits"),
+    [
+        ((("manages",), ("manages",)), ["LAN"], False),
+        ((("manages",), ("preempts",)), [], True),
+        ((("preempts",), ("preempts",)), [], True),
+        ((("manages",), ()), [], False),
+        (((), ()), [], False),
+    ],
+)
+def test_a_group_preempts_when_all_that_follow_it_manage(
+    scene: Scene, followers: tuple[tuple[str, ...], ...], done: list[str], waits: bool
+) -> None:
+    elections: Any = Elections()
+    scene.modules._hsrp = elections
+    made: list[Any] = [
+        SimpleNamespace(
+            configuration=Group(role=ConfiguredRole.REDUNDANCY, name="LAN"),
+            manages="manages" in what,
+            preempts="preempts" in what,
+        )
+        for what in followers
+    ]
+    scene.modules.hand_over(made)
+    assert elections.done == [], "nobody asked for it"
+    scene.modules._preempt("LAN")
+    assert scene.preempting == ["LAN"]
+    scene.modules.hand_over(made)
+    assert elections.done == done
+    for one in made:
+        one.manages = True
+    scene.modules.hand_over(made)
+    assert elections.done == (["LAN"] if waits or done else [])

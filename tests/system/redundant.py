@@ -140,7 +140,7 @@ def _plug(host: Namespace, interface: str, address: str, switch: Namespace, brid
 
 
 class Probes:
-    """Numbered datagrams from a client, all answered by the server: of one flow, and some of a new one each."""
+    """Numbered datagrams from a client, all answered by the server: of one flow, and some of new flows."""
 
     EVERY: Final = 0.005
     """Seconds between two of the flow, and between two new flows four times that."""

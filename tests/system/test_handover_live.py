@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.daemons import poll
+from tests.system.daemons import Daemon, poll
 from tests.system.redundant import SECONDS, Probes, Site, group_lines, redundant
+from tests.system.test_startup import User
 
 pytestmark = pytest.mark.root
 
@@ -31,7 +32,7 @@ access-list 1 permit 10.0.0.0 0.0.0.255
 end
 """
 PLANNED = 0.3
-"""Seconds that a planned change may take (design section 8, issue 6)."""
+"""Seconds that a planned change may take (issue 6)."""
 MANAGES, LISTENS = {10: "MANAGE"}, {10: "LISTEN"}
 
 
@@ -42,26 +43,93 @@ def site(tmp_path: Path) -> Iterator[Site]:
         for number in (1, 2)
     ]
     with redundant(tmp_path, texts, ["10.0.0.1"]) as made:
-        made.await_all(MANAGES, LISTENS)
+        first_manages(made)
         yield made
 
 
+def first_manages(site: Site) -> None:
+    site.await_all(MANAGES, LISTENS)
+    hsrp(site, "Active", "Standby")
+
+
+def hsrp(site: Site, *wanted: str) -> None:
+    """Until the HSRP group is in these states."""
+    poll(
+        lambda: all(site.states(number) == {"LAN": state} for number, state in enumerate(wanted)),
+        seconds=SECONDS,
+        of=site.daemons,
+    )
+
+
+def changes(daemon: Daemon) -> list[str]:
+    """What the log says of roles: of HSRP, and of the group."""
+    return [
+        line.partition("state " if "Grp" in line else ": ")[2]
+        for line in daemon.log()
+        if " Grp 10 state " in line or line.startswith("group ")
+    ]
+
+
+def quiet(probes: Probes, site: Site) -> float:
+    """Until traffic flows; the time from which a fault counts."""
+    poll(lambda: probes.outage(time.monotonic() - 0.5) < 0.05, seconds=SECONDS, of=site.daemons)
+    return time.monotonic()
+
+
 def test_who_comes_back_preempts_after_the_role_was_handed_over(site: Site) -> None:
-    first, _ = site.daemons
+    first, second = site.daemons
     with Probes(site.clients[0], site.server) as probes:
         first.kill()
         site.await_all({}, MANAGES)
-        poll(lambda: probes.outage(time.monotonic() - 0.5) < 0.1, seconds=SECONDS, of=site.daemons)
-        began = time.monotonic()
+        began = quiet(probes, site)
+        said = len(changes(second)), len(first.log())
         first.start()
-        site.await_all(MANAGES, LISTENS)
-        poll(lambda: site.states(0) == {"LAN": "Active"}, seconds=SECONDS, of=site.daemons)
-        time.sleep(1.2)
-        print("RETURN", probes.outage(began), probes.refused(began))
-        began = time.monotonic()
+        first_manages(site)
+        quiet(probes, site)
+        assert probes.outage(began) < PLANNED
+        assert probes.refused(began) < PLANNED
+    assert changes(second)[said[0] : said[0] + 2] == ["MANAGE -> LISTEN (claimed)", "Active -> Speak"]
+    back = [line for line in changes(first) if "CLAIM" in line or "-> Active" in line][-3:]
+    assert back == ["LISTEN -> CLAIM (may claim)", "CLAIM -> MANAGE (released)", "Listen -> Active"]
+
+
+def test_a_priority_that_changes_moves_the_role_there_and_back(site: Site) -> None:
+    first, _ = site.daemons
+    with Probes(site.clients[0], site.server) as probes:
+        for priority, wanted in ((90, (LISTENS, MANAGES)), (150, (MANAGES, LISTENS))):
+            began = quiet(probes, site)
+            first.cli("configure terminal", "interface in0", f"standby 10 priority {priority}")
+            site.await_all(*wanted)
+            quiet(probes, site)
+            assert probes.outage(began) < PLANNED
+            assert probes.refused(began) < PLANNED
+    assert "CLAIM -> MANAGE (claim expired)" not in changes(first) + changes(site.daemons[1])
+
+
+def test_a_planned_end_of_the_active_hands_over(site: Site) -> None:
+    first, second = site.daemons
+    with Probes(site.clients[0], site.server) as probes:
+        began = quiet(probes, site)
         first.terminate()
         site.await_all({}, MANAGES)
-        time.sleep(1.2)
-        print("END", probes.outage(began), probes.refused(began))
-    for d in site.daemons:
-        print("\n".join(d._log.read_text().splitlines()[-60:]))
+        quiet(probes, site)
+        assert probes.outage(began) < PLANNED
+        assert probes.refused(began) < PLANNED
+    assert changes(second)[-2:] == ["Standby -> Active", "LISTEN -> MANAGE (manager lost)"]
+
+
+def test_a_reload_of_the_active_hands_over_and_takes_back(site: Site) -> None:
+    first, _ = site.daemons
+    with Probes(site.clients[0], site.server) as probes:
+        began = quiet(probes, site)
+        before = len(changes(first))
+        user = User(first.control)
+        assert user.say("reload", "") == "Proceed with reload? [confirm]"
+        user.close()
+        poll(
+            lambda: "CLAIM -> MANAGE (released)" in changes(first)[before:], seconds=SECONDS, of=site.daemons
+        )
+        first_manages(site)
+        quiet(probes, site)
+        assert probes.outage(began) < PLANNED
+        assert probes.refused(began) < PLANNED
