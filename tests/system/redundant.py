@@ -23,6 +23,7 @@ SERVER: Final = "203.0.113.100"
 PORT: Final = 7000
 SECONDS: Final = 30.0
 _NUMBER: Final = struct.Struct("!Q")
+_NEW: Final = b"a new flow"
 
 
 def member_lines(certificates: Path, number: int) -> str:
@@ -201,7 +202,7 @@ class Probes:
             self._flow.send(_NUMBER.pack(number))
             if number % 4 == 0:
                 fresh = self._socket()
-                fresh.send(_NUMBER.pack(number))
+                fresh.send(_NEW)
                 self._opened[fresh] = time.monotonic()
             while (left := until - time.monotonic()) > 0:
                 self._read(left)
@@ -213,6 +214,8 @@ class Probes:
             data, sender = one.recvfrom(100)
             if one is self._server:
                 one.sendto(data, sender)
+                if data != _NEW:
+                    self.seen.add(sender)
             elif one is self._flow:
                 self._answered.append(now)
             else:
