@@ -5,10 +5,12 @@ import pytest
 from snat.config.model import ConfiguredRole
 from snat.redundancy.roles import CLAIM_TIME
 from snat.wire.actions import Role, Standing
-from tests.device.groups import flow, settled
+from tests.device.groups import FEED, flow, settled
 from tests.simulation.network import Network, Router
 
 HOLD = 3.0
+UDP_TIMEOUT = 60.0
+"""Of DNS, which the flows of these tests are."""
 
 
 def tell(router: Router, active: bool) -> None:
@@ -248,3 +250,73 @@ def test_nobody_preempts_unsynchronised(pair: tuple[Router, Router]) -> None:
     assert role(second) is Role.STANDBY
     second.network.run(HOLD)
     assert (standing(first), standing(second)) == (Standing.MANAGE, Standing.LISTEN)
+
+
+# Flaps and what an old role leaves behind (replication.md 7, pitfalls 10 and 11)
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("ends", [1, 2])
+def test_a_role_that_flaps_twenty_times_in_a_second_ends_where_the_module_says(
+    pair: tuple[Router, Router], ends: int, together: bool
+) -> None:
+    first, second = pair
+    network = first.network
+    endpoints = {host: flow(first, host) for host in range(1, 6)}
+    for turn in range(20):
+        active = (turn + ends) % 2 == 0
+        tell(first, active)
+        if not together:
+            network.run(0.01)
+        tell(second, not active)
+        network.run(0.05 if together else 0.04)
+    tell(first, ends == 1)
+    tell(second, ends == 2)
+    manager, other = (first, second) if ends == 1 else (second, first)
+    network.run_until(lambda: standing(manager) is Standing.MANAGE and standing(other) is Standing.LISTEN)
+    settled(network)
+    assert {host: flow(manager, host) for host in range(1, 6)} == endpoints
+    network.run(2 * HOLD)
+    assert (standing(manager), standing(other)) == (Standing.MANAGE, Standing.LISTEN)
+    assert len(manager.device.table) == len(other.device.table) == 5
+
+
+def test_preemptions_that_flap_leave_one_manager(pair: tuple[Router, Router]) -> None:
+    """Each asks for the role as soon as the other has it; then the modules go quiet."""
+    first, second = pair
+    network = first.network
+    for turn in range(20):
+        for group in (first, second)[turn % 2 == 0].device.groups:
+            group.preempt()
+        (first, second)[turn % 2 == 0].settle()
+        network.run(0.05)
+    tell(second, True)
+    tell(first, False)
+    network.run_until(lambda: standing(second) is Standing.MANAGE and standing(first) is Standing.LISTEN)
+    settled(network)
+    network.run(2 * HOLD)
+    assert (standing(second), standing(first)) == (Standing.MANAGE, Standing.LISTEN)
+
+
+def test_who_has_lost_the_role_ages_nothing_and_sends_nothing(pair: tuple[Router, Router]) -> None:
+    """Its entries were due soon: the timers of the old role do nothing in the new one."""
+    first, second = pair
+    network = first.network
+    network.run(UDP_TIMEOUT - 1)
+    tell(first, False)
+    tell(second, True)
+    network.run_until(lambda: standing(second) is Standing.MANAGE)
+    position = second.device.groups[0].feeds[FEED].position
+    network.run(5)  # past what was due
+    assert len(first.device.table) == len(second.device.table) == 5
+    assert first.device.translator.counters.expired == 0
+    assert second.device.groups[0].feeds[FEED].position == position
+    tell(second, False)
+    tell(first, True)
+    network.run_until(lambda: standing(first) is Standing.MANAGE)
+    network.run(UDP_TIMEOUT - 10)
+    assert len(first.device.table) == 5, "its time-outs began in full, not where they were left"
+    network.run(20)
+    assert len(first.device.table) == 0
+    assert second.device.translator.counters.expired == 0, "the manager said that they are gone"
+    assert len(second.device.table) == 0
