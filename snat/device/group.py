@@ -116,8 +116,11 @@ class Group(GroupFeeds):
             self.announce()
 
     def preempt(self) -> None:
-        """The module makes this member active as soon as it manages: claim the role now."""
-        if self.follows_module and not leads(self.role):
+        """The module makes this member active as soon as it manages: claim the role now.
+
+        Who found nobody to learn from takes a role that is free, and none from another.
+        """
+        if self.follows_module and self.synchronised and not leads(self.role):
             self.role = Role.PREEMPTING
             self.announce()
 

@@ -79,7 +79,7 @@ class Modules:
             if isinstance(followed, str):
                 self._hsrp.synchronise(followed, group.ready)
             elif followed is not None and followed in self._instances:
-                self._instances[followed].ready(group.ready)
+                self._instances[followed].ready(group.ready, proved=group.synchronised)
 
     def hand_over(self, groups: Collection[Group]) -> None:
         """Let HSRP groups preempt whose followers manage by now; said once their terms are stored."""

@@ -252,6 +252,24 @@ def test_nobody_preempts_unsynchronised(pair: tuple[Router, Router]) -> None:
     assert (standing(first), standing(second)) == (Standing.MANAGE, Standing.LISTEN)
 
 
+def test_who_has_learnt_from_nobody_takes_a_free_role_and_none_from_another() -> None:
+    """The replication network is down, HSRP hears the active router: its flows would all be lost."""
+    network = Network(7, dict.fromkeys((1, 2), ConfiguredRole.REDUNDANCY))
+    first, second = network.routers.values()
+    second.kill()
+    network.run_until(lambda: ready(first))
+    tell(first, True)
+    network.run_until(lambda: standing(first) is Standing.MANAGE)
+    network.part(1, 2)
+    second.start()
+    network.run_until(lambda: ready(second))
+    preempt(second)
+    network.run(HOLD)
+    assert (standing(second), role(second)) == (Standing.LISTEN, Role.STANDBY)
+    tell(second, True)
+    assert standing(second) is Standing.MANAGE
+
+
 # Flaps and what an old role leaves behind (replication.md 7, pitfalls 10 and 11)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from snat.config.model import Configuration, ConfiguredRole, Group, Stateful
 from snat.config.stateful import Keepalived
-from snat.net.keepalived import FAULT, READY
+from snat.net.keepalived import FAULT, LAST, READY
 from snat.net.modules import Followed, Modules
 from snat.net.refused import KernelRefused
 from tests.net.memory import RecordedPath
@@ -63,8 +63,8 @@ class Scene:
         for reader in list(self.reactor.readers):
             reader.doRead()  # type: ignore[attr-defined]
 
-    def tell(self, name: str, ready: bool) -> None:
-        group: Any = SimpleNamespace(configuration=self.group(name), ready=ready)
+    def tell(self, name: str, ready: bool, *, proved: bool = True) -> None:
+        group: Any = SimpleNamespace(configuration=self.group(name), ready=ready, synchronised=proved)
         self.modules.tell([group])
 
 
@@ -88,6 +88,8 @@ def test_who_is_synchronised_may_be_active(scene: Scene) -> None:
     assert (scene.track("A").read_bytes(), scene.track("B").read_bytes()) == (READY, FAULT)
     scene.tell("A", False)
     assert scene.track("A").read_bytes() == FAULT
+    scene.tell("A", True, proved=False)
+    assert scene.track("A").read_bytes() == LAST, "for want of another"
 
 
 def test_a_group_without_a_module_is_told_nothing(scene: Scene) -> None:
