@@ -57,19 +57,18 @@ class Group(GroupFeeds):
         self.standing = Standing.START
         self.since = now
         """When the standing last changed."""
-        self.why = "waits for another member to appear"
         self.configuration_digests = {feed: configuration_digests[feed.mapping_id] for feed in self.feeds}
         self._nat_id = nat_id
         self._managed = managed
         self._unmanaged_since = now
         self._former: Neighbor | None = None
         """Who managed last."""
-        self._claimed_of: Neighbor | None = None
+        self.claimed_of: Neighbor | None = None
         """Who was asked to release the role."""
         self._released: set[Feed] = set()
         self._refused = False
         """Who was asked to release the role is active too."""
-        self._claims_from = now
+        self.claims_from = now
         """Since when, or from when on, an active member may claim the role from another active one."""
         self._yielding: tuple[Neighbor, float] | None = None
         """To whom we, who are active, released the role, and until when we wait for it to take it."""
@@ -112,7 +111,7 @@ class Group(GroupFeeds):
         role = Role.ACTIVE if active else Role.STANDBY
         if self.follows_module and role is not self.role:
             self.role = role
-            self._claims_from = now
+            self.claims_from = now
             self.announce()
 
     def preempt(self) -> None:
@@ -123,6 +122,17 @@ class Group(GroupFeeds):
         if self.follows_module and self.synchronised and not leads(self.role):
             self.role = Role.PREEMPTING
             self.announce()
+
+    @property
+    def alone_at(self) -> float:
+        """When a starting member has waited for others long enough."""
+        waits = self.configuration.hold_time + ALONE_EXTRA
+        return max(self.since, self._unmanaged_since) + waits
+
+    @property
+    def yields_to(self) -> Neighbor | None:
+        """To whom an active member that manages no more has released the role."""
+        return self._yielding[0] if self._yielding is not None else None
 
     # Steps
 
@@ -164,12 +174,12 @@ class Group(GroupFeeds):
         self._enter(Input.CLAIMED, now)
         if leads(self.role):  # until the module says otherwise
             self._yielding = neighbor, now + YIELD_TIME
-            self._claims_from = now + self.configuration.hold_time
+            self.claims_from = now + self.configuration.hold_time
 
     def released(self, neighbor: Neighbor, released: Released) -> None:
         """The manager has stopped; take the role once every feed is there, and equal."""
         receiver = self.receivers.get(released.feed)
-        if self.standing is not Standing.CLAIM or receiver is None or neighbor is not self._claimed_of:
+        if self.standing is not Standing.CLAIM or receiver is None or neighbor is not self.claimed_of:
             return
         if receiver.agrees(released):
             self._released.add(released.feed)
@@ -178,7 +188,7 @@ class Group(GroupFeeds):
 
     def insists(self, neighbor: Neighbor, said: RoleChange) -> None:
         """A neighbor tells its standing: who is asked to release the role, and is to manage, keeps it."""
-        if self.standing is Standing.CLAIM and neighbor is self._claimed_of:
+        if self.standing is Standing.CLAIM and neighbor is self.claimed_of:
             keeps = not preferred(self.role, neighbor.role(said.feed))
             self._refused |= said.standing == Standing.MANAGE and keeps
 
@@ -282,7 +292,7 @@ class Group(GroupFeeds):
             return Input.UNSYNCHRONISED
         # Whose last word is that it is active may be dead: the module knows first, and a live one refuses.
         theirs = self._manager.role(told_by(self._manager, self.feeds))
-        again = self.role is Role.ACTIVE and now >= self._claims_from
+        again = self.role is Role.ACTIVE and now >= self.claims_from
         return Input.MAY_CLAIM if wanted and (again or preferred(self.role, theirs)) else None
 
     def _yields(self, now: float) -> bool:
@@ -295,10 +305,10 @@ class Group(GroupFeeds):
     def _next_claiming(self, now: float) -> Input | None:
         if self._released >= self.feeds.keys():
             return Input.RELEASED
-        if self._refused or not leads(self.role) or self._manager not in (None, self._claimed_of):
+        if self._refused or not leads(self.role) or self._manager not in (None, self.claimed_of):
             return Input.REFUSED
         if self._manager is None:
-            if self._hands_over(self._claimed_of, now) and now - self.since < CLAIM_TIME:
+            if self._hands_over(self.claimed_of, now) and now - self.since < CLAIM_TIME:
                 return None  # its last changes and its release come on the other link
             return Input.MANAGER_LOST
         if not self.synchronised:
@@ -364,7 +374,7 @@ class Group(GroupFeeds):
 
     def _waited(self, now: float) -> bool:
         """Nobody managed for so long that nobody will."""
-        return now - max(self.since, self._unmanaged_since) >= self.configuration.hold_time + ALONE_EXTRA
+        return now >= self.alone_at
 
     # What a step does
 
@@ -375,7 +385,7 @@ class Group(GroupFeeds):
         self._released = set()
         self._yielding = None
         if happened is Input.REFUSED:
-            self._claims_from = now + self.configuration.hold_time
+            self.claims_from = now + self.configuration.hold_time
         if self.role is Role.PREEMPTING and standing in (Standing.START, Standing.LISTEN):
             self.role = Role.STANDBY  # nothing came of it: the module may try again
         self.events.append(
@@ -395,7 +405,6 @@ class Group(GroupFeeds):
         if before is Standing.MANAGE:
             self.compile()
             self._leave(synchronised=happened is Input.CLAIMED, now=now)
-        self.why = _WHY[standing]
         if standing is Standing.MANAGE:
             alone = happened is Input.ALONE or (self.follows_module and not self.synchronised)
             self.unverified = alone and any(feed.highest != NO_TERM for feed in self.feeds.values())
@@ -450,7 +459,7 @@ class Group(GroupFeeds):
         self.events.append(RoleLeft(self.configuration))
 
     def _claim(self) -> None:
-        self._claimed_of, self._refused = self._manager, False
+        self.claimed_of, self._refused = self._manager, False
         out = self._manager.outgoing if self._manager is not None else None
         if out is not None:
             for feed, receiver in self.receivers.items():
@@ -464,11 +473,3 @@ class Group(GroupFeeds):
         for neighbor in self.neighbors:
             for link in neighbor.links():
                 link.put(encode(body + statements if link.outgoing else body))
-
-
-_WHY = {
-    Standing.START: "not synchronised: waits for the manager's table, or for another member to appear",
-    Standing.LISTEN: "another member manages, or is to",
-    Standing.CLAIM: "waits for the manager to release the role",
-    Standing.MANAGE: "",
-}

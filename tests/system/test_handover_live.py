@@ -133,3 +133,42 @@ def test_a_reload_of_the_active_hands_over_and_takes_back(site: Site) -> None:
         quiet(probes, site)
         assert probes.outage(began) < PLANNED
         assert probes.refused(began) < PLANNED
+
+
+def test_who_cannot_learn_the_table_does_not_take_the_role_from_who_has_it(site: Site) -> None:
+    """The replication network of the better router is down: it listens, then waits for a free role."""
+    first, second = site.daemons
+    with Probes(site.clients[0], site.server) as probes:
+        first.kill()
+        site.await_all({}, MANAGES)
+        site.routers[0].ip("link", "set", "rep0", "down")
+        began = quiet(probes, site)
+        first.start()
+        poll(lambda: told(first) == ("Listen", "not synchronised"), seconds=SECONDS, of=site.daemons)
+        poll(lambda: told(first)[0] == "Standby", seconds=SECONDS, of=site.daemons)
+        poll(
+            lambda: told(first) == ("Standby", "claims the role, to preempt"),
+            seconds=SECONDS,
+            of=site.daemons,
+        )
+        assert "nobody to learn from was found" in reason(first)
+        assert changes(first)[-1] == "Speak -> Standby", "it asked nobody for the role"
+        assert site.states(1) == {"LAN": "Active"}
+        assert site.standings(1) == MANAGES
+        site.routers[0].ip("link", "set", "rep0", "up")
+        first_manages(site)
+        quiet(probes, site)
+        assert probes.outage(began) < PLANNED
+        assert reason(second) == "r1.snat.example manages"
+
+
+def told(daemon: Daemon) -> tuple[str, str]:
+    """State and reason of the HSRP group."""
+    rows = daemon.show("show standby") or []
+    return (rows[0]["state"], rows[0]["why"]) if rows else ("", "")
+
+
+def reason(daemon: Daemon) -> str:
+    """Why the redundancy group does not manage."""
+    group = daemon.group()
+    return "" if group is None else group["why"]
