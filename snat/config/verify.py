@@ -78,10 +78,14 @@ def _module(configuration: Configuration, group: Group) -> Iterator[Problem]:
     if group.role is not ConfiguredRole.REDUNDANCY or group.keepalived is not None:
         return
     groups = [one for interface in configuration.interfaces for one in interface.standby.groups]
-    if not any(one.enabled and one.name == group.name for one in groups):
+    named = [one for one in groups if one.enabled and one.name == group.name]
+    if not named:
         what = f"no HSRP group with an ip line has the name {group.name}"
         remedy = f"add standby N ip and standby N name {group.name} under an interface, or a keepalived line"
         yield _missing(_group_line(group), what, remedy)
+    elif leader := named[0].follow:  # it elects nothing, so nobody could hold its role back
+        what = f"the HSRP group {group.name} follows another one"
+        yield Problem(what=what, where=_group_line(group), remedy=f"name that one: redundancy {leader}")
 
 
 def _trust(configuration: Configuration, group: Group) -> Iterator[Problem]:

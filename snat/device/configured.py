@@ -106,6 +106,11 @@ class Configured(Linking):
 
     # Inside
 
+    def stop(self, now: float) -> None:
+        """As :meth:`Linking.stop`. Flows that exist are translated on; one that opened, nobody would know."""
+        super().stop(now)
+        self.translator.flows.closed = True
+
     def _configure_translator(self, slots: Sequence[int]) -> None:
         known = self._learnt, self._own_ports, self._egress
         rules = rules_of(self.configuration, slots, self._ports, self._pools, *known)

@@ -188,8 +188,7 @@ class Device(Configured):
 
     def turn(self, now: float) -> None:
         """What follows from everything that came in: roles, messages, dumps, expiry, keepalives."""
-        late = now - self._next_keepalive  # a turn was due then at the latest
-        if late > self._keepalive / 2 and now - self._last_turn > self._hold_time / 2:
+        if self._was_paused(now):
             self._forgive(now)
         self._last_turn = now
         for neighbor in self.neighbors.values():
@@ -210,6 +209,17 @@ class Device(Configured):
         if now >= self._next_keepalive or not self._hears_all(now):
             self._next_keepalive = now + self._keepalive
             self._keep_alive(now)
+
+    def is_late(self, now: float) -> bool:
+        """Whether this device was paused, and another may have its role: what waits is to be dropped.
+
+        Until the next turn, after which it hears what happened meanwhile.
+        """
+        return bool(self.groups) and self._was_paused(now)
+
+    def _was_paused(self, now: float) -> bool:
+        late = now - self._next_keepalive  # a turn was due then at the latest
+        return late > self._keepalive / 2 and now - self._last_turn > self._hold_time / 2
 
     def next_deadline(self) -> float:
         """When :meth:`turn` must be called next, if nothing happens before."""

@@ -15,7 +15,7 @@ from snat.device.links import Neighbor
 from snat.device.merging import Merging
 from snat.device.succession import goes_first, is_best, manager_of, told_by
 from snat.nat.table import NatTable
-from snat.redundancy.roles import ALONE_EXTRA, CLAIM_TIME, Input, leads, preferred, step
+from snat.redundancy.roles import ALONE_EXTRA, CLAIM_TIME, YIELD_TIME, Input, leads, preferred, step
 from snat.replication.feed import FeedCounters, FeedState
 from snat.translate.managed import FOREVER
 from snat.wire.actions import (
@@ -78,21 +78,22 @@ class Group(GroupFeeds):
         self.standing = Standing.START
         self.since = now
         """When the standing last changed."""
-        self.why = "waits for another member to appear"
         self.configuration_digests = {feed: configuration_digests[feed.mapping_id] for feed in self.feeds}
         self._nat = nat
         self._unmanaged_since = now
         self._former: Neighbor | None = None
         """Who managed last."""
-        self._claimed_of: Neighbor | None = None
+        self.claimed_of: Neighbor | None = None
         """Who was asked to release the role."""
         self._released: set[Feed] = set()
         self._refused = False
         """Who was asked to release the role is active too."""
-        self._claims_from = now
+        self.claims_from = now
         """Since when, or from when on, an active member may claim the role from another active one."""
         self._discards = False
         """The owner left, and wants nothing of it kept."""
+        self._yielding: tuple[Neighbor, float] | None = None
+        """To whom we, who are active, released the role, and until when we wait for it to take it."""
         self.merging = Merging(self.feeds, self.neighbors, table, counters, self._has_merged, self._restrain)
         self._tell_convergence()
 
@@ -132,13 +133,38 @@ class Group(GroupFeeds):
         """Whether the module may make this device active: its table is what it is to be."""
         return self.standing is not Standing.START
 
+    @property
+    def preempts(self) -> bool:
+        """Whether the module waits for the role to be handed over."""
+        return self.role is Role.PREEMPTING
+
     def told(self, active: bool, now: float) -> None:
         """The module's word. A member that it takes the word from manages until another can."""
         role = Role.ACTIVE if active else Role.STANDBY
         if self.follows_module and role is not self.role:
             self.role = role
-            self._claims_from = now
+            self.claims_from = now
             self.announce()
+
+    def preempt(self) -> None:
+        """The module makes this member active as soon as it manages: claim the role now.
+
+        Who found nobody to learn from takes a role that is free, and none from another.
+        """
+        if self.follows_module and self.synchronised and not leads(self.role):
+            self.role = Role.PREEMPTING
+            self.announce()
+
+    @property
+    def alone_at(self) -> float:
+        """When a starting member has waited for others long enough."""
+        waits = self.configuration.hold_time + ALONE_EXTRA
+        return max(self.since, self._unmanaged_since) + waits
+
+    @property
+    def yields_to(self) -> Neighbor | None:
+        """To whom an active member that manages no more has released the role."""
+        return self._yielding[0] if self._yielding is not None else None
 
     # Steps
 
@@ -161,6 +187,8 @@ class Group(GroupFeeds):
             return now
         if self.standing is Standing.CLAIM:
             return self.since + CLAIM_TIME
+        if self._yielding is not None and self._yielding[1] > now:
+            return self._yielding[1]
         return self._compile_at if self.pending else None
 
     def claimed(self, neighbor: Neighbor, feed: Feed, now: float) -> None:
@@ -175,11 +203,14 @@ class Group(GroupFeeds):
         for sender in self.senders.values():
             out.put(encode(control(sender.released())))
         self._enter(Input.CLAIMED, now)
+        if leads(self.role):  # until the module says otherwise
+            self._yielding = neighbor, now + YIELD_TIME
+            self.claims_from = now + self.configuration.hold_time
 
     def released(self, neighbor: Neighbor, released: Released) -> None:
         """The manager has stopped; take the role once every feed is there, and equal."""
         receiver = self.receivers.get(released.feed)
-        if self.standing is not Standing.CLAIM or receiver is None or neighbor is not self._claimed_of:
+        if self.standing is not Standing.CLAIM or receiver is None or neighbor is not self.claimed_of:
             return
         if receiver.agrees(released):
             self._released.add(released.feed)
@@ -188,8 +219,9 @@ class Group(GroupFeeds):
 
     def insists(self, neighbor: Neighbor, said: RoleChange) -> None:
         """A neighbor tells its standing: who is asked to release the role, and is to manage, keeps it."""
-        if self.standing is Standing.CLAIM and neighbor is self._claimed_of:
-            self._refused |= said.standing == Standing.MANAGE and leads(neighbor.role(said.feed))
+        if self.standing is Standing.CLAIM and neighbor is self.claimed_of:
+            keeps = not preferred(self.role, neighbor.role(said.feed))
+            self._refused |= said.standing == Standing.MANAGE and keeps
 
     def unavailable(self, neighbor: Neighbor, said: Unavailable) -> None:
         """A neighbor leaves. Who followed it and is not where it stopped, does not go first."""
@@ -236,7 +268,7 @@ class Group(GroupFeeds):
         """
         again = self.feeds if configuration.retain != self.configuration.retain else ()
         self.configuration = configuration
-        if not (self.follows_module and self.role in (Role.ACTIVE, Role.STANDBY)):
+        if not (self.follows_module and self.role not in (Role.PRIMARY, Role.BACKUP)):
             self.role = self._configured_role()
         self.neighbors = tuple(neighbors)
         self.merging.follow(self.neighbors, now)
@@ -288,23 +320,30 @@ class Group(GroupFeeds):
         return Input.MAY_CLAIM if role is not None and preferred(self.role, role) else None
 
     def _next_following(self, now: float) -> Input | None:
-        active = self.role is Role.ACTIVE
+        wanted = leads(self.role)
         if self._manager is None:  # what others have of it and we have not, is pulled when we manage
-            return Input.MANAGER_LOST if active else None
+            return Input.MANAGER_LOST if wanted and not self._yields(now) else None
         if not self.synchronised:
             return Input.UNSYNCHRONISED
         # Whose last word is that it is active may be dead: the module knows first, and a live one refuses.
         theirs = self._manager.role(told_by(self._manager, self.feeds))
-        may = active and (not leads(theirs) or now >= self._claims_from)
-        return Input.MAY_CLAIM if may else None
+        again = self.role is Role.ACTIVE and now >= self.claims_from
+        return Input.MAY_CLAIM if wanted and (again or preferred(self.role, theirs)) else None
+
+    def _yields(self, now: float) -> bool:
+        """Whether somebody is about to take the role that we released to it."""
+        if self._yielding is None or now >= self._yielding[1]:
+            return False
+        claimant = self._yielding[0]
+        return claimant.standing(told_by(claimant, self.feeds)) is Standing.CLAIM
 
     def _next_claiming(self, now: float) -> Input | None:
         if self._released >= self.feeds.keys():
             return Input.RELEASED
-        if self._refused or not leads(self.role):
+        if self._refused or not leads(self.role) or self._manager not in (None, self.claimed_of):
             return Input.REFUSED
         if self._manager is None:
-            if self._hands_over(self._claimed_of, now) and now - self.since < CLAIM_TIME:
+            if self._hands_over(self.claimed_of, now) and now - self.since < CLAIM_TIME:
                 return None  # its last changes and its release come on the other link
             return Input.MANAGER_LOST
         if not self.synchronised:
@@ -384,7 +423,7 @@ class Group(GroupFeeds):
 
     def _waited(self, now: float) -> bool:
         """Nobody managed for so long that nobody will."""
-        return now - max(self.since, self._unmanaged_since) >= self.configuration.hold_time + ALONE_EXTRA
+        return now >= self.alone_at
 
     # What a step does
 
@@ -393,8 +432,11 @@ class Group(GroupFeeds):
         self.standing = standing = step(before, happened)
         self.since = now
         self._released = set()
+        self._yielding = None
         if happened is Input.REFUSED:
-            self._claims_from = now + self.configuration.hold_time
+            self.claims_from = now + self.configuration.hold_time
+        if self.role is Role.PREEMPTING and standing in (Standing.START, Standing.LISTEN):
+            self.role = Role.STANDBY  # nothing came of it: the module may try again
         self.events.append(
             Noted(
                 "group {group}: {before} -> {standing} ({happened})",
@@ -413,7 +455,6 @@ class Group(GroupFeeds):
         if before is Standing.MANAGE:
             self.compile()
             self._leave(synchronised=happened is Input.CLAIMED, now=now)
-        self.why = _WHY[standing]
         if standing is Standing.MANAGE:
             alone = happened is Input.ALONE or (self.follows_module and not self.synchronised)
             self.unverified = alone and any(feed.highest != NO_TERM for feed in self.feeds.values())
@@ -491,7 +532,7 @@ class Group(GroupFeeds):
     # Claiming
 
     def _claim(self) -> None:
-        self._claimed_of, self._refused = self._manager, False
+        self.claimed_of, self._refused = self._manager, False
         out = self._manager.outgoing if self._manager is not None else None
         if out is not None:
             for feed, receiver in self.receivers.items():
@@ -505,11 +546,3 @@ class Group(GroupFeeds):
         for neighbor in self.neighbors:
             for link in neighbor.links():
                 link.put(encode(body + statements if link.outgoing else body))
-
-
-_WHY = {
-    Standing.START: "not synchronised: waits for the manager's table, or for another member to appear",
-    Standing.LISTEN: "another member manages, or is to",
-    Standing.CLAIM: "waits for the manager to release the role",
-    Standing.MANAGE: "",
-}

@@ -113,6 +113,10 @@ class Linking:
                 link.session.stop()
                 self._drain(link, now)
 
+    def has_company(self) -> bool:
+        """Whether there is a link to anybody."""
+        return any(link.established for one in self.neighbors.values() for link in one.links())
+
     def drop(self, nat_ids: Collection[int], now: float) -> None:
         """Close the links to these neighbors that are established; whoever dialled dials anew."""
         for nat_id in nat_ids:

@@ -12,6 +12,7 @@ from snat.device.device import Device
 from snat.device.entries import selected
 from snat.device.group import Group
 from snat.device.links import Link, Neighbor
+from snat.device.reasons import why
 from snat.device.selection import EVERYTHING, Selection
 from snat.device.status import (
     Detail,
@@ -150,7 +151,7 @@ def _block(device: Device, listed: list[Group], now: float) -> GroupStatus:
         local_address=str(group.configuration.address),
         local_nat_id=device.nat_id,
         mapping_ids=group.configuration.mapping_ids,
-        why=group.why,
+        why=why(group, now),
         feeds=tuple(_feed(one, state, now) for one in listed for state in one.feeds.values()),
         links=tuple(
             _link(device, group, neighbor, link, direction)

@@ -252,7 +252,7 @@ class GroupStatus:
     local_nat_id: int
     mapping_ids: tuple[int, ...]
     why: str = ""
-    """Why the role is not held, in a sentence; empty when there is nothing to explain."""
+    """Why the role is not held, or not for long, in a sentence; empty when there is nothing to explain."""
     feeds: tuple[FeedStatus, ...] = ()
     links: tuple[LinkStatus, ...] = ()
     alarms: tuple[str, ...] = ()

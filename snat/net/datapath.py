@@ -162,6 +162,7 @@ class TunPath:
                 received,
                 self._batch_done,
                 self._lost,
+                self._is_late,
             )
         self._inside, self._outside = self._tuns[INSIDE_TUN], self._tuns[OUTSIDE_TUN]
         try:
@@ -189,7 +190,10 @@ class TunPath:
 
     def claim(self, groups: Iterable[Group]) -> None:
         """Answer ARP for the groups' addresses and for the pools of local rules, and announce them."""
-        self._managed = tuple(groups)
+        managed = tuple(groups)
+        if set(managed) - set(self._managed):
+            self._serve_waiting()
+        self._managed = managed
         self._arp.withdraw()
         self._arp.announce(self._claim())
 
@@ -301,6 +305,19 @@ class TunPath:
         for tun in self._tuns.values():
             tun.offload(_offload(configuration))
         self.claim(managed)
+
+    def _is_late(self) -> bool:
+        return self._device.is_late(self._reactor.seconds())
+
+    def _serve_waiting(self) -> None:
+        """A role begins with packets that come now: those that came before open no flow under it."""
+        flows = self._device.translator.flows
+        flows.closed = True
+        try:
+            for tun in self._tuns.values():
+                tun.serve()
+        finally:
+            flows.closed = False
 
     def _from_inside(self, buffer: bytearray, length: int) -> None:
         self._forward(buffer, length, self._device.packet(buffer, length, False, self._reactor.seconds()))

@@ -62,6 +62,8 @@ class Entries:
         self._counters = counters
         self._identity = identity
         self._wheel = Wheel(now)
+        self.closed = False
+        """This device stops: no flow is opened any more."""
         self.hints = Hints(cache, lambda record: self._managed.since(record) is not None, now)
         self._managed = Managed(now)
         self._bases: dict[bytes, bytes] = {}
@@ -128,7 +130,7 @@ class Entries:
             self._counters.not_syn += 1
         elif not opens:
             self._counters.not_query += 1
-        elif mapping_id not in self._managed.makes:
+        elif self.closed or mapping_id not in self._managed.makes:
             self._counters.not_managed += 1
         elif protocol != TCP and mapping_id in self._managed.restrained:
             self._counters.restrained += 1

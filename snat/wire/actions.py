@@ -57,6 +57,8 @@ class Role(IntEnum):
     ACTIVE = 3
     """By the word of its IP redundancy module, now (Fig. 2B)."""
     STANDBY = 4
+    PREEMPTING = 5
+    """Its module makes it active as soon as it manages: a planned handover."""
 
 
 class Standing(IntEnum):

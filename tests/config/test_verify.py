@@ -240,6 +240,16 @@ def test_a_block_follows_an_hsrp_group_that_there_is(standby: StandbyGroup | Non
     assert not any("no HSRP group" in one.what for one in verify(with_groups(kept)))
 
 
+def test_a_block_follows_a_group_that_elects() -> None:
+    group = replace(GROUP, role=ConfiguredRole.REDUNDANCY, name="LAN")
+    leader = StandbyGroup(number=1, enabled=True, name="WAN")
+    follower = StandbyGroup(number=2, enabled=True, name="LAN", follow="WAN")
+    interface = Interface(name="lan0", standby=Standby(groups=(leader, follower)))
+    wanted = replace(with_groups(group), interfaces=(interface,))
+    found = [(one.where, one.remedy) for one in verify(wanted) if "follows another one" in one.what]
+    assert found == [("redundancy LAN", "name that one: redundancy WAN")]
+
+
 @pytest.mark.parametrize("named", [True, False])
 def test_rules_follow_hsrp_groups_that_there_are(named: bool) -> None:
     groups = (StandbyGroup(number=1, enabled=True, name="LAN"),) if named else ()
