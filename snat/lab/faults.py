@@ -122,4 +122,4 @@ FAULTS: Final[Mapping[str, StepsOf]] = {
     "partition": _partition,
 }
 """``kill``: kill -9 of who manages, and its return; ``reload``: the shell's command; ``rolling``: every
-router ends and returns in turn; the others: a link of who manages, or its place in the replication network."""
+router ends and returns in turn; others: a link of who manages, or its place in the replication network."""
