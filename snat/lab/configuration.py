@@ -73,6 +73,7 @@ def standby_lines(address: str, priority: int) -> list[str]:
         f" standby 10 priority {priority}",
         " standby 10 preempt",
         " standby 10 timers msec 200 msec 700",
+        " standby 10 track out0 40",
     ]
 
 

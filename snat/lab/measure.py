@@ -65,10 +65,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """What followed one fault or return."""
+    """What followed one step: a fault, or a return."""
 
     after: str
-    """``the takeover``, ``the return``."""
+    """The name of the step: ``kill -9 of R1``."""
     began: float
     """CLOCK_MONOTONIC of the fault."""
     ended: float
@@ -77,13 +77,63 @@ class Stage:
     end: Snapshot
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultOutcome:
+    """What the traffic noticed of one step."""
+
+    name: str
+    """``kill -9 of R1``."""
+    manager: str
+    """Who managed afterwards: ``R2``."""
+    outage: float
+    """Seconds in which no probe was answered."""
+    flows_lost: int
+    """Flows that lived before and did not afterwards."""
+    bytes_lost: int
+    bytes_repeated: int
+    """Of all streams, as their readers saw them: what TCP repeats is none of it."""
+    tables_equal: bool | None
+    """Whether all tables came to be equal; None: not all routers were there, or heard each other."""
+
+
+def fault_outcome(
+    stage: Stage, *, before: Snapshot, manager: str, outage: float, tables_equal: bool | None
+) -> FaultOutcome:
+    """Judge one step; ``before``: all flows at its beginning."""
+    now = stage.end
+    shifts = [
+        end.missing - (then[flow].missing if flow in then else 0)
+        for ends, then in ((now.client, before.client), (now.server, before.server))
+        for flow, end in ends.items()
+    ]
+    lost = [flow for flow in before.client if _lives(before, flow) and not _survives(stage, flow)]
+    return FaultOutcome(
+        name=stage.after,
+        manager=manager,
+        outage=outage,
+        flows_lost=len(lost),
+        bytes_lost=sum(shift for shift in shifts if shift > 0),
+        bytes_repeated=-sum(shift for shift in shifts if shift < 0),
+        tables_equal=tables_equal,
+    )
+
+
+def _lives(snapshot: Snapshot, flow: int) -> bool:
+    ends = (snapshot.client.get(flow), snapshot.server.get(flow))
+    return all(end is not None and not end.fault and not end.closed for end in ends)
+
+
+def _survives(stage: Stage, flow: int) -> bool:
+    return _lives(stage.end, flow) and stage.end.progressed_since(stage.start, flow)
+
+
 def tcp_outcomes(
     *, before: Snapshot, stages: Sequence[Stage], tables: Mapping[str, Mapping[str, str]]
 ) -> tuple[FlowOutcome, ...]:
     """Judge every flow that the client opened.
 
-    ``tables``: by the name of the router that managed, its inside endpoints and their outside ones. Each
-    must name what the server saw.
+    ``tables``: by who managed when (``R2, kill -9 of R1``), its inside endpoints and their outside ones.
+    Each must name what the server saw.
     """
     return tuple(_outcome(flow, before, stages, tables) for flow in sorted(before.client))
 
@@ -114,12 +164,12 @@ def _stream_faults(flow: int, stages: Sequence[Stage]) -> Iterable[str]:
             yield f"{side}: {end.fault or end.closed}"
     for stage in stages:
         if not stage.end.progressed_since(stage.start, flow):
-            yield f"no bytes both ways since {stage.after}"
+            yield f"no bytes both ways after: {stage.after}"
 
 
 def _table_faults(inside: str, seen: str, tables: Mapping[str, Mapping[str, str]]) -> Iterable[str]:
     for router, table in tables.items():
         if inside not in table:
-            yield f"{router} manages without an entry for it"
+            yield f"no entry for it in the table of {router}"
         elif table[inside] != seen:
-            yield f"{router}'s table says {table[inside]}, the server sees {seen or 'nothing'}"
+            yield f"the table of {router} says {table[inside]}, the server sees {seen or 'nothing'}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
-from snat.lab.measure import FlowOutcome
+from snat.lab.measure import FaultOutcome, FlowOutcome
 
 WIDTH: Final = 60
 """Columns of the drawing."""
@@ -36,15 +36,13 @@ class Report:
     outage_meaning: str
     """How the outage was measured."""
     tables_equal: bool
-    """Whether the routers' tables had the same rows just before the fault, every column compared."""
-    tables_equal_again: bool | None
-    """The same after the dead router's return; None: it was not brought back."""
+    """Whether the routers' tables had the same rows just before the first fault, every column compared."""
+    faults: tuple[FaultOutcome, ...] = ()
+    """What was done, in order, and what came of it."""
     seconds: float
-    return_outage: float | None = None
-    """The same at the return of the dead router; None: it was not brought back."""
     timeline: tuple[Standing, ...] = ()
-    faults: tuple[str, ...] = ()
-    """What went wrong besides flows."""
+    wrong: tuple[str, ...] = ()
+    """What went wrong besides flows and tables."""
 
     @property
     def lost(self) -> int:
@@ -57,10 +55,16 @@ class Report:
         return all(outcome.same_outside for outcome in self.outcomes)
 
     @property
+    def tables_equal_again(self) -> bool | None:
+        """Whether they did after every step that left all routers together; None: there was none."""
+        compared = [fault.tables_equal for fault in self.faults if fault.tables_equal is not None]
+        return all(compared) if compared else None
+
+    @property
     def passed(self) -> bool:
         """Whether nothing was lost, nothing moved and the tables agreed."""
         equal = self.tables_equal and self.tables_equal_again is not False
-        return bool(self.outcomes) and not self.lost and self.same_outside and equal and not self.faults
+        return bool(self.outcomes) and not self.lost and self.same_outside and equal and not self.wrong
 
     def as_json(self) -> dict[str, Any]:
         """The object of ``--json``."""
@@ -72,10 +76,10 @@ class Report:
             "outage_ms": round(self.outage * 1000),
             "tables_equal": self.tables_equal,
             "tables_equal_again": self.tables_equal_again,
-            "return_outage_ms": None if self.return_outage is None else round(self.return_outage * 1000),
+            "faults": [_fault_as_json(fault) for fault in self.faults],
             "seconds": round(self.seconds, 1),
             "passed": self.passed,
-            "faults": [*self.faults, *self._flow_faults()],
+            "wrong": self._all_wrong(),
         }
 
     def as_text(self) -> str:
@@ -108,22 +112,43 @@ class Report:
             ("lost", str(self.lost)),
             ("same outside address and port", _yes(self.same_outside)),
             ("outage", f"{self.outage * 1000:.0f} ms ({self.outage_meaning})"),
-            ("tables equal before the fault", _yes(self.tables_equal)),
+            *((f"  {fault.name}", _told(fault)) for fault in self.faults),
+            ("tables equal before the faults", _yes(self.tables_equal)),
         ]
-        if self.return_outage is not None:
-            rows.append(("outage at the return", f"{self.return_outage * 1000:.0f} ms"))
         if self.tables_equal_again is not None:
-            rows.append(("tables equal after the return", _yes(self.tables_equal_again)))
+            rows.append(("tables equal after them", _yes(self.tables_equal_again)))
         width = max(len(name) for name, _ in rows)
         return [f"  {name:<{width}}  {value}" for name, value in rows]
 
     def _verdict(self) -> list[str]:
-        wrong = [*self.faults, *self._flow_faults()]
         verdict = "passed" if self.passed else "FAILED"
-        return [*(f"  ! {fault}" for fault in wrong), f"{self.topology}: {verdict} in {self.seconds:.1f} s"]
+        wrong = [f"  ! {each}" for each in self._all_wrong()]
+        return [*wrong, f"{self.topology}: {verdict} in {self.seconds:.1f} s"]
 
-    def _flow_faults(self) -> list[str]:
-        return [f"{each.protocol} {each.inside}: {fault}" for each in self.outcomes for fault in each.faults]
+    def _all_wrong(self) -> list[str]:
+        flows = (f"{each.protocol} {each.inside}: {fault}" for each in self.outcomes for fault in each.faults)
+        unequal = (f"tables differ after: {each.name}" for each in self.faults if each.tables_equal is False)
+        return [*self.wrong, *unequal, *flows]
+
+
+def _fault_as_json(fault: FaultOutcome) -> dict[str, Any]:
+    return {
+        "fault": fault.name,
+        "manager": fault.manager,
+        "outage_ms": round(fault.outage * 1000),
+        "flows_lost": fault.flows_lost,
+        "bytes_lost": fault.bytes_lost,
+        "bytes_repeated": fault.bytes_repeated,
+        "tables_equal": fault.tables_equal,
+    }
+
+
+def _told(fault: FaultOutcome) -> str:
+    """A fault in a line of the report."""
+    told = [f"{fault.outage * 1000:.0f} ms", f"{fault.flows_lost} lost"]
+    if fault.bytes_lost or fault.bytes_repeated:
+        told.append(f"{fault.bytes_lost} bytes lost, {fault.bytes_repeated} repeated")
+    return f"{', '.join(told)}; {fault.manager} manages"
 
 
 def _yes(truth: bool) -> str:

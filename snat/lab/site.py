@@ -20,7 +20,7 @@ PORT: Final = 7000
 FIRST_PORT: Final = 40001
 FLOW_TIMEOUT: Final = 10.0
 """Seconds for every flow to move: after a long outage TCP retransmits only every few seconds."""
-MEASURE: Final = 4.0
+MEASURE: Final = 3.0
 """Least seconds of traffic measured after a fault."""
 QUIET: Final = 1.0
 """Seconds of traffic before the fault."""
@@ -37,6 +37,10 @@ class Arrangement:
     """As ``snat lab`` calls it."""
     routers: int
     router_of: RouterOf
+    faults: tuple[str, ...]
+    """What is done to it unless told otherwise, by the names of :data:`snat.lab.faults.FAULTS`."""
+    possible: tuple[str, ...]
+    """All that it is made to come through."""
 
 
 class Site:
@@ -45,6 +49,7 @@ class Site:
     def __init__(self, lab: Laboratory, arrangement: Arrangement) -> None:
         """Build and start everything, and wait until the first router manages and all others are equal."""
         _check_privilege(arrangement.topology)
+        self.topology = arrangement.topology
         self._lab = lab
         for identity in remove_leftovers():
             lab.say(f"removed what the dead laboratory {identity} left")
@@ -62,13 +67,17 @@ class Site:
         lab.start(*self.routers)
         names = ", ".join(router.name for router in self.routers)
         lab.say(f"certificates issued; {names} started")
-        self.await_first()
+        self.await_manager(self.routers[0].host)
         lab.say("R1 manages, the others listen; linked both ways, synchronised and verified")
 
-    def await_first(self) -> None:
-        """Wait until the first router manages, all others listen, and all are ready."""
-        first, *others = self.routers
-        self._lab.await_ready({first.host: "MANAGE", **dict.fromkeys((one.host for one in others), "LISTEN")})
+    def router(self, host: str) -> Router:
+        """The router on ``host``."""
+        return next(router for router in self.routers if router.host == host)
+
+    def await_manager(self, manager: str) -> None:
+        """Wait until that host manages, all others listen, and all are ready."""
+        standings = dict.fromkeys((router.host for router in self.routers), "LISTEN")
+        self._lab.await_ready({**standings, manager: "MANAGE"})
 
     def equal(self) -> bool:
         """Whether all tables come to be equal."""

@@ -29,6 +29,8 @@ class Topology:
     routers: tuple[str, ...] = ()
     default_routes: Mapping[str, str] = field(default_factory=dict)
     """Host to next hop."""
+    switched: tuple[str, ...] = ()
+    """Segments that have a bridge even with two ports on them: a bridge can be parted in two."""
 
     @property
     def hosts(self) -> tuple[str, ...]:
@@ -38,7 +40,7 @@ class Topology:
     @property
     def bridges(self) -> tuple[str, ...]:
         """Segments that need a bridge, and so a namespace of their own."""
-        return tuple(name for name, ports in self.segments.items() if len(ports) > 2)
+        return tuple(name for name, ports in self.segments.items() if len(ports) > 2 or name in self.switched)
 
 
 def routers_between(count: int) -> Topology:
@@ -64,4 +66,5 @@ def routers_between(count: int) -> Topology:
         },
         routers=tuple(f"r{n}" for n in numbers),
         default_routes={"client": VIRTUAL_ADDRESS},
+        switched=("replication",),
     )

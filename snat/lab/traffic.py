@@ -97,6 +97,7 @@ class NumberedFlow(asyncio.Protocol):
             local=self._local,
             remote=self._remote,
             received=self._check.position,
+            missing=self._check.missing,
             fault=self._check.fault,
             closed=self._closed,
         )

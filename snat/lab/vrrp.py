@@ -38,6 +38,9 @@ vrrp_instance {instance} {{
     virtual_ipaddress {{
         {address}/24
     }}
+    track_interface {{
+        out0
+    }}
     track_file {{
         snat
     }}

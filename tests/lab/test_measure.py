@@ -3,7 +3,7 @@
 import pytest
 
 from snat.lab.ends import FlowEnd
-from snat.lab.measure import Snapshot, Stage, longest_gap, tcp_outcomes
+from snat.lab.measure import Snapshot, Stage, fault_outcome, longest_gap, tcp_outcomes
 
 OUTSIDE = "203.0.113.10:1025"
 INSIDE = "10.0.0.100:40001"
@@ -11,9 +11,23 @@ TABLES = {"R2": {INSIDE: OUTSIDE}}
 
 
 def end(
-    *, received: int, local: str = INSIDE, remote: str = OUTSIDE, fault: str = "", closed: str = ""
+    *,
+    received: int,
+    local: str = INSIDE,
+    remote: str = OUTSIDE,
+    fault: str = "",
+    closed: str = "",
+    missing: int = 0,
 ) -> FlowEnd:
-    return FlowEnd(flow=1, local=local, remote=remote, received=received, fault=fault, closed=closed)
+    return FlowEnd(
+        flow=1,
+        local=local,
+        remote=remote,
+        received=received,
+        missing=missing,
+        fault=fault,
+        closed=closed,
+    )
 
 
 def snapshot(up: int, down: int, *, fault: str = "", closed: str = "", seen: str = OUTSIDE) -> Snapshot:
@@ -23,7 +37,7 @@ def snapshot(up: int, down: int, *, fault: str = "", closed: str = "", seen: str
 
 
 def stage(start: Snapshot, finish: Snapshot) -> Stage:
-    return Stage(after="the takeover", began=0.0, ended=5.0, start=start, end=finish)
+    return Stage(after="kill -9 of R1", began=0.0, ended=5.0, start=start, end=finish)
 
 
 @pytest.mark.parametrize(
@@ -56,7 +70,7 @@ def test_a_flow_that_stands_still_one_way_is_lost(up: int, down: int) -> None:
     (outcome,) = tcp_outcomes(
         before=snapshot(10, 10), stages=[stage(snapshot(20, 20), snapshot(up, down))], tables=TABLES
     )
-    assert outcome.faults == ("no bytes both ways since the takeover",)
+    assert outcome.faults == ("no bytes both ways after: kill -9 of R1",)
 
 
 @pytest.mark.parametrize("wrong", [{"fault": "8 bytes lost at byte 16"}, {"closed": "connection reset"}])
@@ -72,7 +86,7 @@ def test_a_flow_that_the_new_manager_does_not_know_is_lost() -> None:
     (outcome,) = tcp_outcomes(
         before=snapshot(10, 10), stages=[stage(snapshot(20, 20), snapshot(30, 30))], tables={"R2": {}}
     )
-    assert outcome.faults == ("R2 manages without an entry for it",)
+    assert outcome.faults == ("no entry for it in the table of R2",)
     assert not outcome.same_outside
 
 
@@ -92,3 +106,26 @@ def test_a_flow_that_never_arrived_is_lost() -> None:
     (outcome,) = tcp_outcomes(before=client_only, stages=[stage(client_only, client_only)], tables=TABLES)
     assert not outcome.survived
     assert not outcome.same_outside
+
+
+def noticed(before: Snapshot, after: Stage) -> tuple[int, int, int]:
+    outcome = fault_outcome(after, before=before, manager="R2", outage=0.7, tables_equal=None)
+    assert (outcome.name, outcome.manager, outcome.outage) == ("kill -9 of R1", "R2", 0.7)
+    return outcome.flows_lost, outcome.bytes_lost, outcome.bytes_repeated
+
+
+def test_a_step_that_all_flows_survive_lost_none() -> None:
+    assert noticed(snapshot(10, 10), stage(snapshot(20, 20), snapshot(21, 21))) == (0, 0, 0)
+
+
+def test_a_step_is_charged_with_what_broke_in_it() -> None:
+    lost = Snapshot.of([end(received=30, fault="8 bytes lost", missing=8)], [end(received=30)])
+    repeated = Snapshot.of([end(received=30)], [end(received=30, fault="8 bytes repeated", missing=-8)])
+    assert noticed(snapshot(10, 10), stage(snapshot(20, 20), lost)) == (1, 8, 0)
+    assert noticed(snapshot(10, 10), stage(snapshot(20, 20), repeated)) == (1, 0, 8)
+    assert noticed(snapshot(10, 10), stage(snapshot(20, 20), snapshot(20, 21))) == (1, 0, 0)  # stuck
+
+
+def test_a_step_is_not_charged_with_what_broke_before_it() -> None:
+    broken = Snapshot.of([end(received=30, fault="8 bytes lost", missing=8)], [end(received=30)])
+    assert noticed(broken, stage(broken, broken)) == (0, 0, 0)

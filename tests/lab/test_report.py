@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from snat.lab.measure import FlowOutcome
+from snat.lab.measure import FaultOutcome, FlowOutcome
 from snat.lab.report import WIDTH, Report, Standing, draw
 
 GOOD = FlowOutcome(
@@ -15,6 +15,16 @@ GOOD = FlowOutcome(
     outside_after="203.0.113.10:1025",
 )
 MOVED = dataclasses.replace(GOOD, outside_after="203.0.113.11:7")
+KILL = FaultOutcome(
+    name="kill -9 of R1",
+    manager="R2",
+    outage=0.8124,
+    flows_lost=0,
+    bytes_lost=0,
+    bytes_repeated=0,
+    tables_equal=None,
+)
+RETURN = dataclasses.replace(KILL, name="return of R1", manager="R1", outage=0.04, tables_equal=True)
 LOST = dataclasses.replace(GOOD, faults=("client: connection reset",))
 
 
@@ -25,7 +35,7 @@ def report(*outcomes: FlowOutcome, **changes: object) -> Report:
         outage=0.8124,
         outage_meaning="probes",
         tables_equal=True,
-        tables_equal_again=True,
+        faults=(KILL, RETURN),
         seconds=12.34,
     )
     return dataclasses.replace(whole, **changes)  # type: ignore[arg-type]
@@ -48,8 +58,8 @@ def test_json_has_what_others_rely_on() -> None:
         report(GOOD, LOST),
         report(GOOD, MOVED),
         report(tables_equal=False),
-        report(tables_equal_again=False),
-        report(faults=("the probes came from nowhere",)),
+        report(faults=(KILL, dataclasses.replace(RETURN, tables_equal=False))),
+        report(wrong=("the probes came from nowhere",)),
         report(outcomes=()),
     ],
 )
@@ -59,14 +69,39 @@ def test_a_report_passes_only_if_nothing_was_lost_moved_or_unequal(bad: Report) 
     assert "FAILED" in bad.as_text()
 
 
-def test_a_router_that_was_not_brought_back_does_not_fail_a_report() -> None:
-    assert report(tables_equal_again=None).passed
+def test_tables_that_could_not_be_compared_do_not_fail_a_report() -> None:
+    assert report(faults=(KILL,)).passed
+    assert report(faults=(KILL,)).tables_equal_again is None
+
+
+def test_each_fault_is_told_with_what_came_of_it() -> None:
+    broken = dataclasses.replace(KILL, flows_lost=2, bytes_lost=8, bytes_repeated=16)
+    said = report(faults=(broken, RETURN)).as_json()["faults"]
+    assert said[0] == {
+        "fault": "kill -9 of R1",
+        "manager": "R2",
+        "outage_ms": 812,
+        "flows_lost": 2,
+        "bytes_lost": 8,
+        "bytes_repeated": 16,
+        "tables_equal": None,
+    }
+    assert (said[1]["fault"], said[1]["outage_ms"], said[1]["tables_equal"]) == ("return of R1", 40, True)
+    text = report(faults=(broken, RETURN)).as_text()
+    assert "812 ms, 2 lost, 8 bytes lost, 16 repeated; R2 manages" in text
+    assert "40 ms, 0 lost; R1 manages" in text
+
+
+def test_tables_that_differ_are_told_with_the_step_after_which_they_do() -> None:
+    unequal = report(faults=(KILL, dataclasses.replace(RETURN, tables_equal=False)))
+    assert unequal.as_json()["wrong"] == ["tables differ after: return of R1"]
+    assert unequal.as_json()["tables_equal_again"] is False
 
 
 def test_a_lost_flow_is_counted_and_its_reason_told() -> None:
     bad = report(GOOD, LOST)
     assert bad.as_json()["flows_lost"] == 1
-    assert bad.as_json()["faults"] == ["tcp 10.0.0.100:40001: client: connection reset"]
+    assert bad.as_json()["wrong"] == ["tcp 10.0.0.100:40001: client: connection reset"]
     assert "! tcp 10.0.0.100:40001: client: connection reset" in bad.as_text()
 
 

@@ -1,0 +1,125 @@
+"""What a laboratory does to a running site: faults, by name, each a few steps that end with all as it was.
+
+A step says what is done and how the routers are to stand afterwards; :mod:`snat.lab.failover` does the steps
+and measures what the traffic notices of each.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from snat.lab.laboratory import Laboratory
+from snat.lab.site import Site
+
+Do = Callable[[Laboratory, Site], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One thing done, and how the site stands once it is over."""
+
+    name: str
+    """``kill -9 of R1``."""
+    do: Do
+    manager: str
+    """The host that manages afterwards, and gives the traffic its way."""
+    whole: bool = True
+    """Whether afterwards every router is there and hears all others: then all are to be ready and equal."""
+
+
+StepsOf = Callable[[Sequence[str]], tuple[Step, ...]]
+"""The steps of a fault, by the hosts that route: the first manages, the second is next."""
+
+
+def _kill(routers: Sequence[str]) -> tuple[Step, ...]:
+    first, second, *_ = routers
+    return (
+        Step(name=f"kill -9 of {_name(first)}", do=_killing(first), manager=second, whole=False),
+        Step(name=f"return of {_name(first)}", do=_returning(first), manager=first),
+    )
+
+
+def _reload(routers: Sequence[str]) -> tuple[Step, ...]:
+    first, second, *_ = routers
+
+    def do(lab: Laboratory, site: Site) -> None:
+        lab.reload(site.router(first))
+        lab.await_standing(site.router(second), "MANAGE")
+
+    return (Step(name=f"reload of {_name(first)}", do=do, manager=first),)
+
+
+def _restart_each(routers: Sequence[str]) -> tuple[Step, ...]:
+    first, second, *_ = routers
+    steps = []
+    for host in routers:
+        next_one = second if host == first else first
+        ending = Step(name=f"end of {_name(host)}", do=_ending(host), manager=next_one, whole=False)
+        steps += [ending, Step(name=f"return of {_name(host)}", do=_returning(host), manager=first)]
+    return tuple(steps)
+
+
+def _link(interface: str, words: str, *, moves: bool) -> StepsOf:
+    """The cable of the first router's ``interface``; ``moves``: whether another then manages."""
+
+    def steps(routers: Sequence[str]) -> tuple[Step, ...]:
+        first, second, *_ = routers
+        end = f"{words} of {_name(first)}"
+        return (
+            Step(
+                name=f"{end} down",
+                do=lambda _, site: site.network.link(first, interface, up=False),
+                manager=second if moves else first,
+                whole=moves,
+            ),
+            Step(
+                name=f"{end} up",
+                do=lambda _, site: site.network.link(first, interface, up=True),
+                manager=first,
+            ),
+        )
+
+    return steps
+
+
+def _partition(routers: Sequence[str]) -> tuple[Step, ...]:
+    """The first router's messages reach no other and theirs do not reach it; no interface sees anything."""
+    first, *_ = routers
+    return (
+        Step(
+            name=f"{_name(first)} parted from the others",
+            do=lambda _, site: site.network.part("replication", [first]),
+            manager=first,
+            whole=False,
+        ),
+        Step(name="partition healed", do=lambda _, site: site.network.heal("replication"), manager=first),
+    )
+
+
+def _killing(host: str) -> Do:
+    return lambda lab, site: lab.kill(site.router(host))
+
+
+def _ending(host: str) -> Do:
+    return lambda lab, site: lab.end(site.router(host))
+
+
+def _returning(host: str) -> Do:
+    return lambda lab, site: lab.restart(site.router(host))
+
+
+def _name(host: str) -> str:
+    return host.upper()
+
+
+FAULTS: Final[Mapping[str, StepsOf]] = {
+    "kill": _kill,
+    "reload": _reload,
+    "rolling": _restart_each,
+    "inside": _link("in0", "inside link", moves=True),
+    "outside": _link("out0", "outside link", moves=True),
+    "replication": _link("rep0", "replication link", moves=False),
+    "partition": _partition,
+}
+"""``kill``: kill -9 of who manages, and its return; ``reload``: the shell's command; ``rolling``: every
+router ends and returns in turn; others: a link of who manages, or its place in the replication network."""
