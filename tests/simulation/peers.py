@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import replace
 from typing import Final
 
@@ -62,14 +62,14 @@ def digests_are_of_the_table(router: Router) -> None:
                 raise Broken(f"R{router.nat_id}: digest of {feed} {said}, but its table has {found}")
 
 
-def no_endpoint_serves_two(router: Router) -> None:
+def no_endpoint_serves_two(router: Router, but: Container[bytes]) -> None:
     """An outside address and port stands for one inside endpoint, whoever made the entries."""
     if not all(group.synchronised for group in router.device.groups):
         return
     hosts: dict[bytes, bytes] = {}
     for record in router.device.table:
         host = hosts.setdefault(record[INSIDE_GLOBAL], record[INSIDE_LOCAL])
-        if host != record[INSIDE_LOCAL]:
+        if host != record[INSIDE_LOCAL] and record[INSIDE_GLOBAL] not in but:
             raise Broken(f"R{router.nat_id}: {record.hex()} has the outside endpoint of {host.hex()} too")
 
 
@@ -100,6 +100,8 @@ class PeerLedger:
         self.checkpoints = 0
         self.ignorant = False
         """A device took over with what it had, without anybody to learn from."""
+        self._twice: set[bytes] = set()
+        """What who returned to nobody gave again, not knowing that it had given it before."""
         self._agreed: dict[bytes, bytes] = {}
         self._deleted: set[bytes] = set()
         self._gone: set[bytes] = set()
@@ -138,8 +140,8 @@ class PeerLedger:
         alive = [router for router in self.network.routers.values() if router.alive]
         for router in alive:
             digests_are_of_the_table(router)
-            if not self.ignorant:  # who returns to nobody gives again what others knew it had given
-                no_endpoint_serves_two(router)
+            if not self.ignorant:
+                no_endpoint_serves_two(router, self._twice)
         everybody = len(alive) == len(self.network.routers)
         if everybody and self.network.whole() and not disagreement(alive):
             self.checkpoint(alive)
@@ -166,6 +168,10 @@ class PeerLedger:
             if flows[flow := record[INSIDE_LOCAL] + record[OUTSIDE_LOCAL]] == 1
         }
         self._deleted.clear()
+        if self.ignorant:
+            hosts = {(record[INSIDE_GLOBAL], record[INSIDE_LOCAL]) for record in records}
+            uses = Counter(endpoint for endpoint, _ in hosts)
+            self._twice |= {endpoint for endpoint, times in uses.items() if times > 1}
         self.ignorant = False
 
 
