@@ -183,7 +183,7 @@ class TunPath:
         """Withdraw the addresses and close the TUNs; rules, blackholes and guard stay."""
         self._monitor.stop()
         self._egress.close()
-        self._arp.withdraw()
+        self._arp.close()
         self._kernel.withdraw()
         for tun in self._tuns.values():
             tun.close()

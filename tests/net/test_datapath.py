@@ -141,6 +141,9 @@ class World:
             def announce(self, addresses: Sequence[Any]) -> None:
                 world.do("announce", addresses)
 
+            def close(self) -> None:
+                world.do("quiet for good")
+
             def withdraw(self) -> None:
                 world.do("quiet")
 
@@ -330,7 +333,13 @@ def test_a_claim_that_is_refused_announces_nothing(world: World, path: TunPath) 
 
 def test_a_stop_withdraws_before_the_tuns_vanish(world: World, path: TunPath) -> None:
     started(path, world).stop()
-    assert world.done == ["look away", "quiet", "withdraw", ("close", INSIDE_TUN), ("close", OUTSIDE_TUN)]
+    assert world.done == [
+        "look away",
+        "quiet for good",
+        "withdraw",
+        ("close", INSIDE_TUN),
+        ("close", OUTSIDE_TUN),
+    ]
 
 
 def test_a_look_that_finds_all_well_announces_nothing(world: World, path: TunPath) -> None:
