@@ -14,7 +14,7 @@ from snat.lab.errors import LabError
 from snat.lab.faults import FAULTS, Step
 from snat.lab.laboratory import Laboratory
 from snat.lab.measure import FaultOutcome, Stage, fault_outcome, tcp_outcomes
-from snat.lab.packets import TCP
+from snat.lab.packets import ICMP, TCP
 from snat.lab.report import Report
 from snat.lab.router import Router, mappings
 from snat.lab.site import Arrangement, Site, TrafficPair
@@ -91,6 +91,7 @@ class Trial:
         self._equal = site.equal()
         self._stages: list[Stage] = []
         self._tables: dict[str, Mapping[str, str]] = {}
+        self._pings: list[Mapping[str, str]] = []
         self._faults: list[FaultOutcome] = []
         self._wrong: list[str] = []
         lab.say(f"all {flows} connections carry bytes; tables {_equality(self._equal)}")
@@ -123,7 +124,9 @@ class Trial:
         )
         self._stages.append(stage)
         self._faults.append(outcome)
-        self._tables[f"{manager.name}, {step.name}"] = mappings(manager.translations() or [], TCP)
+        rows = manager.translations() or []
+        self._tables[f"{manager.name}, {step.name}"] = mappings(rows, TCP)
+        self._pings.append(mappings(rows, ICMP))
         self._last = stage.end
         tables = "" if equal is None else f"; tables {_equality(equal)}"
         self._lab.say(f"{outcome.outage * 1000:.0f} ms without an answer, {outcome.flows_lost} lost{tables}")
@@ -136,6 +139,11 @@ class Trial:
         self._lab.say(f"{self._site.router(step.manager).name} manages")
 
     def _report(self) -> Report:
+        downloaded, wrong = self._traffic.finish_download()
+        answered, pinging = self._traffic.ping()
+        outsides = {table.get(pinging, "nothing") for table in self._pings}
+        if len(outsides) != 1:
+            wrong = (*wrong, f"the ping of {pinging} was translated to {', '.join(sorted(outsides))}")
         return Report(
             topology=self._site.topology,
             outcomes=tcp_outcomes(before=self._before, stages=self._stages, tables=self._tables),
@@ -145,7 +153,8 @@ class Trial:
             faults=tuple(self._faults),
             seconds=self._lab.elapsed,
             timeline=tuple(self._lab.timeline),
-            wrong=(*self._traffic.probe_faults(), *self._wrong),
+            others={"ping": answered, "download": downloaded},
+            wrong=(*self._wrong, *self._traffic.probe_faults(), *wrong),
         )
 
 

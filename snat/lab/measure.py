@@ -1,7 +1,7 @@
 """Arithmetic of a laboratory: how long traffic stood still, and which flows came through."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from snat.lab.ends import FlowEnd
@@ -49,11 +49,23 @@ class Snapshot:
 
     client: Mapping[int, FlowEnd]
     server: Mapping[int, FlowEnd]
+    others: Mapping[str, int] = field(default_factory=dict)
+    """How far other traffic is, by its name: answers to pings, bytes of a download."""
 
     @classmethod
-    def of(cls, client: Iterable[FlowEnd], server: Iterable[FlowEnd]) -> "Snapshot":
+    def of(
+        cls, client: Iterable[FlowEnd], server: Iterable[FlowEnd], others: Mapping[str, int] | None = None
+    ) -> "Snapshot":
         """Index what the two ends said by flow number."""
-        return cls(client={end.flow: end for end in client}, server={end.flow: end for end in server})
+        return cls(
+            client={end.flow: end for end in client},
+            server={end.flow: end for end in server},
+            others=others or {},
+        )
+
+    def others_since(self, earlier: "Snapshot") -> dict[str, bool]:
+        """Which of the other traffic got further since ``earlier``."""
+        return {name: now > earlier.others.get(name, 0) for name, now in self.others.items()}
 
     def progressed_since(self, earlier: "Snapshot", flow: int) -> bool:
         """Whether ``flow`` carried bytes both ways since ``earlier``."""
@@ -94,6 +106,8 @@ class FaultOutcome:
     """Of all streams, as their readers saw them: what TCP repeats is none of it."""
     tables_equal: bool | None
     """Whether all tables came to be equal; None: not all routers were there, or heard each other."""
+    others: Mapping[str, bool] = field(default_factory=dict)
+    """Whether the other traffic went on, by its name: ``ping``, ``download``."""
 
 
 def fault_outcome(
@@ -115,6 +129,7 @@ def fault_outcome(
         bytes_lost=sum(shift for shift in shifts if shift > 0),
         bytes_repeated=-sum(shift for shift in shifts if shift < 0),
         tables_equal=tables_equal,
+        others=now.others_since(stage.start),
     )
 
 

@@ -112,13 +112,14 @@ class Traffic(Program):
 
     def flows(self) -> list[FlowEnd]:
         """This end of every flow, now."""
-        return flow_ends(self._ask("flows"))
+        return flow_ends(self.ask("flows"))
 
     def probes(self) -> Mapping[str, Any]:
         """What is known of the probes, now."""
-        return self._ask("probes")
+        return self.ask("probes")
 
-    def _ask(self, question: str) -> Mapping[str, Any]:
+    def ask(self, question: str) -> Mapping[str, Any]:
+        """Its answer to a question: ``ping``, ``download``, ``finish``."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps({"ask": question}).encode() + b"\n")

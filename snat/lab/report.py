@@ -1,7 +1,7 @@
 """What a laboratory found: the outcome of every flow, the outage, who was active when."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
@@ -41,6 +41,8 @@ class Report:
     """What was done, in order, and what came of it."""
     seconds: float
     timeline: tuple[Standing, ...] = ()
+    others: Mapping[str, str] = field(default_factory=dict)
+    """What became of the other traffic, by its name."""
     wrong: tuple[str, ...] = ()
     """What went wrong besides flows and tables."""
 
@@ -63,8 +65,9 @@ class Report:
     @property
     def passed(self) -> bool:
         """Whether nothing was lost, nothing moved and the tables agreed."""
+        unmoved = self.same_outside and all(all(fault.others.values()) for fault in self.faults)
         equal = self.tables_equal and self.tables_equal_again is not False
-        return bool(self.outcomes) and not self.lost and self.same_outside and equal and not self.wrong
+        return bool(self.outcomes) and not self.lost and unmoved and equal and not self.wrong
 
     def as_json(self) -> dict[str, Any]:
         """The object of ``--json``."""
@@ -78,6 +81,7 @@ class Report:
             "tables_equal_again": self.tables_equal_again,
             "faults": [_fault_as_json(fault) for fault in self.faults],
             "seconds": round(self.seconds, 1),
+            "others": dict(self.others),
             "passed": self.passed,
             "wrong": self._all_wrong(),
         }
@@ -113,6 +117,7 @@ class Report:
             ("same outside address and port", _yes(self.same_outside)),
             ("outage", f"{self.outage * 1000:.0f} ms ({self.outage_meaning})"),
             *((f"  {fault.name}", _told(fault)) for fault in self.faults),
+            *self.others.items(),
             ("tables equal before the faults", _yes(self.tables_equal)),
         ]
         if self.tables_equal_again is not None:
@@ -128,7 +133,13 @@ class Report:
     def _all_wrong(self) -> list[str]:
         flows = (f"{each.protocol} {each.inside}: {fault}" for each in self.outcomes for fault in each.faults)
         unequal = (f"tables differ after: {each.name}" for each in self.faults if each.tables_equal is False)
-        return [*self.wrong, *unequal, *flows]
+        stuck = (
+            f"{name} stands still after: {each.name}"
+            for each in self.faults
+            for name, moved in each.others.items()
+            if not moved
+        )
+        return [*self.wrong, *unequal, *stuck, *flows]
 
 
 def _fault_as_json(fault: FaultOutcome) -> dict[str, Any]:
@@ -140,6 +151,7 @@ def _fault_as_json(fault: FaultOutcome) -> dict[str, Any]:
         "bytes_lost": fault.bytes_lost,
         "bytes_repeated": fault.bytes_repeated,
         "tables_equal": fault.tables_equal,
+        **fault.others,
     }
 
 

@@ -17,6 +17,7 @@ from snat.lab.router import Router
 from snat.lab.topology import SERVER, routers_between
 
 PORT: Final = 7000
+HTTP_PORT: Final = 8000
 FIRST_PORT: Final = 40001
 FLOW_TIMEOUT: Final = 10.0
 """Seconds for every flow to move: after a long outage TCP retransmits only every few seconds."""
@@ -108,10 +109,10 @@ class TrafficPair:
         network, directory = site.network, site.directory
         self._flows = flows
         common = ["--address", SERVER, "--port", str(PORT), "--flows", str(flows)]
+        common += ["--http-port", str(HTTP_PORT)]
         self._server = self._start(lab, network, directory, ["server", *common])
-        self._client = self._start(
-            lab, network, directory, ["client", *common, "--first-port", str(FIRST_PORT)]
-        )
+        own = ["--first-port", str(FIRST_PORT), "--ping"]
+        self._client = self._start(lab, network, directory, ["client", *common, *own])
 
     def _start(self, lab: Laboratory, network: Network, directory: Path, arguments: list[str]) -> Traffic:
         host = arguments[0]
@@ -122,7 +123,11 @@ class TrafficPair:
 
     def snapshot(self) -> Snapshot:
         """Both ends of all flows, now."""
-        return Snapshot.of(self._client.flows(), self._server.flows())
+        others = {
+            "ping": self._client.ask("ping")["answered"],
+            "download": self._client.ask("download")["bytes"],
+        }
+        return Snapshot.of(self._client.flows(), self._server.flows(), others)
 
     def await_progress(self) -> Snapshot:
         """Wait until all flows carry bytes both ways, for a while; :class:`LabError` if not all do."""
@@ -150,6 +155,29 @@ class TrafficPair:
         seen = self._client.probes()["outside"]
         return () if len(seen) == 1 else (f"the server saw the UDP probes come from {seen or 'nowhere'}",)
 
+    def finish_download(self) -> tuple[str, tuple[str, ...]]:
+        """End the HTTP download: what came of it, and what is wrong with it."""
+        self._server.ask("finish")
+        within(
+            lambda: bool(self._client.ask("download")["closed"] and self._server.ask("download")["closed"]),
+            seconds=FLOW_TIMEOUT,
+        )
+        sent, got = self._server.ask("download"), self._client.ask("download")
+        told = f"{got['bytes']} bytes, SHA-256 {got['sha256'][:16]}..."
+        if got == sent and got["closed"] == "finished":
+            return f"{told} as sent", ()
+        wrong = (
+            f"the download had {told}, {got['closed'] or 'without an end'}; {sent['bytes']} bytes were sent"
+        )
+        return f"{told} WRONG", (wrong,)
+
+    def ping(self) -> tuple[str, str]:
+        """What came of the ping, and its inside address and identifier."""
+        said = self._client.ask("ping")
+        return f"{said['answered']} of {said['sent']} answered", said["local"]
+
     def _moved_since(self, earlier: Snapshot) -> bool:
         now = self.snapshot()
+        if not all(now.others_since(earlier).values()):
+            return False
         return all(now.progressed_since(earlier, number) for number in range(1, self._flows + 1))
