@@ -7,7 +7,7 @@ reports what the traffic noticed. :data:`TOPOLOGIES` names what can be built.
 from collections.abc import Sequence
 from typing import Final
 
-TOPOLOGIES: Final = ("failover", "standby", "vrrp", "rolling", "none")
+TOPOLOGIES: Final = ("failover", "standby", "vrrp", "peers", "rolling", "none")
 """With root, in namespaces, with TUNs and live traffic: ``failover`` (primary and backup), ``standby`` (three
 routers, HSRP), ``vrrp`` (keepalived): the active router dies and comes back; ``rolling``: three routers are
 restarted in turn. ``none``: two daemons on loopback and captures, for anybody."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from snat import pki
-from snat.lab.topology import POOL, VIRTUAL_ADDRESS
+from snat.lab.topology import POOL, ROUTED_POOL, VIRTUAL_ADDRESS
 
 MAPPING_ID: Final = 10
 GROUP_NAME: Final = "SNAT"
@@ -62,6 +62,12 @@ def following_text(
     return _text(member, members, certificates, block, more, before)
 
 
+def peers_text(member: Member, members: Sequence[Member], *, certificates: Path) -> str:
+    """That of one of several peers (Fig. 2C)."""
+    block = ["  peers", f"    local-address {member.address}{_port(member)}"]
+    return _text(member, members, certificates, block, [], pool=ROUTED_POOL)
+
+
 def standby_lines(address: str, priority: int) -> list[str]:
     """The HSRP group that such a block follows; timers as short as they are of use."""
     return [
@@ -84,6 +90,7 @@ def _text(
     block: Sequence[str],
     more: Sequence[str],
     before: Sequence[str] = (),
+    pool: tuple[str, str, int] = POOL,
 ) -> str:
     lines = [
         f"hostname {member.host.upper()}",
@@ -96,7 +103,7 @@ def _text(
         f"    mapping-id {MAPPING_ID}",
         *more,
         "    timers msec 200 msec 600",
-        *_translation(),
+        *_translation(pool),
     ]  # fmt: skip
     return "\n".join([*lines, "end", ""])
 
@@ -114,8 +121,8 @@ def _trustpoint(member: Member, certificates: Path) -> list[str]:
     ]
 
 
-def _translation() -> list[str]:
-    first, last, length = POOL
+def _translation(pool: tuple[str, str, int]) -> list[str]:
+    first, last, length = pool
     return [
         "interface in0",
         " ip nat inside",

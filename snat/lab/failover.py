@@ -15,6 +15,7 @@ from snat.lab.faults import FAULTS, Step
 from snat.lab.laboratory import Laboratory
 from snat.lab.measure import FaultOutcome, Stage, fault_outcome, tcp_outcomes
 from snat.lab.packets import ICMP, TCP
+from snat.lab.peers import PEERS
 from snat.lab.report import Report
 from snat.lab.router import Router, mappings
 from snat.lab.site import Arrangement, Site, TrafficPair
@@ -63,7 +64,7 @@ ROLLING: Final = Arrangement(
     topology="rolling", routers=3, router_of=_by_hsrp, faults=("rolling",), possible=("rolling",)
 )
 ARRANGEMENTS: Final[Mapping[str, Arrangement]] = {
-    one.topology: one for one in (FAILOVER, STANDBY, VRRP, ROLLING)
+    one.topology: one for one in (FAILOVER, STANDBY, VRRP, PEERS, ROLLING)
 }
 """What can be played in namespaces, by name."""
 
@@ -73,7 +74,7 @@ def play(arrangement: Arrangement, lab: Laboratory, flows: int, faults: Sequence
     if impossible := set(faults) - set(arrangement.possible):
         known = ", ".join(arrangement.possible)
         raise LabError(f"{arrangement.topology} has no fault {', '.join(impossible)}; it has: {known}")
-    site = Site(lab, arrangement)
+    site = (arrangement.site or Site)(lab, arrangement)
     hosts = [router.host for router in site.routers]
     steps = [step for fault in faults or arrangement.faults for step in FAULTS[fault](hosts)]
     return Trial(lab, site, flows).of(steps)

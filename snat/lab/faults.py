@@ -43,6 +43,7 @@ def _reload(routers: Sequence[str]) -> tuple[Step, ...]:
     first, second, *_ = routers
 
     def do(lab: Laboratory, site: Site) -> None:
+        site.lead_away(first)
         lab.reload(site.router(first))
         lab.await_standing(site.router(second), "MANAGE")
 
@@ -101,7 +102,11 @@ def _killing(host: str) -> Do:
 
 
 def _ending(host: str) -> Do:
-    return lambda lab, site: lab.end(site.router(host))
+    def do(lab: Laboratory, site: Site) -> None:
+        site.lead_away(host)
+        lab.end(site.router(host))
+
+    return do
 
 
 def _returning(host: str) -> Do:

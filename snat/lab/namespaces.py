@@ -150,6 +150,10 @@ class Network:
             self._configure(host, self._addresses(host))
             self._quieten(host)
 
+    def set(self, host: str, setting: str) -> None:
+        """A sysctl of a host, ``name=value``."""
+        _ip("netns", "exec", self.namespace(host), "sysctl", "-qw", setting)
+
     def link(self, host: str, interface: str, *, up: bool) -> None:
         """Take a host's interface down, or up."""
         self._configure(host, [f"link set {interface} {'up' if up else 'down'}"])

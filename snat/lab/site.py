@@ -14,7 +14,7 @@ from snat.lab.measure import Snapshot, Stage, longest_gap
 from snat.lab.namespaces import Network, claimed, remove_leftovers
 from snat.lab.process import Traffic
 from snat.lab.router import Router
-from snat.lab.topology import SERVER, routers_between
+from snat.lab.topology import SERVER, Topology, routers_between
 
 PORT: Final = 7000
 HTTP_PORT: Final = 8000
@@ -42,6 +42,8 @@ class Arrangement:
     """What is done to it unless told otherwise, by the names of :data:`snat.lab.faults.FAULTS`."""
     possible: tuple[str, ...]
     """All that it is made to come through."""
+    site: "type[Site] | None" = None
+    """Of what kind its site is, if it is a special one."""
 
 
 class Site:
@@ -55,8 +57,7 @@ class Site:
         for identity in remove_leftovers():
             lab.say(f"removed what the dead laboratory {identity} left")
         self.directory = lab.enter_context(claimed())
-        self.network = Network(routers_between(arrangement.routers), self.directory.name)
-        self.network.build()
+        self.build(arrangement.routers)
         hosts = ", ".join(self.network.topology.hosts)
         lab.say(f"namespaces {self.network.namespace('*')}: {hosts}")
         members = _members(arrangement.routers)
@@ -69,7 +70,23 @@ class Site:
         names = ", ".join(router.name for router in self.routers)
         lab.say(f"certificates issued; {names} started")
         self.await_manager(self.routers[0].host)
-        lab.say("R1 manages, the others listen; linked both ways, synchronised and verified")
+        lab.say(self.standing())
+
+    def build(self, count: int) -> None:
+        """The namespaces, for so many routers, and what is between them."""
+        self.network = Network(self.topology_of(count), self.directory.name)
+        self.network.build()
+
+    def topology_of(self, count: int) -> Topology:
+        """Of so many routers."""
+        return routers_between(count)
+
+    def standing(self) -> str:
+        """What it says of itself when it is up."""
+        return "R1 manages, the others listen; linked both ways, synchronised and verified"
+
+    def lead_away(self, host: str) -> None:
+        """A router is about to be taken down in good order: the roles move the traffic by themselves."""
 
     def router(self, host: str) -> Router:
         """The router on ``host``."""

@@ -7,6 +7,8 @@ from typing import Final
 VIRTUAL_ADDRESS: Final = "10.0.0.1"
 POOL: Final = ("203.0.113.10", "203.0.113.20", 24)
 """First and last address and prefix length; on-link for the server, so routers must answer for them."""
+ROUTED_POOL: Final = ("198.18.5.10", "198.18.5.20", 24)
+"""The same where it is on nobody's link: routes lead to it."""
 SERVER: Final = "203.0.113.100"
 CLIENT: Final = "10.0.0.100"
 

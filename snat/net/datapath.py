@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 
-from snat.config.model import Configuration, Group, Side
+from snat.config.model import Configuration, ConfiguredRole, Group, Side
 from snat.config.networks import global_networks, routed_networks, shared_addresses
 from snat.config.refused import ConfigurationRefused
 from snat.counters import as_dict
@@ -92,8 +92,12 @@ def _offload(configuration: Configuration) -> Offload:
 def _claimed_pools(
     configuration: Configuration, managed: Iterable[Group], active: frozenset[str]
 ) -> tuple[IPv4Network, ...]:
-    """The pools to answer for: of local rules, and of groups that this device manages, or is active for."""
-    return global_networks(configuration, {0}.union(*(group.mapping_ids for group in managed)), active)
+    """The pools to answer for: of local rules, and of groups that this device manages, or is active for.
+
+    Not those of peers: several routers have them at once, and routes lead there.
+    """
+    shared = (group.mapping_ids for group in managed if group.role is not ConfiguredRole.PEERS)
+    return global_networks(configuration, {0}.union(*shared), active)
 
 
 def _needed(
