@@ -272,7 +272,10 @@ class Device(Configured):
     def _hint(self) -> None:
         """What packets of others' entries say, is told to who manages those."""
         hints: defaultdict[Group, list[Hint]] = defaultdict(list)
-        for hint in self.translator.flows.hints.drain():
+        told = self.translator.flows.hints
+        self.feed_counters.hints_lost += told.dropped
+        told.dropped = 0
+        for hint in told.drain():
             feed = feed_of(hint.entry, self._group_of)
             if feed is not None:
                 hints[self._group_of[feed]].append(hint)

@@ -135,7 +135,7 @@ class FeedCounters:
     hints_sent: int = 0
     """What packets of entries say that another manages."""
     hints_lost: int = 0
-    """Of those there was nobody to tell."""
+    """The same, and there was nobody to tell, or too much to be told at once."""
     hints_received: int = 0
     hints_unknown: int = 0
     """Hints about entries that are not here, or that another manages."""
