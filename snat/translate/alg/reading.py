@@ -129,9 +129,15 @@ class Reader:
             service = services.get(path.tuple[10:12]) or services.get(path.target[10:12])
             if service is not None and (service.reads is None or service.reads(path.record[16:20])):
                 gateway = service.gateway
-        if gateway is not None:
+        if gateway is not None and self._may_read(path.record):
             self._now = now
             self._attach(path, gateway, begun_inside=not from_outside)
+
+    def _may_read(self, record: bytes) -> bool:
+        """Whether no static rule says ``no-payload``."""
+        statics = self._flows.rules.statics
+        rule = next(statics.of_local(record[16:22], record[22]), None) if statics else None
+        return rule is None or not rule.no_payload
 
     def resume(self, path: Path, now: float) -> None:
         """A flow from before has a path now: perhaps it was read by another router."""

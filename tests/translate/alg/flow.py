@@ -13,7 +13,7 @@ from snat.translate.alg.registry import GATEWAYS
 from snat.translate.packet import START, Verdict
 from snat.translate.translator import Translator
 from tests.packets import buffer, checksums_are_right, parse
-from tests.translate.nat import A, MAPPING, S, Nat
+from tests.translate.nat import MAPPING, A, Nat, S
 
 M = 1 << 32
 
