@@ -134,10 +134,8 @@ class ExpectedFlows(Entries):
 
     def expected_until(self, record: bytes) -> float:
         """When nobody waits any more. Who takes over waits in full."""
-        context = decode(context_of(record))
-        life = context.life if isinstance(context, Expected) else 0
         since = self._managed.get(int.from_bytes(record[12:16], "big"), self._now)
-        return self._expected.get(record[REFERENCE], since + life)
+        return self._expected.get(record[REFERENCE], since + life_of(record))
 
     def _fits(self, record: bytes, peer: bytes) -> bool:
         if not record[FLAGS] & EXPECTED:
@@ -148,6 +146,12 @@ class ExpectedFlows(Entries):
     def _forget_gone(self) -> None:
         if len(self._expected) >= MOST_OF_HOST:
             self._expected = {one: at for one, at in self._expected.items() if self._table.current(one)}
+
+
+def life_of(record: bytes) -> float:
+    """Seconds that a flow is expected."""
+    context = decode(context_of(record))
+    return context.life if isinstance(context, Expected) else 0.0
 
 
 def follows_of(record: bytes) -> str:

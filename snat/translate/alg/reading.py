@@ -207,10 +207,10 @@ class Reader:
             _acknowledge(application.numbers(not from_outside), buffer)
         return True
 
-    def read(self, path: Path, buffer: bytearray, from_outside: bool, now: float) -> bool:
-        """Read what :meth:`prepare` prepared; whether it goes on in its buffer, with the length that it has.
+    def read(self, path: Path, buffer: bytearray, from_outside: bool, now: float) -> Verdict:
+        """Read what :meth:`prepare` prepared, and finish it in its buffer if its length stays the same.
 
-        What else there is to send is finished, and among the further packets, now or later.
+        What else there is to send is among the further packets, now or later.
         """
         application, released = path.application, self._release(now)
         assert application is not None
@@ -222,19 +222,21 @@ class Reader:
         self._remember(work)
         made = work.made
         if not made:
-            return False
+            return Verdict.DROP
         self._counters.slow += 1
         self._wait(work, now)
         if len(made) == 1 and not released and application.until[from_outside] <= now:
             (only,) = made
             if len(only) == START + segment.total_of(buffer):
                 buffer[: len(only)] = only
-                return True
+                self._finish(buffer, path)
+                return path.goes
         self._send(work, now)
-        return False
+        return Verdict.ELSEWHERE
 
     def expire(self, now: float) -> None:
         """Send what waited for other routers; forget what waited for segments that did not come."""
+        self._now = now
         self._release(now)
         while self._held and self._held[0].until <= now:
             self._evict()
