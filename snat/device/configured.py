@@ -10,6 +10,7 @@ from snat.device.change import Change, owners_of, peers_of
 from snat.device.conditions import Egress
 from snat.device.deferral import Deferral, Translate
 from snat.device.digest import configuration_digest
+from snat.device.gateways import services_of
 from snat.device.group import Group
 from snat.device.linking import Linking
 from snat.device.links import Neighbor
@@ -117,7 +118,11 @@ class Configured(Linking):
         self._adapt_to_peers()
         nat = self.configuration.nat
         self.translator.configure(
-            rules, timeouts_of(self.configuration), nat.filtering, limits_of(self.configuration)
+            rules,
+            timeouts_of(self.configuration),
+            nat.filtering,
+            limits_of(self.configuration),
+            services_of(self.configuration),
         )
 
     def _adapt_to_peers(self) -> None:

@@ -20,6 +20,7 @@ from snat.device.creation import CreationTimes
 from snat.device.deferral import Deferral
 from snat.device.events import DeviceEvent, Noted
 from snat.device.feeds import feed_of
+from snat.device.gateways import services_of
 from snat.device.group import Group
 from snat.device.links import Neighbor
 from snat.device.own_address import inside_address, silent_sides
@@ -41,6 +42,7 @@ from snat.nat.own_ports import OwnPorts
 from snat.nat.pool import Pool, member_slots
 from snat.nat.table import NatTable
 from snat.replication.feed import FeedCounters
+from snat.translate.alg.reading import Rewrite
 from snat.translate.translator import Translator, Verdict
 from snat.translate.watch import Sight
 from snat.wire import items
@@ -96,6 +98,7 @@ class Device(Configured):
             now=now,
             filtering=configuration.nat.filtering,
             limits=limits_of(configuration),
+            services=services_of(configuration),
         )
         self._adapt_to_peers()
         self.translator.own_errors.inside_address = inside_address(configuration)
@@ -121,6 +124,7 @@ class Device(Configured):
         if snapshot is not None:
             self._begin_with(snapshot.positions)
         self.translator.flows.manage(0, True, now)
+        self.translator.reader.is_shared = self._is_shared
 
     # An operator's orders
 
@@ -184,6 +188,10 @@ class Device(Configured):
         self._saw = saw
         self._choose_translate()
 
+    def watch_rewrites(self, saw: Callable[[Rewrite], None] | None) -> None:
+        """Tell of everything that gateways write otherwise from now on; None: of nothing any more."""
+        self.translator.reader.saw = saw
+
     # Time
 
     def turn(self, now: float) -> None:
@@ -240,6 +248,10 @@ class Device(Configured):
         """All counters, by subject."""
         return {
             "translate": as_dict(self.translator.counters),
+            **{
+                f"gateway {name}": dict(sorted(counts.items()))
+                for name, counts in sorted(self.translator.reader.counters.items())
+            },
             "own_errors": as_dict(self.translator.own_errors.counters),
             "feeds": as_dict(self.feed_counters),
             "deferral": as_dict(self._deferral.counters),
@@ -261,6 +273,11 @@ class Device(Configured):
         return self._group_of[feed].manager if feed is not None else 0
 
     # Inside
+
+    def _is_shared(self, mapping_id: int) -> bool:
+        """Whether another router would take over the entries of a mapping."""
+        group = self._group_of.get(Feed(0, mapping_id)) or self._group_of.get(Feed(self.nat_id, mapping_id))
+        return group is not None and group.has_company(self._last_turn)
 
     def _refusal(self, entries: str, managers: set[int]) -> CommandRefused:
         """Why entries are not forgotten here."""

@@ -13,12 +13,14 @@ from snat.nat.limits import Limits
 from snat.nat.rules import Rules
 from snat.nat.table import NatTable
 from snat.nat.tracking import ICMP, TCP, UDP, Timeouts
+from snat.translate.alg.reading import Reader, Services
+from snat.translate.alg.registry import GATEWAYS
 from snat.translate.checksum import adjust, header_is_valid
 from snat.translate.early import EarlyPackets
 from snat.translate.entries import opens
 from snat.translate.flow_cache import TTL_WORD, FlowCache, Path
 from snat.translate.flows import Flows, TranslateCounters
-from snat.translate.fragments import Fragments
+from snat.translate.fragments import Datagram, Fragments
 from snat.translate.icmp_error import IcmpErrors, is_error, read_quote
 from snat.translate.identification import Identifications, Renewal
 from snat.translate.options import Options, judge, take_over, without_options
@@ -50,15 +52,15 @@ from snat.translate.unasked import UnaskedSyns
 
 _UNPACK: Final = HEADER.unpack_from
 _NO_PORTS: Final = bytes(4)
-_ROOM: Final = 64
-"""Bytes behind a short packet, so that all headers can be read before they are judged."""
+_SPARE: Final = 64
+"""Bytes behind a packet that was put together: no header that is looked at ends outside a buffer."""
 _EVERYBODY: Final = b"\xff" * 4
 _GROUPS, _RESERVED = 224, 240
 """First bytes of the first multicast address, and of the first behind all of them."""
 _ANY_SUM: Final = frozenset({TCP, DCCP})
 """Protocols whose checksum may be 0; UDP and UDP-Lite have 0xFFFF for that, and UDP 0 for none."""
 
-DROP, TO_OUTSIDE, TO_INSIDE = Verdict
+DROP, TO_OUTSIDE, TO_INSIDE, ELSEWHERE = Verdict
 
 
 class Translator:
@@ -75,6 +77,7 @@ class Translator:
         now: float,
         filtering: Filtering = Filtering.ADDRESS_DEPENDENT,
         limits: Limits | None = None,
+        services: Services | None = None,
     ) -> None:
         self.counters = TranslateCounters()
         self.more: list[tuple[Verdict, bytes]] = []
@@ -98,6 +101,10 @@ class Translator:
         self._unasked = UnaskedSyns(self.own_errors, self.counters)
         self.early = EarlyPackets(self.counters)
         """Packets that wait for an entry which another device is making."""
+        gateways = {name: one.gateway for name, one in GATEWAYS.items()}
+        self.reader = Reader(self.flows, gateways, self._finish, self.more)
+        """Gateways at work."""
+        self.reader.use(services or {})
 
     def configure(
         self,
@@ -105,12 +112,14 @@ class Translator:
         timeouts: Timeouts,
         filtering: Filtering = Filtering.ADDRESS_DEPENDENT,
         limits: Limits | None = None,
+        services: Services | None = None,
     ) -> None:
         """Take another configuration; entries and paths that exist stay, and age by the new time-outs."""
         self.flows.use(rules)
         self.flows.age_by(timeouts)
         self.flows.filter_by(filtering)
         self.flows.limit_by(limits or Limits())
+        self.reader.use(services or {})
 
     def expire(self, now: float) -> None:
         """Let go what is due: entries, fragments that waited too long, SYNs that nobody wanted.
@@ -121,11 +130,17 @@ class Translator:
         self._take_early(now)
         self._fragments.expire(now)
         self._unasked.expire(now)
+        self.reader.expire(now)
 
     def next_deadline(self) -> float:
         """When :meth:`expire` has something to do."""
         deadlines = self.flows.next_deadline(), self._fragments.next_deadline()
-        return min(*deadlines, self._unasked.next_deadline(), self.early.next_deadline())
+        return min(
+            *deadlines,
+            self._unasked.next_deadline(),
+            self.early.next_deadline(),
+            self.reader.next_deadline(),
+        )
 
     # Packets
 
@@ -184,16 +199,26 @@ class Translator:
         if path is None:
             return DROP
         path.seen = now
+        read = path.application is not None and self.reader.prepare(path, buffer, from_outside, now)
         if protocol == TCP:
             if path.turns and not from_outside:
                 self.flows.track_turned(path, buffer, total, now)
             else:
                 self.flows.track(path, buffer, total, from_outside, now)
+        if read:
+            return self.reader.read(path, buffer, from_outside, now)
         self.counters.slow += 1
         if fragment & (FRAGMENT | DONT_FRAGMENT) != DONT_FRAGMENT:
             checksum = (path.renew or self._renewal(path, protocol))(buffer, checksum)
         _rewrite(buffer, path, ttl + self._ttl_step, protocol, checksum)
         return path.goes
+
+    def _finish(self, packet: bytearray, path: Path) -> None:
+        """All but what a gateway does: a packet without options, behind its virtio header."""
+        _, _, fragment, ttl, protocol, checksum, _ = _UNPACK(packet, START)
+        if not fragment & DONT_FRAGMENT:
+            checksum = (path.renew or self._renewal(path, protocol))(packet, checksum)
+        _rewrite(packet, path, ttl + self._ttl_step, protocol, checksum)
 
     def _find(
         self, buffer: bytearray, protocol: int, key: bytes, from_outside: bool, now: float
@@ -203,7 +228,13 @@ class Translator:
         refused = counters.exhausted + counters.address_taken + counters.limited
         filtered, unknown = counters.filtered, counters.unknown_inbound
         unasked = filtered + unknown
+        made = counters.created
         path = self.flows.find(key, protocol, buffer, from_outside, now)
+        if path is not None and (from_outside or not path.turns):
+            if counters.created != made:
+                self.reader.begin(path, from_outside, now)
+            else:
+                self.reader.resume(path, now)
         if path is None:
             if counters.exhausted + counters.address_taken + counters.limited != refused:  # RFC 5508 REQ-8
                 self.own_errors.prohibited(buffer, from_outside, now)
@@ -231,7 +262,7 @@ class Translator:
         due = self.early.due(now, self.flows.is_known)
         opened, self.early.open = self.early.open, False
         for packet in due:
-            buffer = bytearray(packet) + bytes(_ROOM)
+            buffer = bytearray(packet) + bytes(_SPARE)
             verdict = self.translate(buffer, len(packet), True, now)
             if verdict is not DROP:
                 self.more.append((verdict, bytes(buffer[: len(packet)])))
@@ -242,11 +273,39 @@ class Translator:
         datagram = self._fragments.take(buffer, from_outside, now)
         if datagram is None:
             return DROP
-        if _UNPACK(buffer, START)[2] & OFFSET:
+        first = not _UNPACK(buffer, START)[2] & OFFSET
+        if datagram.whole or (first and self._is_read(buffer, from_outside)):
+            datagram.whole = True
+            return self._gather(datagram, buffer, from_outside, now)
+        if not first:
             return self._fragments.follow(datagram, buffer)
         old = bytes(buffer[IDENTIFICATION : ADDRESSES + 8])
         verdict = self._slow(buffer, length, from_outside, now, first=True)
         self.more += self._fragments.lead(datagram, verdict, old, buffer)
+        return verdict
+
+    def _is_read(self, buffer: bytearray, from_outside: bool) -> bool:
+        """Whether a gateway reads the flow of a first fragment, or may want to."""
+        head, _, _, _, protocol, _, key = _UNPACK(buffer, START)
+        if protocol not in (TCP, UDP):
+            return False
+        key = key[:8] + _ports(buffer, head, protocol)
+        path = (self._outside if from_outside else self._inside)[protocol].get(key)
+        if path is not None:
+            return path.application is not None
+        return self.reader.is_read(protocol, key[8:])
+
+    def _gather(self, datagram: Datagram, buffer: bytearray, from_outside: bool, now: float) -> Verdict:
+        """A fragment of a datagram that a gateway will see, which sees whole ones."""
+        whole = self._fragments.gather(datagram, buffer)
+        if whole is None:
+            return DROP
+        length = len(whole)
+        whole += bytes(_SPARE)
+        verdict = self._slow(whole, length, from_outside, now)
+        if verdict in (TO_OUTSIDE, TO_INSIDE):
+            self.more.append((verdict, bytes(whole[:length])))
+            return ELSEWHERE
         return verdict
 
     def _renewal(self, path: Path, protocol: int) -> Renewal:
