@@ -11,6 +11,11 @@ from typing import Final
 from snat.lab.laboratory import Laboratory
 from snat.lab.site import Site
 
+HALF: Final = {"lan": ("client2",), "wan": ("server2",), "replication": ()}
+"""By segment, who is in the second half besides the second router."""
+MORE: Final = 20
+"""Connections that each client opens during a split."""
+
 Do = Callable[[Laboratory, Site], None]
 
 
@@ -25,6 +30,8 @@ class Step:
     """The host that manages afterwards, and gives the traffic its way."""
     whole: bool = True
     """Whether afterwards every router is there and hears all others: then all are to be ready and equal."""
+    everything: bool = True
+    """Whether that manager then has every flow."""
 
 
 StepsOf = Callable[[Sequence[str]], tuple[Step, ...]]
@@ -96,6 +103,33 @@ def _partition(routers: Sequence[str]) -> tuple[Step, ...]:
     )
 
 
+def _split(routers: Sequence[str]) -> tuple[Step, ...]:
+    """Everything in two: the second router's half has a client and a server, too, and goes on by itself."""
+    first, second = routers
+
+    def part(lab: Laboratory, site: Site) -> None:
+        for segment, hosts in HALF.items():
+            site.network.part(segment, [*hosts, second])
+        lab.await_standing(site.router(second), "MANAGE")
+        lab.await_standing(site.router(first), "MANAGE")
+
+    def join(_lab: Laboratory, site: Site) -> None:
+        for segment in HALF:
+            site.network.heal(segment)
+
+    return (
+        Step(name="parted in two halves", do=part, manager=first, whole=False, everything=False),
+        Step(
+            name="new connections in both",
+            do=lambda _, site: site.traffic.open_more(MORE),
+            manager=first,
+            whole=False,
+            everything=False,
+        ),
+        Step(name="joined again", do=join, manager=first),
+    )
+
+
 def _killing(host: str) -> Do:
     return lambda lab, site: lab.kill(site.router(host))
 
@@ -120,6 +154,8 @@ FAULTS: Final[Mapping[str, StepsOf]] = {
     "outside": _link("out0", "outside link", moves=True),
     "replication": _link("rep0", "replication link", moves=False),
     "partition": _partition,
+    "split": _split,
 }
 """``kill``: kill -9 of who manages, and its return; ``reload``: the shell's command; ``rolling``: every
-router ends and returns in turn; others: a link of who manages, or its place in the replication network."""
+router ends and returns in turn; others: a link of who manages, or its place in the replication network;
+``split``: two halves that each manage, make flows, and meet."""
