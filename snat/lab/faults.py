@@ -5,7 +5,7 @@ and measures what the traffic notices of each.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from snat.lab.laboratory import Laboratory
@@ -66,41 +66,55 @@ def _restart_each(routers: Sequence[str]) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _link(interface: str, words: str, *, moves: bool) -> StepsOf:
-    """The cable of the first router's ``interface``; ``moves``: whether another then manages."""
+def _link(interface: str, words: str) -> StepsOf:
+    """The cable of the first router's ``interface``, whose loss makes the second manage."""
 
     def steps(routers: Sequence[str]) -> tuple[Step, ...]:
         first, second, *_ = routers
-        end = f"{words} of {_name(first)}"
-        return (
-            Step(
-                name=f"{end} down",
-                do=lambda _, site: site.network.link(first, interface, up=False),
-                manager=second if moves else first,
-                whole=moves,
-            ),
-            Step(
-                name=f"{end} up",
-                do=lambda _, site: site.network.link(first, interface, up=True),
-                manager=first,
-            ),
-        )
+        down, up = _cable(first, interface, words)
+        return replace(down, manager=second), up
 
     return steps
 
 
+def _replication(routers: Sequence[str]) -> tuple[Step, ...]:
+    """The first router keeps its role, and makes entries that nobody hears of before the link is back."""
+    down, up = _cable(routers[0], "rep0", "replication link")
+    return replace(down, do=_and_open_more(down.do), whole=False), up
+
+
+def _cable(host: str, interface: str, words: str) -> tuple[Step, Step]:
+    name = f"{words} of {_name(host)}"
+    return (
+        Step(
+            name=f"{name} down",
+            do=lambda _, site: site.network.link(host, interface, up=False),
+            manager=host,
+        ),
+        Step(name=f"{name} up", do=lambda _, site: site.network.link(host, interface, up=True), manager=host),
+    )
+
+
 def _partition(routers: Sequence[str]) -> tuple[Step, ...]:
-    """The first router's messages reach no other and theirs do not reach it; no interface sees anything."""
+    """As with the link; but no interface sees anything."""
     first, *_ = routers
     return (
         Step(
             name=f"{_name(first)} parted from the others",
-            do=lambda _, site: site.network.part("replication", [first]),
+            do=_and_open_more(lambda _, site: site.network.part("replication", [first])),
             manager=first,
             whole=False,
         ),
         Step(name="partition healed", do=lambda _, site: site.network.heal("replication"), manager=first),
     )
+
+
+def _and_open_more(do: Do) -> Do:
+    def both(lab: Laboratory, site: Site) -> None:
+        do(lab, site)
+        site.traffic.open_more(MORE)
+
+    return both
 
 
 def _split(routers: Sequence[str]) -> tuple[Step, ...]:
@@ -150,9 +164,9 @@ FAULTS: Final[Mapping[str, StepsOf]] = {
     "kill": _kill,
     "reload": _reload,
     "rolling": _restart_each,
-    "inside": _link("in0", "inside link", moves=True),
-    "outside": _link("out0", "outside link", moves=True),
-    "replication": _link("rep0", "replication link", moves=False),
+    "inside": _link("in0", "inside link"),
+    "outside": _link("out0", "outside link"),
+    "replication": _replication,
     "partition": _partition,
     "split": _split,
 }
