@@ -14,6 +14,8 @@ from snat.lab.topology import Pair
 PORT: Final = 7000
 HTTP_PORT: Final = 8000
 FIRST_PORT: Final = 40001
+SECONDS: Final = 3600
+"""Traffic ends with its laboratory; this is for one that is left running (``--keep``) and forgotten."""
 NUMBERS: Final = 0x4000
 """Flow numbers of one pair: 1 to 16383 of the first, and so on; four pairs have room in their 16 bits."""
 FLOW_TIMEOUT: Final = 10.0
@@ -33,7 +35,7 @@ class TrafficPair:
             raise LabError(f"{flows} flows between two hosts; {NUMBERS - 1} at most")
         self._names = pair
         common = ["--address", pair.address, "--port", str(PORT), "--flows", str(flows)]
-        common += ["--http-port", str(HTTP_PORT)]
+        common += ["--http-port", str(HTTP_PORT), "--seconds", str(SECONDS)]
         own = ["--first-port", str(FIRST_PORT), "--first-flow", str(first + 1), "--ping"]
         self._server = _start(lab, network, pair.server, ["server", *common])
         self._client = _start(lab, network, pair.client, ["client", *common, *own])

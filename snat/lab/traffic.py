@@ -29,7 +29,7 @@ PACE: Final = 0.0025
 """Seconds between two chunks of all flows together: 400 packets a second each way, however many flows."""
 PROBE_INTERVAL: Final = 0.01
 PROBES_KEPT: Final = 60_000
-"""Ten minutes of probes; a traffic program does not live longer."""
+"""Ten minutes of probes; a laboratory that is left running for longer is not measured any more."""
 CONNECT_TIMEOUT: Final = 10.0
 
 _HELLO: Final = Struct(">H")
