@@ -7,10 +7,11 @@ reports what the traffic noticed. :data:`TOPOLOGIES` names what can be built.
 from collections.abc import Sequence
 from typing import Final
 
-TOPOLOGIES: Final = ("failover", "standby", "vrrp", "peers", "rolling", "none")
+TOPOLOGIES: Final = ("failover", "standby", "vrrp", "peers", "rolling", "splitbrain", "none")
 """With root, in namespaces, with TUNs and live traffic: ``failover`` (primary and backup), ``standby`` (three
 routers, HSRP), ``vrrp`` (keepalived): the active router dies and comes back; ``rolling``: three routers are
-restarted in turn. ``none``: two daemons on loopback and captures, for anybody."""
+restarted in turn; ``splitbrain``: two halves that each go on alone, and meet again.
+``none``: two daemons on loopback and captures, for anybody."""
 
 
 def run(topology: str, *, json: bool, flows: int, keep: bool, faults: Sequence[str] = ()) -> int:

@@ -13,6 +13,9 @@ GROUP_NAME: Final = "SNAT"
 """Of the group that follows a module."""
 DOMAIN: Final = "snat.example"
 
+AddressPool = tuple[str, str, int]
+"""First and last address, and prefix length."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
@@ -51,7 +54,13 @@ def router_text(
 
 
 def following_text(
-    member: Member, members: Sequence[Member], *, certificates: Path, follows: str, before: Sequence[str] = ()
+    member: Member,
+    members: Sequence[Member],
+    *,
+    certificates: Path,
+    follows: str,
+    before: Sequence[str] = (),
+    pool: AddressPool = POOL,
 ) -> str:
     """That of ``member`` in a group that follows an IP redundancy module (Fig. 2B).
 
@@ -59,7 +68,7 @@ def following_text(
     """
     block = [f"  redundancy {GROUP_NAME}", f"    local-address {member.address}{_port(member)}"]
     more = [f"    {follows}"] if follows else []
-    return _text(member, members, certificates, block, more, before)
+    return _text(member, members, certificates, block, more, before, pool)
 
 
 def peers_text(member: Member, members: Sequence[Member], *, certificates: Path) -> str:
@@ -90,7 +99,7 @@ def _text(
     block: Sequence[str],
     more: Sequence[str],
     before: Sequence[str] = (),
-    pool: tuple[str, str, int] = POOL,
+    pool: AddressPool = POOL,
 ) -> str:
     lines = [
         f"hostname {member.host.upper()}",
@@ -121,7 +130,7 @@ def _trustpoint(member: Member, certificates: Path) -> list[str]:
     ]
 
 
-def _translation(pool: tuple[str, str, int]) -> list[str]:
+def _translation(pool: AddressPool) -> list[str]:
     first, last, length = pool
     return [
         "interface in0",

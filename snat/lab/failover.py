@@ -6,10 +6,12 @@ ways, and the outside address and port that the server sees with those in the ta
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
-from snat.lab.configuration import Member, following_text, router_text, standby_lines
+from snat.lab.configuration import AddressPool, Member, following_text, router_text, standby_lines
 from snat.lab.errors import LabError
 from snat.lab.faults import FAULTS, Step
 from snat.lab.laboratory import Laboratory
@@ -18,8 +20,8 @@ from snat.lab.packets import ICMP, TCP
 from snat.lab.peers import PEERS
 from snat.lab.report import Report
 from snat.lab.router import Router, mappings
-from snat.lab.site import Arrangement, Site, TrafficPair
-from snat.lab.topology import VIRTUAL_ADDRESS
+from snat.lab.site import Arrangement, Site
+from snat.lab.topology import ONE_ADDRESS, POOL, VIRTUAL_ADDRESS
 from snat.lab.vrrp import VrrpRouter
 
 _PROBED: Final = "longest gap between answered UDP probes, 100 a second"
@@ -32,9 +34,16 @@ def _primary_or_backup(
     return Router(member.host, text, directory=directory, prefix=prefix)
 
 
-def _by_hsrp(member: Member, members: Sequence[Member], directory: Path, prefix: tuple[str, ...]) -> Router:
+def _by_hsrp(
+    member: Member,
+    members: Sequence[Member],
+    directory: Path,
+    prefix: tuple[str, ...],
+    *,
+    pool: AddressPool = POOL,
+) -> Router:
     hsrp = standby_lines(VIRTUAL_ADDRESS, 160 - 10 * member.nat_id)
-    text = following_text(member, members, certificates=directory / "pki", follows="", before=hsrp)
+    text = following_text(member, members, certificates=directory / "pki", follows="", before=hsrp, pool=pool)
     return Router(member.host, text, directory=directory, prefix=prefix)
 
 
@@ -63,8 +72,16 @@ VRRP: Final = Arrangement(
 ROLLING: Final = Arrangement(
     topology="rolling", routers=3, router_of=_by_hsrp, faults=("rolling",), possible=("rolling",)
 )
+SPLITBRAIN: Final = Arrangement(
+    topology="splitbrain",
+    routers=2,
+    router_of=partial(_by_hsrp, pool=ONE_ADDRESS),
+    faults=("split",),
+    possible=("split",),
+    pairs=2,
+)
 ARRANGEMENTS: Final[Mapping[str, Arrangement]] = {
-    one.topology: one for one in (FAILOVER, STANDBY, VRRP, PEERS, ROLLING)
+    one.topology: one for one in (FAILOVER, STANDBY, VRRP, PEERS, ROLLING, SPLITBRAIN)
 }
 """What can be played in namespaces, by name."""
 
@@ -74,7 +91,7 @@ def play(arrangement: Arrangement, lab: Laboratory, flows: int, faults: Sequence
     if impossible := set(faults) - set(arrangement.possible):
         known = ", ".join(arrangement.possible)
         raise LabError(f"{arrangement.topology} has no fault {', '.join(impossible)}; it has: {known}")
-    site = (arrangement.site or Site)(lab, arrangement)
+    site = (arrangement.site or Site)(lab, arrangement, flows)
     hosts = [router.host for router in site.routers]
     steps = [step for fault in faults or arrangement.faults for step in FAULTS[fault](hosts)]
     return Trial(lab, site, flows).of(steps)
@@ -87,11 +104,10 @@ class Trial:
         """Start the traffic, and wait until all of it flows."""
         self._lab = lab
         self._site = site
-        self._traffic = TrafficPair(lab, site, flows)
+        self._traffic = site.traffic
         self._before = self._last = self._traffic.await_progress()
         self._equal = site.equal()
         self._stages: list[Stage] = []
-        self._tables: dict[str, Mapping[str, str]] = {}
         self._pings: list[Mapping[str, str]] = []
         self._faults: list[FaultOutcome] = []
         self._wrong: list[str] = []
@@ -115,18 +131,16 @@ class Trial:
             self._wrong.append(f"{step.name}: {error}")
         stage = self._traffic.stage(step.name, began=began)
         equal = self._site.equal() if step.whole and not self._wrong else None
-        manager = self._site.router(step.manager)
-        outcome = fault_outcome(
+        rows = self._site.router(step.manager).translations() or []
+        stage = replace(
             stage,
-            before=self._last,
-            manager=manager.name,
-            outage=self._traffic.outage(stage),
-            tables_equal=equal,
+            manager=step.manager.upper(),
+            table=mappings(rows, TCP) if step.everything else None,
         )
+        outage = self._traffic.outage(stage)
+        outcome = fault_outcome(stage, before=self._last, outage=outage, tables_equal=equal)
         self._stages.append(stage)
         self._faults.append(outcome)
-        rows = manager.translations() or []
-        self._tables[f"{manager.name}, {step.name}"] = mappings(rows, TCP)
         self._pings.append(mappings(rows, ICMP))
         self._last = stage.end
         tables = "" if equal is None else f"; tables {_equality(equal)}"
@@ -140,23 +154,34 @@ class Trial:
         self._lab.say(f"{self._site.router(step.manager).name} manages")
 
     def _report(self) -> Report:
-        downloaded, wrong = self._traffic.finish_download()
-        answered, pinging = self._traffic.ping()
-        outsides = {table.get(pinging, "nothing") for table in self._pings}
-        if len(outsides) != 1:
-            wrong = (*wrong, f"the ping of {pinging} was translated to {', '.join(sorted(outsides))}")
+        others, wrong = self._others()
         return Report(
             topology=self._site.topology,
-            outcomes=tcp_outcomes(before=self._before, stages=self._stages, tables=self._tables),
+            outcomes=tcp_outcomes(before=self._before, stages=self._stages),
             outage=max(fault.outage for fault in self._faults),
             outage_meaning=_PROBED,
             tables_equal=self._equal,
             faults=tuple(self._faults),
             seconds=self._lab.elapsed,
             timeline=tuple(self._lab.timeline),
-            others={"ping": answered, "download": downloaded},
+            others=others,
             wrong=(*self._wrong, *self._traffic.probe_faults(), *wrong),
         )
+
+    def _others(self) -> tuple[dict[str, str], list[str]]:
+        """What became of pings and downloads, and what is wrong with them."""
+        others = {
+            f"{router.name} merged": merged for router in self._site.routers if (merged := router.merged())
+        }
+        wrong: list[str] = []
+        for pair in self._traffic.pairs:
+            others[f"ping of {pair.name}"], inside = pair.ping()
+            others[f"download of {pair.name}"], faults = pair.finish_download()
+            wrong += faults
+            outsides = {table[inside] for table in self._pings if inside in table}
+            if len(outsides) != 1:
+                wrong.append(f"the ping of {inside} was translated to {sorted(outsides) or 'nothing'}")
+        return others, wrong
 
 
 def _equality(equal: bool) -> str:

@@ -5,11 +5,16 @@ and measures what the traffic notices of each.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from snat.lab.laboratory import Laboratory
 from snat.lab.site import Site
+
+HALF: Final = {"lan": ("client2",), "wan": ("server2",), "replication": ()}
+"""By segment, who is in the second half besides the second router."""
+MORE: Final = 20
+"""Connections that each client opens during a split."""
 
 Do = Callable[[Laboratory, Site], None]
 
@@ -25,6 +30,8 @@ class Step:
     """The host that manages afterwards, and gives the traffic its way."""
     whole: bool = True
     """Whether afterwards every router is there and hears all others: then all are to be ready and equal."""
+    everything: bool = True
+    """Whether that manager then has every flow."""
 
 
 StepsOf = Callable[[Sequence[str]], tuple[Step, ...]]
@@ -60,40 +67,81 @@ def _restart_each(routers: Sequence[str]) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _link(interface: str, words: str, *, moves: bool) -> StepsOf:
-    """The cable of the first router's ``interface``; ``moves``: whether another then manages."""
+def _link(interface: str, words: str) -> StepsOf:
+    """The cable of the first router's ``interface``, whose loss makes the second manage."""
 
     def steps(routers: Sequence[str]) -> tuple[Step, ...]:
         first, second, *_ = routers
-        end = f"{words} of {_name(first)}"
-        return (
-            Step(
-                name=f"{end} down",
-                do=lambda _, site: site.network.link(first, interface, up=False),
-                manager=second if moves else first,
-                whole=moves,
-            ),
-            Step(
-                name=f"{end} up",
-                do=lambda _, site: site.network.link(first, interface, up=True),
-                manager=first,
-            ),
-        )
+        down, up = _cable(first, interface, words)
+        return replace(down, manager=second), up
 
     return steps
 
 
+def _replication(routers: Sequence[str]) -> tuple[Step, ...]:
+    """The first router keeps its role, and makes entries that nobody hears of before the link is back."""
+    down, up = _cable(routers[0], "rep0", "replication link")
+    return replace(down, do=_and_open_more(down.do), whole=False), up
+
+
+def _cable(host: str, interface: str, words: str) -> tuple[Step, Step]:
+    name = f"{words} of {_name(host)}"
+    return (
+        Step(
+            name=f"{name} down",
+            do=lambda _, site: site.network.link(host, interface, up=False),
+            manager=host,
+        ),
+        Step(name=f"{name} up", do=lambda _, site: site.network.link(host, interface, up=True), manager=host),
+    )
+
+
 def _partition(routers: Sequence[str]) -> tuple[Step, ...]:
-    """The first router's messages reach no other and theirs do not reach it; no interface sees anything."""
+    """As with the link; but no interface sees anything."""
     first, *_ = routers
     return (
         Step(
             name=f"{_name(first)} parted from the others",
-            do=lambda _, site: site.network.part("replication", [first]),
+            do=_and_open_more(lambda _, site: site.network.part("replication", [first])),
             manager=first,
             whole=False,
         ),
         Step(name="partition healed", do=lambda _, site: site.network.heal("replication"), manager=first),
+    )
+
+
+def _and_open_more(do: Do) -> Do:
+    def both(lab: Laboratory, site: Site) -> None:
+        do(lab, site)
+        site.traffic.open_more(MORE)
+
+    return both
+
+
+def _split(routers: Sequence[str]) -> tuple[Step, ...]:
+    """Everything in two: the second router's half has a client and a server, too, and goes on by itself."""
+    first, second = routers
+
+    def part(lab: Laboratory, site: Site) -> None:
+        for segment, hosts in HALF.items():
+            site.network.part(segment, [*hosts, second])
+        lab.await_standing(site.router(second), "MANAGE")
+        lab.await_standing(site.router(first), "MANAGE")
+
+    def join(_lab: Laboratory, site: Site) -> None:
+        for segment in HALF:
+            site.network.heal(segment)
+
+    return (
+        Step(name="parted in two halves", do=part, manager=first, whole=False, everything=False),
+        Step(
+            name="new connections in both",
+            do=lambda _, site: site.traffic.open_more(MORE),
+            manager=first,
+            whole=False,
+            everything=False,
+        ),
+        Step(name="joined again", do=join, manager=first),
     )
 
 
@@ -121,10 +169,12 @@ FAULTS: Final[Mapping[str, StepsOf]] = {
     "kill": _kill,
     "reload": _reload,
     "rolling": _restart_each,
-    "inside": _link("in0", "inside link", moves=True),
-    "outside": _link("out0", "outside link", moves=True),
-    "replication": _link("rep0", "replication link", moves=False),
+    "inside": _link("in0", "inside link"),
+    "outside": _link("out0", "outside link"),
+    "replication": _replication,
     "partition": _partition,
+    "split": _split,
 }
 """``kill``: kill -9 of who manages, and its return; ``reload``: the shell's command; ``rolling``: every
-router ends and returns in turn; others: a link of who manages, or its place in the replication network."""
+router ends and returns in turn; others: a link of who manages, or its place in the replication network;
+``split``: two halves that each manage, make flows, and meet."""

@@ -63,6 +63,18 @@ class Snapshot:
             others=others or {},
         )
 
+    @classmethod
+    def together(cls, parts: Iterable["Snapshot"]) -> "Snapshot":
+        """One of several, whose flows have different numbers."""
+        client: dict[int, FlowEnd] = {}
+        server: dict[int, FlowEnd] = {}
+        others: dict[str, int] = {}
+        for part in parts:
+            client.update(part.client)
+            server.update(part.server)
+            others.update(part.others)
+        return cls(client=client, server=server, others=others)
+
     def others_since(self, earlier: "Snapshot") -> dict[str, bool]:
         """Which of the other traffic got further since ``earlier``."""
         return {name: now > earlier.others.get(name, 0) for name, now in self.others.items()}
@@ -87,6 +99,10 @@ class Stage:
     start: Snapshot
     """When somebody managed again."""
     end: Snapshot
+    manager: str = ""
+    """Who managed at the end, if its table was looked at."""
+    table: Mapping[str, str] | None = None
+    """Inside endpoints in that table, and their outside ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +127,7 @@ class FaultOutcome:
 
 
 def fault_outcome(
-    stage: Stage, *, before: Snapshot, manager: str, outage: float, tables_equal: bool | None
+    stage: Stage, *, before: Snapshot, outage: float, tables_equal: bool | None
 ) -> FaultOutcome:
     """Judge one step; ``before``: all flows at its beginning."""
     now = stage.end
@@ -123,7 +139,7 @@ def fault_outcome(
     lost = [flow for flow in before.client if _lives(before, flow) and not _survives(stage, flow)]
     return FaultOutcome(
         name=stage.after,
-        manager=manager,
+        manager=stage.manager,
         outage=outage,
         flows_lost=len(lost),
         bytes_lost=sum(shift for shift in shifts if shift > 0),
@@ -142,31 +158,28 @@ def _survives(stage: Stage, flow: int) -> bool:
     return _lives(stage.end, flow) and stage.end.progressed_since(stage.start, flow)
 
 
-def tcp_outcomes(
-    *, before: Snapshot, stages: Sequence[Stage], tables: Mapping[str, Mapping[str, str]]
-) -> tuple[FlowOutcome, ...]:
-    """Judge every flow that the client opened.
+def tcp_outcomes(*, before: Snapshot, stages: Sequence[Stage]) -> tuple[FlowOutcome, ...]:
+    """Judge every flow that a client opened, from the stage on at whose beginning it was there.
 
-    ``tables``: by who managed when (``R2, kill -9 of R1``), its inside endpoints and their outside ones.
-    Each must name what the server saw.
+    Every table of those stages must name what the server saw.
     """
-    return tuple(_outcome(flow, before, stages, tables) for flow in sorted(before.client))
+    return tuple(_outcome(flow, before, stages) for flow in sorted(stages[-1].end.client))
 
 
-def _outcome(
-    flow: int, before: Snapshot, stages: Sequence[Stage], tables: Mapping[str, Mapping[str, str]]
-) -> FlowOutcome:
-    inside = before.client[flow].local
+def _outcome(flow: int, before: Snapshot, stages: Sequence[Stage]) -> FlowOutcome:
     last = stages[-1].end
+    stages = [stage for stage in stages if flow in stage.start.client] or stages[-1:]
+    first = before if flow in before.client else stages[0].end
+    inside = last.client[flow].local
     seen_after = last.server[flow].remote if flow in last.server else ""
-    entered = [table.get(inside, "") for table in tables.values()]
+    entered = [stage.table.get(inside, "") for stage in stages if stage.table is not None]
     moved = [outside for outside in entered if outside != seen_after]
     return FlowOutcome(
         protocol="tcp",
         inside=inside,
-        outside_before=before.server[flow].remote if flow in before.server else "",
+        outside_before=first.server[flow].remote if flow in first.server else "",
         outside_after=moved[0] if moved else seen_after,
-        faults=(*_stream_faults(flow, stages), *_table_faults(inside, seen_after, tables)),
+        faults=(*_stream_faults(flow, stages), *_table_faults(inside, seen_after, stages)),
     )
 
 
@@ -182,9 +195,12 @@ def _stream_faults(flow: int, stages: Sequence[Stage]) -> Iterable[str]:
             yield f"no bytes both ways after: {stage.after}"
 
 
-def _table_faults(inside: str, seen: str, tables: Mapping[str, Mapping[str, str]]) -> Iterable[str]:
-    for router, table in tables.items():
-        if inside not in table:
-            yield f"no entry for it in the table of {router}"
-        elif table[inside] != seen:
-            yield f"the table of {router} says {table[inside]}, the server sees {seen or 'nothing'}"
+def _table_faults(inside: str, seen: str, stages: Sequence[Stage]) -> Iterable[str]:
+    for stage in stages:
+        if stage.table is None:
+            continue
+        if inside not in stage.table:
+            yield f"no entry for it in the table of {stage.manager} after: {stage.after}"
+        elif stage.table[inside] != seen:
+            says = f"the table of {stage.manager} says {stage.table[inside]} after: {stage.after}"
+            yield f"{says}; the server sees {seen or 'nothing'}"

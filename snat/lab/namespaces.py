@@ -129,9 +129,11 @@ def _ip(*arguments: str, stdin: str = "") -> str:
 class Network:
     """The namespaces, links and addresses of one topology. Who claimed the directory removes them."""
 
-    def __init__(self, topology: Topology, identity: str) -> None:
+    def __init__(self, topology: Topology, directory: Path) -> None:
+        """``directory`` is the laboratory's; its name is the laboratory's id."""
         self.topology = topology
-        self._identity = identity
+        self.directory = directory
+        self._identity = directory.name
 
     def namespace(self, host: str) -> str:
         """The name of a host's (or a bridge's) namespace."""

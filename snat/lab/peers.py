@@ -10,7 +10,7 @@ from snat.lab.equal_cost import EqualCost
 from snat.lab.laboratory import Laboratory
 from snat.lab.router import Router
 from snat.lab.site import Arrangement, Site
-from snat.lab.topology import ROUTED_POOL, Topology, routers_between
+from snat.lab.topology import ROUTED_POOL, Topology
 
 _HOSTS: Final = {"client": ("lan", "default"), "server": ("wan", "")}
 """Who has equal-cost routes: on which segment, and where to; the server to the pool."""
@@ -19,16 +19,16 @@ _HOSTS: Final = {"client": ("lan", "default"), "server": ("wan", "")}
 class PeerSite(Site):
     """Routers that are peers, and the routes to them."""
 
-    def build(self, count: int) -> None:
+    def build(self, arrangement: Arrangement) -> None:
         """As of any site; and both hosts choose among their routes by addresses and ports."""
-        super().build(count)
+        super().build(arrangement)
         for host in _HOSTS:
             self.network.set(host, "net.ipv4.fib_multipath_hash_policy=1")
         self._routes: EqualCost | None = None
 
-    def topology_of(self, count: int) -> Topology:
+    def topology_of(self, arrangement: Arrangement) -> Topology:
         """The pool is routed, to all of the routers; no address is anybody's."""
-        return replace(routers_between(count), default_routes={})
+        return replace(super().topology_of(arrangement), default_routes={})
 
     def await_manager(self, _manager: str) -> None:
         """Wait until all manage what they make, and have traffic."""

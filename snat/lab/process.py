@@ -118,11 +118,11 @@ class Traffic(Program):
         """What is known of the probes, now."""
         return self.ask("probes")
 
-    def ask(self, question: str) -> Mapping[str, Any]:
-        """Its answer to a question: ``ping``, ``download``, ``finish``."""
+    def ask(self, question: str, **with_what: int) -> Mapping[str, Any]:
+        """Its answer to a question: ``ping``, ``download``, ``finish``, ``open`` with a ``count``."""
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps({"ask": question}).encode() + b"\n")
+            self._process.stdin.write(json.dumps({"ask": question, **with_what}).encode() + b"\n")
             self._process.stdin.flush()
         except BrokenPipeError:
             raise LabError(f"traffic {self.name} has ended\n{self.tail()}") from None

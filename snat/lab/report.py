@@ -1,5 +1,6 @@
 """What a laboratory found: the outcome of every flow, the outage, who was active when."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -65,7 +66,11 @@ class Report:
     @property
     def passed(self) -> bool:
         """Whether nothing was lost, nothing moved and the tables agreed."""
-        unmoved = self.same_outside and all(all(fault.others.values()) for fault in self.faults)
+        unmoved = (
+            self.same_outside
+            and not self._used_twice()
+            and all(all(fault.others.values()) for fault in self.faults)
+        )
         equal = self.tables_equal and self.tables_equal_again is not False
         return bool(self.outcomes) and not self.lost and unmoved and equal and not self.wrong
 
@@ -139,7 +144,12 @@ class Report:
             for name, moved in each.others.items()
             if not moved
         )
-        return [*self.wrong, *unequal, *stuck, *flows]
+        return [*self.wrong, *unequal, *stuck, *self._used_twice(), *flows]
+
+    def _used_twice(self) -> list[str]:
+        """Outside addresses and ports that two flows have."""
+        seen = Counter((each.protocol, each.outside_after) for each in self.outcomes if each.outside_after)
+        return [f"{protocol} {outside} is used twice" for (protocol, outside), n in seen.items() if n > 1]
 
 
 def _fault_as_json(fault: FaultOutcome) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A router of the laboratory: one ``twistd snat``, and what its shell tells of it."""
 
 import json
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,8 @@ from snat.lab.process import PYTHON, Program
 SHOW_TIMEOUT: Final = 5.0
 _TWISTD: Final = "from twisted.scripts.twistd import run; run()"
 """The twistd of this very interpreter, wherever its scripts are."""
+
+_MERGED: Final = re.compile(r"mapping \d+: (\d+ entries of \S+ merged, \d+ had keys of ours)")
 
 Row = Mapping[str, Any]
 
@@ -69,6 +72,10 @@ class Router:
     def tail(self) -> str:
         """Its last log lines."""
         return self._program.tail() if self._program else f"{self.host}: never started"
+
+    def merged(self) -> str:
+        """What it took over from others that had managed beside it, as its log has it; empty: nothing."""
+        return "; ".join(_MERGED.findall(self._log.read_text(errors="replace")))
 
     def show(self, command: str) -> list[Row] | None:
         """The rows of a ``show`` command; None while the router does not answer."""

@@ -2,7 +2,8 @@
 
 The client opens TCP connections that carry numbered bytes both ways for as long as they live, and sends
 UDP probes that the server echoes with the address it saw; it may also ping, and download by HTTP. Both obey
-JSON lines on standard input and answer with JSON lines on standard output; they end when standard input does, or after ``--seconds``.
+JSON lines on standard input and answer with JSON lines on standard output; they end when standard input
+does, or after ``--seconds``.
 
 Times are CLOCK_MONOTONIC, which all processes of a machine share.
 """
@@ -28,7 +29,7 @@ PACE: Final = 0.0025
 """Seconds between two chunks of all flows together: 400 packets a second each way, however many flows."""
 PROBE_INTERVAL: Final = 0.01
 PROBES_KEPT: Final = 60_000
-"""Ten minutes of probes; a traffic program does not live longer."""
+"""Ten minutes of probes; a laboratory that is left running for longer is not measured any more."""
 CONNECT_TIMEOUT: Final = 10.0
 
 _HELLO: Final = Struct(">H")
@@ -199,7 +200,7 @@ class Server:
         """All connections that ever arrived."""
         return self._flows
 
-    def answers(self) -> Mapping[str, Callable[[], Answer]]:
+    def answers(self) -> Mapping[str, Callable[..., Answer]]:
         """The questions that only the server answers."""
         return {"finish": self._download.finish, "download": lambda: self._download.body.answer()}
 
@@ -214,11 +215,12 @@ class Client:
         self._pinger = Pinger(options.address) if options.ping else None
         self._body = Body()
         self._download: asyncio.Task[None] | None = None
+        self._opening: asyncio.Task[None] | None = None
 
     async def start(self) -> Answer:
         """Connect all flows at once, then probe; the answer comes when each has connected or failed."""
         options = self._options
-        await asyncio.gather(*(self._connect(number) for number in range(1, options.flows + 1)))
+        await self._open(options.flows)
         await asyncio.get_running_loop().create_datagram_endpoint(
             lambda: self._prober, remote_addr=(options.address, options.udp_port or options.port)
         )
@@ -228,13 +230,18 @@ class Client:
             self._pinger.start()
         return {"connected": sum(not flow.end().closed for flow in self._flows)}
 
-    async def _connect(self, number: int) -> None:
+    async def _open(self, count: int) -> None:
+        first = len(self._flows)
+        await asyncio.gather(*(self._connect(first + place) for place in range(count)))
+
+    async def _connect(self, place: int) -> None:
         options = self._options
+        number = options.first_flow + place
         flow = NumberedFlow(
             outward=Direction.UP, inward=Direction.DOWN, interval=options.flows * PACE, flow=number
         )
         self._flows.append(flow)
-        source = ("0.0.0.0", options.first_port + number - 1) if options.first_port else None  # noqa: S104
+        source = ("0.0.0.0", options.first_port + place) if options.first_port else None  # noqa: S104
         connecting = asyncio.get_running_loop().create_connection(
             lambda: flow, options.address, options.port, local_addr=source
         )
@@ -243,15 +250,21 @@ class Client:
         except (OSError, TimeoutError) as error:
             flow.refuse(f"never connected: {error or 'no answer'}")
 
+    def _open_more(self, count: int = 0) -> Answer:
+        """Begin to open more connections; whether they come to be is in the answer to ``flows``."""
+        self._opening = asyncio.create_task(self._open(count))
+        return {"opening": count}
+
     def flows(self) -> list[NumberedFlow]:
         """All flows, connected or not."""
         return self._flows
 
-    def answers(self) -> Mapping[str, Callable[[], Answer]]:
+    def answers(self) -> Mapping[str, Callable[..., Answer]]:
         """The questions that only the client answers."""
         return {
             "probes": self._prober.answer,
             "download": self._body.answer,
+            "open": self._open_more,
             **({"ping": self._pinger.answer} if self._pinger is not None else {}),
         }
 
@@ -263,13 +276,14 @@ async def _converse(host: Server | Client, seconds: float) -> None:
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
     )
-    answers: dict[str, Callable[[], Answer]] = {
+    answers: dict[str, Callable[..., Answer]] = {
         "flows": lambda: {"flows": [asdict(flow.end()) for flow in host.flows()]},
         **host.answers(),
     }
     async with asyncio.timeout(seconds):
         while line := await reader.readline():
-            _tell(answers[json.loads(line)["ask"]]())
+            asked = json.loads(line)
+            _tell(answers[asked.pop("ask")](**asked))
 
 
 def _tell(answer: Answer) -> None:
@@ -282,6 +296,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--address", required=True, help="the server's address")
     parser.add_argument("--port", type=int, default=0, help="the server's TCP (and UDP) port")
     parser.add_argument("--udp-port", type=int, default=0, help="the server's UDP port, if another")
+    parser.add_argument("--first-flow", type=int, default=1, help="the number of the client's first flow")
     parser.add_argument("--http-port", type=int, default=0, help="the server's HTTP port; client: 0: none")
     parser.add_argument("--ping", action="store_true", help="the client pings, too (needs root)")
     parser.add_argument("--flows", type=int, default=20, help="TCP connections")

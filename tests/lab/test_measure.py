@@ -7,7 +7,7 @@ from snat.lab.measure import Snapshot, Stage, fault_outcome, longest_gap, tcp_ou
 
 OUTSIDE = "203.0.113.10:1025"
 INSIDE = "10.0.0.100:40001"
-TABLES = {"R2": {INSIDE: OUTSIDE}}
+TABLE = {INSIDE: OUTSIDE}
 
 
 def end(
@@ -36,8 +36,10 @@ def snapshot(up: int, down: int, *, fault: str = "", closed: str = "", seen: str
     )
 
 
-def stage(start: Snapshot, finish: Snapshot) -> Stage:
-    return Stage(after="kill -9 of R1", began=0.0, ended=5.0, start=start, end=finish)
+def stage(start: Snapshot, finish: Snapshot, table: dict[str, str] | None = TABLE) -> Stage:
+    return Stage(
+        after="kill -9 of R1", began=0.0, ended=5.0, start=start, end=finish, manager="R2", table=table
+    )
 
 
 @pytest.mark.parametrize(
@@ -57,9 +59,7 @@ def test_the_longest_gap_counts_from_the_last_answer_to_the_end(arrivals: list[f
 
 
 def test_a_flow_survives_that_moved_both_ways_with_its_outside_address() -> None:
-    (outcome,) = tcp_outcomes(
-        before=snapshot(10, 10), stages=[stage(snapshot(20, 20), snapshot(21, 21))], tables=TABLES
-    )
+    (outcome,) = tcp_outcomes(before=snapshot(10, 10), stages=[stage(snapshot(20, 20), snapshot(21, 21))])
     assert outcome.survived
     assert outcome.same_outside
     assert (outcome.inside, outcome.outside_after) == (INSIDE, OUTSIDE)
@@ -67,34 +67,29 @@ def test_a_flow_survives_that_moved_both_ways_with_its_outside_address() -> None
 
 @pytest.mark.parametrize(("up", "down"), [(20, 21), (21, 20), (20, 20)])
 def test_a_flow_that_stands_still_one_way_is_lost(up: int, down: int) -> None:
-    (outcome,) = tcp_outcomes(
-        before=snapshot(10, 10), stages=[stage(snapshot(20, 20), snapshot(up, down))], tables=TABLES
-    )
+    (outcome,) = tcp_outcomes(before=snapshot(10, 10), stages=[stage(snapshot(20, 20), snapshot(up, down))])
     assert outcome.faults == ("no bytes both ways after: kill -9 of R1",)
 
 
 @pytest.mark.parametrize("wrong", [{"fault": "8 bytes lost at byte 16"}, {"closed": "connection reset"}])
 def test_a_broken_or_closed_flow_is_lost(wrong: dict[str, str]) -> None:
     (outcome,) = tcp_outcomes(
-        before=snapshot(10, 10), stages=[stage(snapshot(20, 20), snapshot(30, 30, **wrong))], tables=TABLES
+        before=snapshot(10, 10), stages=[stage(snapshot(20, 20), snapshot(30, 30, **wrong))]
     )
     assert not outcome.survived
     assert next(iter(wrong.values())) in outcome.faults[0]
 
 
 def test_a_flow_that_the_new_manager_does_not_know_is_lost() -> None:
-    (outcome,) = tcp_outcomes(
-        before=snapshot(10, 10), stages=[stage(snapshot(20, 20), snapshot(30, 30))], tables={"R2": {}}
-    )
-    assert outcome.faults == ("no entry for it in the table of R2",)
+    (outcome,) = tcp_outcomes(before=snapshot(10, 10), stages=[stage(snapshot(20, 20), snapshot(30, 30), {})])
+    assert outcome.faults == ("no entry for it in the table of R2 after: kill -9 of R1",)
     assert not outcome.same_outside
 
 
 def test_a_table_that_contradicts_the_server_is_a_fault() -> None:
     (outcome,) = tcp_outcomes(
         before=snapshot(10, 10),
-        stages=[stage(snapshot(20, 20), snapshot(30, 30))],
-        tables={"R2": {INSIDE: "203.0.113.11:9"}},
+        stages=[stage(snapshot(20, 20), snapshot(30, 30), {INSIDE: "203.0.113.11:9"})],
     )
     assert not outcome.survived
     assert not outcome.same_outside
@@ -103,13 +98,13 @@ def test_a_table_that_contradicts_the_server_is_a_fault() -> None:
 
 def test_a_flow_that_never_arrived_is_lost() -> None:
     client_only = Snapshot.of([end(received=0, closed="never connected: no answer")], [])
-    (outcome,) = tcp_outcomes(before=client_only, stages=[stage(client_only, client_only)], tables=TABLES)
+    (outcome,) = tcp_outcomes(before=client_only, stages=[stage(client_only, client_only)])
     assert not outcome.survived
     assert not outcome.same_outside
 
 
 def noticed(before: Snapshot, after: Stage) -> tuple[int, int, int]:
-    outcome = fault_outcome(after, before=before, manager="R2", outage=0.7, tables_equal=None)
+    outcome = fault_outcome(after, before=before, outage=0.7, tables_equal=None)
     assert (outcome.name, outcome.manager, outcome.outage) == ("kill -9 of R1", "R2", 0.7)
     return outcome.flows_lost, outcome.bytes_lost, outcome.bytes_repeated
 
@@ -129,3 +124,18 @@ def test_a_step_is_charged_with_what_broke_in_it() -> None:
 def test_a_step_is_not_charged_with_what_broke_before_it() -> None:
     broken = Snapshot.of([end(received=30, fault="8 bytes lost", missing=8)], [end(received=30)])
     assert noticed(broken, stage(broken, broken)) == (0, 0, 0)
+
+
+def test_a_flow_is_judged_from_the_stage_on_at_whose_beginning_it_was_there() -> None:
+    none = Snapshot.of([], [])
+    earlier = stage(none, none, {})
+    later = stage(snapshot(20, 20), snapshot(30, 30))
+    (outcome,) = tcp_outcomes(before=none, stages=[earlier, later])
+    assert (outcome.survived, outcome.same_outside) == (True, True)
+
+
+def test_a_table_that_was_not_looked_at_accuses_nobody() -> None:
+    (outcome,) = tcp_outcomes(
+        before=snapshot(10, 10), stages=[stage(snapshot(20, 20), snapshot(30, 30), None)]
+    )
+    assert outcome.survived

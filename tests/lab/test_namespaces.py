@@ -19,7 +19,7 @@ from snat.lab.topology import Port, Topology
 
 with claimed(Path(sys.argv[1])) as directory:
     ends = (Port(host=host, interface="e0", address=f"192.0.2.{n}/24") for n, host in enumerate("ab", 1))
-    network = Network(Topology(segments={"cable": tuple(ends)}), directory.name)
+    network = Network(Topology(segments={"cable": tuple(ends)}), directory)
     network.build()
     inside = subprocess.Popen([*network.inside("a"), "sleep", "60"])
     print(directory.name, flush=True)
@@ -84,7 +84,7 @@ with socket.socket() as port:
 @pytest.mark.root
 def test_hosts_get_their_addresses_and_reach_each_other(tmp_path: Path) -> None:
     with claimed(tmp_path) as directory:
-        network = Network(routers_between(2), directory.name)
+        network = Network(routers_between(2), directory)
         network.build()
         assert len(namespaces(directory.name)) == 7
         assert "10.0.0.100/24" in output(*network.inside("client"), "ip", "-brief", "address")
@@ -103,7 +103,7 @@ def test_a_segment_is_parted_and_healed_without_loss_of_carrier(tmp_path: Path) 
         return output(*network.inside(host), sys.executable, "-c", knock).strip() == "ECONNREFUSED"
 
     with claimed(tmp_path) as directory:
-        network = Network(routers_between(3), directory.name)
+        network = Network(routers_between(3), directory)
         network.build()
         network.part("replication", ["r1"])
         assert not reaches("r1", "192.168.77.2")
@@ -123,7 +123,7 @@ def test_what_runs_in_a_namespace_ends_with_it(tmp_path: Path) -> None:
         Port(host=host, interface="e0", address=f"192.0.2.{n}/24") for n, host in enumerate("ab", 1)
     )
     with claimed(tmp_path) as directory:
-        network = Network(Topology(segments={"cable": ports}), directory.name)
+        network = Network(Topology(segments={"cable": ports}), directory)
         network.build()
         program = subprocess.Popen([*network.inside("a"), "sleep", "60"])
         assert within(lambda: output("ip", "netns", "pids", network.namespace("a")) != "", seconds=5)

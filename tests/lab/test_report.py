@@ -14,6 +14,9 @@ GOOD = FlowOutcome(
     outside_before="203.0.113.10:1025",
     outside_after="203.0.113.10:1025",
 )
+OTHER = dataclasses.replace(
+    GOOD, inside="10.0.0.100:40002", outside_before="203.0.113.10:9", outside_after="203.0.113.10:9"
+)
 MOVED = dataclasses.replace(GOOD, outside_after="203.0.113.11:7")
 KILL = FaultOutcome(
     name="kill -9 of R1",
@@ -31,7 +34,7 @@ LOST = dataclasses.replace(GOOD, faults=("client: connection reset",))
 def report(*outcomes: FlowOutcome, **changes: object) -> Report:
     whole = Report(
         topology="failover",
-        outcomes=outcomes or (GOOD, GOOD),
+        outcomes=outcomes or (GOOD, OTHER),
         outage=0.8124,
         outage_meaning="probes",
         tables_equal=True,
@@ -55,8 +58,10 @@ def test_json_has_what_others_rely_on() -> None:
 @pytest.mark.parametrize(
     "bad",
     [
-        report(GOOD, LOST),
-        report(GOOD, MOVED),
+        report(OTHER, LOST),
+        report(OTHER, MOVED),
+        report(GOOD, GOOD),
+        report(faults=(dataclasses.replace(KILL, others={"ping": False}),)),
         report(tables_equal=False),
         report(faults=(KILL, dataclasses.replace(RETURN, tables_equal=False))),
         report(wrong=("the probes came from nowhere",)),
@@ -99,7 +104,7 @@ def test_tables_that_differ_are_told_with_the_step_after_which_they_do() -> None
 
 
 def test_a_lost_flow_is_counted_and_its_reason_told() -> None:
-    bad = report(GOOD, LOST)
+    bad = report(OTHER, LOST)
     assert bad.as_json()["flows_lost"] == 1
     assert bad.as_json()["wrong"] == ["tcp 10.0.0.100:40001: client: connection reset"]
     assert "! tcp 10.0.0.100:40001: client: connection reset" in bad.as_text()
@@ -136,3 +141,16 @@ def test_the_drawing_keeps_its_width_whatever_happens_at_its_end() -> None:
 
 def test_no_timeline_no_drawing() -> None:
     assert draw([], 1.0) == []
+
+
+def test_other_traffic_that_stands_still_and_an_address_used_twice_are_told() -> None:
+    stuck = report(faults=(dataclasses.replace(KILL, others={"ping": False, "download": True}),))
+    assert stuck.as_json()["wrong"] == ["ping stands still after: kill -9 of R1"]
+    assert stuck.as_json()["faults"][0]["ping"] is False
+    assert report(GOOD, GOOD).as_json()["wrong"] == ["tcp 203.0.113.10:1025 is used twice"]
+
+
+def test_what_became_of_other_traffic_is_in_the_report() -> None:
+    said = report(others={"ping": "9 of 10 answered"})
+    assert said.as_json()["others"] == {"ping": "9 of 10 answered"}
+    assert "9 of 10 answered" in said.as_text()
