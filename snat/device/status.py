@@ -242,7 +242,7 @@ class GroupStatus:
     """One redundancy group of ``show ip snat distributed``."""
 
     mode: str
-    """``PRIMARY`` or ``BACKUP``: the configured role; ``ACTIVE``, ``STANDBY`` or ``PREEMPTING`` by a module."""
+    """``PRIMARY`` or ``BACKUP``, as configured; ``ACTIVE``, ``STANDBY`` or ``PREEMPTING`` by a module."""
     standing: str
     """``START``, ``LISTEN``, ``CLAIM`` or ``MANAGE``: see doc/design.md, roles."""
     state: str
