@@ -24,6 +24,7 @@ from snat.config.model import (
 )
 from snat.config.refused import ConfigurationRefused
 from snat.device.events import Noted
+from snat.device.group import Group as DeviceGroup
 from snat.device.links import Link
 from snat.net.files import StateDirectory, StateError
 from snat.net.protocol import LAST_WORD_TIME
@@ -658,6 +659,30 @@ def test_a_term_that_cannot_be_stored_is_not_announced_until_it_can(
     reactor.run_until(lambda: first.ready and second.ready)
     assert second.path.told[:2] == ["start", f"claim [{MAPPING}]"]
     assert first.table == second.table
+
+
+def test_a_module_moves_addresses_only_when_the_term_is_on_the_disk(
+    reactor: Reactor, members: tuple[Member, Member], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = members
+    second.state.close()
+    state = FullState(second.directory)
+    second = Member(reactor, second.directory, second.configuration, state)
+    become_pair(reactor, first, second)
+    handed: list[bool] = []
+
+    def hand_over(groups: list[DeviceGroup]) -> None:
+        handed.append(groups[0].manages)
+
+    monkeypatch.setattr(second.service._modules, "hand_over", hand_over)
+    state.full = True
+    first.die()
+    reactor.run_until(lambda: second.standing == "MANAGE", most=2.0)
+    reactor.elapse(1.0)
+    assert True not in handed
+    state.full = False
+    reactor.elapse(0.1)
+    assert handed[-1] is True
 
 
 def test_addresses_that_cannot_be_had_are_tried_again_and_meanwhile_another_manages(

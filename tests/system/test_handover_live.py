@@ -172,3 +172,22 @@ def reason(daemon: Daemon) -> str:
     """Why the redundancy group does not manage."""
     group = daemon.group()
     return "" if group is None else group["why"]
+
+
+def test_a_standby_whose_table_is_cleared_listens_until_it_has_it_again(site: Site) -> None:
+    _, second = site.daemons
+    with Probes(site.clients[0], site.server) as probes:
+        began = quiet(probes, site)
+        before = len(changes(second))
+        second.cli("clear ip snat translation distributed *")
+        first_manages(site)
+        poll(lambda: len(changes(second)) >= before + 5, seconds=SECONDS, of=site.daemons)
+        quiet(probes, site)
+        assert probes.outage(began) < 0.1
+    said = changes(second)[before:]
+    assert said[:3] == [
+        "LISTEN -> START (unsynchronised)",
+        "Standby -> Listen",
+        "START -> LISTEN (synchronised)",
+    ]
+    assert said[-2:] == ["Listen -> Speak", "Speak -> Standby"]
