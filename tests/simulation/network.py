@@ -13,6 +13,7 @@ from typing import Final
 from snat.config.model import ConfiguredRole
 from tests.simulation.router import Router
 from tests.simulation.shape import FEED, MAPPING, PLAIN, POOL, Shape, configuration
+from tests.simulation.standby import Module
 from tests.simulation.wire import End, Wire
 
 __all__ = ["FEED", "MAPPING", "POOL", "Network", "Router", "configuration"]
@@ -34,11 +35,14 @@ class Network:
         roles: dict[int, ConfiguredRole],
         shape: Shape = PLAIN,
         trace: list[str] | None = None,
+        plug: Callable[[Router], Module] | None = None,
     ) -> None:
+        """``plug`` gives every router that starts its IP redundancy module; None: they have none."""
         self.random = random.Random(seed)
         self.shape = shape
         self.now = 1000.0
         self.trace = trace
+        self.plug = plug
         self.isolated = False
         """Something kept members from hearing each other for a while, so that a split has a cause."""
         self.restored_at = 0.0

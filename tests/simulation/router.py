@@ -24,6 +24,7 @@ from snat.wire.actions import Standing
 from snat.wire.header import Feed, Term
 from tests import packets
 from tests.simulation.shape import PLAIN, configuration
+from tests.simulation.standby import Module
 from tests.simulation.wire import End
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Router:
         self.moved = ("", "")
         """How it last moved in its group: the standing before, and what happened."""
         self.wires: dict[Link, End] = {}
+        self.module: Module | None = None
+        """The IP redundancy module, if there is one."""
         self._snapshot: Snapshot | None = None
         """The table when it died last, as far as that is kept."""
         self._half_open: list[End] = []
@@ -83,6 +86,9 @@ class Router:
         for end in self._half_open:
             network.later(0.05, end.shut, "reset by the other end")
         self._half_open = []
+        self.module = network.plug(self) if network.plug is not None else None
+        if self.module is not None:
+            self.module.start()
         self.settle()
 
     def kill(self, *, silently: bool = False) -> None:
@@ -93,6 +99,8 @@ class Router:
     def stop(self) -> None:
         """As `systemctl stop`: it says goodbye."""
         self.network.say(f"R{self.nat_id} stops")
+        if self.module is not None:
+            self.module.stop()
         self.device.stop(self.network.now)
         for end in list(self.wires.values()):
             end.close()
@@ -102,6 +110,8 @@ class Router:
         if self.network.shape.snapshots:
             self._snapshot = Snapshot(records=self.device.table.records(), positions=self.device.positions())
         self.alive = self.paused = False
+        if self.module is not None:
+            self.module.die()
         ends = [end for end in self.wires.values() if end.open]
         for end in ends:
             end.vanish(silently=silently)
@@ -123,6 +133,7 @@ class Router:
             self.paused = False
             steps: list[Callable[[], None]] = [self.settle, *self.network.resumed(self)]
             steps += [end.read for end in self.wires.values()]
+            steps += self.module.resumed() if self.module is not None else []
             self.network.random.shuffle(steps)
             for step in steps:
                 step()
@@ -181,11 +192,20 @@ class Router:
                 break
         else:
             self._set_alarm(now)
+        if self.module is not None:
+            self.module.tell(ready=device.groups[0].ready)
         for watch in self.network.watches:
             watch(self)
 
+    def told(self, *, active: bool) -> None:
+        """The module's word; a turn follows soon."""
+        network = self.network
+        for group in self.device.groups:
+            group.told(active, network.now)
+        network.at(network.now, self.wake)
+
     def wake(self) -> None:
-        """A window opened."""
+        """A window opened, or the module spoke."""
         if self.runs:
             self.settle()
 
