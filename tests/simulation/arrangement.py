@@ -116,6 +116,7 @@ class ActiveStandby(PrimaryBackup):
             self._lower,
             self._lower,
             self._flap,
+            self._argue,
             self._reload,
             self._reload,
         )
@@ -174,11 +175,22 @@ class ActiveStandby(PrimaryBackup):
                 self.lan.track(chosen.nat_id, up=True)
             self.network.run(self.dice.uniform(0, 0.025))
 
+    def _argue(self, _chosen: Router) -> None:
+        """The modules' word goes to and fro 20 times in a second, and is what HSRP has in the end."""
+        self.network.say("20 words of modules")
+        for _ in range(20):
+            module = self.dice.choice([*self.lan.modules.values(), None])
+            if module is not None and module.router.runs:
+                module.router.told(active=self.dice.random() < 0.5)
+            self.network.run(self.dice.uniform(0, 0.05))
+        for module in self.lan.modules.values():
+            module.router.told(active=module.state is State.ACTIVE)
+
     def _reload(self, _chosen: Router) -> None:
         """A planned one, of who is active: it resigns, says goodbye, and is back a little later."""
         active = [router for router in self.lan.active() if router.runs]
-        others = [one for one in self.network.routers.values() if one.runs and one not in active]
-        if len(active) == 1 and any(one.device.groups[0].synchronised for one in others):
+        others = [one for one in self.network.routers.values() if one not in active]
+        if len(active) == 1 and any(one.knows for one in others):
             active[0].stop()
             self.network.later(self.dice.uniform(0.05, 3.0), self._back, active[0])
 

@@ -217,7 +217,7 @@ class Ledger:
 
     def _taken(self, router: Router) -> None:
         rivals = [one for one in self.network.routers.values() if one is not router and one.manages]
-        self.ignorant |= router.moved[1] == Input.ALONE.value
+        self.ignorant |= router.moved[1] == Input.ALONE.value or router.lacks
         excused = self.network.isolated or cut_again(self.network) or race(router, rivals)
         if rivals and not excused:
             others = ", ".join(f"R{rival.nat_id}" for rival in rivals)

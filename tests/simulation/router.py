@@ -19,11 +19,12 @@ from snat.device.events import (
 )
 from snat.device.links import Link
 from snat.device.snapshot import Snapshot
+from snat.redundancy.roles import Input
 from snat.translate.packet import START
 from snat.wire.actions import Standing
 from snat.wire.header import Feed, Term
 from tests import packets
-from tests.simulation.shape import PLAIN, configuration
+from tests.simulation.shape import FEED, PLAIN, configuration
 from tests.simulation.standby import Module
 from tests.simulation.wire import End
 
@@ -51,6 +52,8 @@ class Router:
         self.holds_addresses = False
         self.moved = ("", "")
         """How it last moved in its group: the standing before, and what happened."""
+        self.lacks = False
+        """It has stood by with less than the table, and was not synchronised since."""
         self.wires: dict[Link, End] = {}
         self.module: Module | None = None
         """The IP redundancy module, if there is one."""
@@ -67,7 +70,7 @@ class Router:
         network = self.network
         self.incarnation += 1
         self.alive, self.paused = True, False
-        self.holds_addresses = False
+        self.holds_addresses = self.lacks = False
         self.wires = {}
         self._alarm = float("inf")
         self.device = Device(
@@ -164,6 +167,11 @@ class Router:
         return self.device.groups[0].standing
 
     @property
+    def knows(self) -> bool:
+        """Whether it has the table, as it was when it last heard of it."""
+        return self.manages or (self.alive and self.standing is Standing.LISTEN and not self.lacks)
+
+    @property
     def manages(self) -> bool:
         """Whether it believes that it manages the group; it may be paused, and wrong."""
         return self.alive and self.device.groups[0].manages
@@ -227,9 +235,17 @@ class Router:
                     end.close()
             case Noted():
                 if "happened" in event.fields:
-                    self.moved = (event.fields["before"], event.fields["happened"])
+                    self._stepped(event.fields["before"], event.fields["happened"])
                 if self.network.trace is not None:
                     self.network.say(f"R{self.nat_id} {event.text.format(**event.fields)}")
+
+    def _stepped(self, before: str, happened: str) -> None:
+        self.moved = (before, happened)
+        group = self.device.groups[0]
+        if happened == Input.STANDS_BY.value:
+            self.lacks = group.manages or not group.whole(FEED)
+        elif happened == Input.SYNCHRONISED.value:
+            self.lacks = False
 
     def _set_alarm(self, deadline: float) -> None:
         """One that is set and rings sooner stays: it looks at the deadline again."""

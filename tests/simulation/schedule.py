@@ -7,7 +7,6 @@ from typing import Final
 
 from snat.config.model import Timeouts
 from snat.redundancy.roles import ALONE_EXTRA
-from snat.wire.actions import Standing
 from tests.simulation.arrangement import PrimaryBackup, of_seed
 from tests.simulation.invariants import Broken, Ledger
 from tests.simulation.network import Router
@@ -179,9 +178,8 @@ class Schedule:
 
     def _kill(self, chosen: Router) -> None:
         """Not the last one that has the table."""
-        others = [one for one in self.network.routers.values() if one is not chosen and one.alive]
-        safe = any(one.standing in (Standing.MANAGE, Standing.LISTEN) for one in others)
-        if not chosen.alive or not safe:
+        others = [one for one in self.network.routers.values() if one is not chosen]
+        if not chosen.alive or not any(one.knows for one in others):
             return
         chance = self.dice.random()
         if chance < 0.15 and chosen.runs:
