@@ -22,7 +22,7 @@ from snat.device.snapshot import Snapshot
 from snat.redundancy.roles import Input
 from snat.translate.packet import START
 from snat.wire.actions import Standing
-from snat.wire.header import Feed, Term
+from snat.wire.header import Feed, Position, Term
 from tests import packets
 from tests.simulation.shape import FEED, PLAIN, configuration
 from tests.simulation.standby import Module
@@ -243,7 +243,8 @@ class Router:
         self.moved = (before, happened)
         group = self.device.groups[0]
         if happened == Input.STANDS_BY.value:
-            self.lacks = group.manages or not group.whole(FEED)
+            nothing = group.feeds[FEED].position == Position()
+            self.lacks = nothing or group.manages or not group.whole(FEED)
         elif happened == Input.SYNCHRONISED.value:
             self.lacks = False
 
