@@ -1,4 +1,4 @@
-"""How the routers of a schedule are arranged: who may have the role, what tells them, and what goes wrong there.
+"""How the routers of a schedule are arranged: who has the role, by whose word, and what goes wrong there.
 
 Each arrangement is a class like :class:`PrimaryBackup`; :data:`ARRANGEMENTS` has them all.
 """
@@ -20,6 +20,10 @@ Disturbance = Callable[[Router], None]
 """Something that happens to a router, or near it."""
 
 
+CLOCKS: Final = (-990.0, 1e6)
+"""Seconds that a router's clock is off: a reboot sets a monotonic one back (pitfalls 1, 16 and 17)."""
+
+
 class PrimaryBackup:
     """A primary and its backups (Fig. 2A): nothing but the routers themselves."""
 
@@ -37,7 +41,7 @@ class PrimaryBackup:
 
     def begin(self, seed: int, trace: list[str] | None) -> Network:
         """The network, with routers that start."""
-        self.network = Network(seed, self.roles, self.shape, trace)
+        self.network = Network(seed, self.roles, self.shape, trace, clocks=CLOCKS)
         return self.network
 
     def __str__(self) -> str:
@@ -89,7 +93,7 @@ class ActiveStandby(PrimaryBackup):
 
     def begin(self, seed: int, trace: list[str] | None) -> Network:
         """The network, with routers that start."""
-        self.network = Network(seed, self.roles, self.shape, trace, self.lan.plug)
+        self.network = Network(seed, self.roles, self.shape, trace, self.lan.plug, CLOCKS)
         return self.network
 
     def __str__(self) -> str:

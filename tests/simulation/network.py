@@ -36,13 +36,18 @@ class Network:
         shape: Shape = PLAIN,
         trace: list[str] | None = None,
         plug: Callable[[Router], Module] | None = None,
+        clocks: tuple[float, float] | None = None,
     ) -> None:
-        """``plug`` gives every router that starts its IP redundancy module; None: they have none."""
+        """``plug`` gives every router that starts its IP redundancy module; None: they have none.
+
+        ``clocks`` bound what the monotonic clock of a router that starts is ahead of the virtual time; None: nothing.
+        """
         self.random = random.Random(seed)
         self.shape = shape
         self.now = 1000.0
         self.trace = trace
         self.plug = plug
+        self.clocks = clocks
         self.isolated = False
         """Something kept members from hearing each other for a while, so that a split has a cause."""
         self.restored_at = 0.0

@@ -49,6 +49,7 @@ class Router:
         self.incarnation = 0
         self.alive = False
         self.paused = False
+        self.skew = 0.0
         self.holds_addresses = False
         self.moved = ("", "")
         """How it last moved in its group: the standing before, and what happened."""
@@ -70,6 +71,8 @@ class Router:
         network = self.network
         self.incarnation += 1
         self.alive, self.paused = True, False
+        if network.clocks is not None:
+            self.skew = network.random.uniform(*network.clocks)
         self.holds_addresses = self.lacks = False
         self.wires = {}
         self._alarm = float("inf")
@@ -79,7 +82,7 @@ class Router:
             terms=dict(self.terms),
             ports=random.Random(network.random.random()),
             ttl_step=1,
-            now=network.now,
+            now=self.clock,
             snapshot=self._snapshot,
         )
         for state in self.device.groups[0].feeds.values():
@@ -104,7 +107,7 @@ class Router:
         self.network.say(f"R{self.nat_id} stops")
         if self.module is not None:
             self.module.stop()
-        self.device.stop(self.network.now)
+        self.device.stop(self.clock)
         for end in list(self.wires.values()):
             end.close()
         self._die(silently=False)
@@ -157,6 +160,11 @@ class Router:
         end.read()
 
     @property
+    def clock(self) -> float:
+        """What its monotonic clock says: each start has one of its own."""
+        return self.network.now + self.skew
+
+    @property
     def runs(self) -> bool:
         """Whether the process runs."""
         return self.alive and not self.paused
@@ -186,7 +194,7 @@ class Router:
 
     def settle(self) -> None:
         """What net does after every input: turn, store, act, send, set the alarm."""
-        device, now = self.device, self.network.now
+        device, now = self.device, self.clock
         for _ in range(_ROUNDS):
             device.turn(now)
             events = device.events()
@@ -207,10 +215,9 @@ class Router:
 
     def told(self, *, active: bool) -> None:
         """The module's word; a turn follows soon."""
-        network = self.network
         for group in self.device.groups:
-            group.told(active, network.now)
-        network.at(network.now, self.wake)
+            group.told(active, self.clock)
+        self.network.at(self.network.now, self.wake)
 
     def wake(self) -> None:
         """A window opened, or the module spoke."""
@@ -223,7 +230,7 @@ class Router:
                 self.terms[event.feed] = event.term
             case IncarnationRefused() if event.incarnation == self.incarnation:
                 self.incarnation += 1
-                self.device.renew(self.incarnation, self.network.now)
+                self.device.renew(self.incarnation, self.clock)
             case RoleTaken():
                 self.holds_addresses = True
                 self.network.taken(self)
@@ -249,7 +256,8 @@ class Router:
             self.lacks = False
 
     def _set_alarm(self, deadline: float) -> None:
-        """One that is set and rings sooner stays: it looks at the deadline again."""
+        """One that is set and rings sooner stays: it looks at the deadline, of our clock, again."""
+        deadline -= self.skew
         if deadline < self._alarm:
             device = self.device
             self._alarm = at = max(deadline, self.network.now + _SOON)
@@ -261,7 +269,7 @@ class Router:
             if self.paused:
                 return  # who goes on settles
             deadline = device.next_deadline()
-            if deadline <= self.network.now:
+            if deadline <= self.clock:
                 self.settle()
             else:
                 self._set_alarm(deadline)
@@ -278,7 +286,7 @@ class Router:
 
     def _packet(self, packet: Packet, from_outside: bool) -> Packet:
         filled, end = packets.buffer(packet)
-        verdict = self.device.packet(filled, end, from_outside, self.network.now)
+        verdict = self.device.packet(filled, end, from_outside, self.clock)
         self.settle()
         assert verdict, f"{packet.summary()} was dropped: {self.device.counters()['translate']}"
         return packets.parse(filled, end)
@@ -286,5 +294,5 @@ class Router:
     def raw(self, data: bytes, *, from_outside: bool) -> bytes | None:
         """What becomes of a packet, None if it is dropped; the caller settles when it has sent enough."""
         filled, end = packets.buffer(data, room=256)
-        verdict = self.device.packet(filled, end, from_outside, self.network.now)
+        verdict = self.device.packet(filled, end, from_outside, self.clock)
         return bytes(filled[START:end]) if verdict else None

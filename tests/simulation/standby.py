@@ -173,7 +173,7 @@ class Module:
         """When it began to be active."""
         self._lan = lan
         self._network: Network = router.network
-        self._hsrp = HsrpRouter(self._network.now, random.Random(self._network.random.random()))
+        self._hsrp = HsrpRouter(router.clock, random.Random(self._network.random.random()))
         self._standby = standby
         self._synchronised: bool | None = None
         self._working = False
@@ -187,19 +187,19 @@ class Module:
         """As ``Modules.follow``: held back first, then configured."""
         self.tell(ready=False)
         self._notice()
-        self._hsrp.configure([Interface(name=INSIDE, standby=self._standby)], self._network.now)
+        self._hsrp.configure([Interface(name=INSIDE, standby=self._standby)], self.router.clock)
         self._work()
 
     def tell(self, *, ready: bool) -> None:
         """As ``Modules.tell``, after each pump."""
         if self._synchronised is not ready:
             self._synchronised = ready
-            self._hsrp.synchronise(NAME, self._network.now, synchronised=ready)
+            self._hsrp.synchronise(NAME, self.router.clock, synchronised=ready)
             self._work()
 
     def stop(self) -> None:
         """As ``Hsrp.stop``: resign."""
-        self._hsrp.stop(self._network.now)
+        self._hsrp.stop(self.router.clock)
         self._work()
         self.die()
 
@@ -221,7 +221,7 @@ class Module:
 
     def _notice(self) -> None:
         """As ``Hsrp._attach``: all that the kernel has."""
-        now = self._network.now
+        now = self.router.clock
         up = self.nat_id not in self._lan.unplugged
         address, mac_address = IPv4Address("10.0.0.10") + self.nat_id, bytes((2, 0, 0, 0, 0, self.nat_id))
         self._hsrp.interface(INSIDE, up=up, address=address, mac_address=mac_address, now=now)
@@ -237,7 +237,7 @@ class Module:
         if self.router.paused:
             self._waiting.append((data, source))
             return
-        self._hsrp.receive(INSIDE, data, source, self._network.now)
+        self._hsrp.receive(INSIDE, data, source, self.router.clock)
         self._work()
 
     def resumed(self) -> list[Callable[[], None]]:
@@ -250,7 +250,7 @@ class Module:
             self.arrive(data, source)
 
     def _late(self) -> None:
-        self._hsrp.tick(self._network.now)
+        self._hsrp.tick(self.router.clock)
         self._work()
 
     # What follows
@@ -270,7 +270,7 @@ class Module:
         if due is None:
             self._alarm = float("inf")
             return
-        at = max(due, self._network.now) + self._lan.dice.uniform(0, 0.002)
+        at = max(due - self.router.skew, self._network.now) + self._lan.dice.uniform(0, 0.002)
         self._alarm = at
         self._network.at(at, self._ring, at)
 
