@@ -169,8 +169,6 @@ class Module:
         self.nat_id = router.nat_id
         self.answers = False
         """Whether it has the virtual address."""
-        self.flaps: list[float] = []
-        """When it began to be active."""
         self._lan = lan
         self._network: Network = router.network
         self._hsrp = HsrpRouter(router.clock, random.Random(self._network.random.random()))
@@ -295,6 +293,8 @@ class Module:
         network = self._network
         if network.trace is not None:
             network.say(f"R{self.nat_id} HSRP {event.before.value} -> {event.after.value}")
+        if event.after is State.ACTIVE and not self.router.device.groups[0].ready:
+            raise AssertionError(f"R{self.nat_id} became active and is not synchronised")
         if State.ACTIVE in (event.before, event.after):
             self.router.told(active=event.after is State.ACTIVE)
 
