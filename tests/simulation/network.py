@@ -14,6 +14,7 @@ from snat.config.model import ConfiguredRole
 from snat.device.group import Group
 from tests.simulation.router import Router
 from tests.simulation.shape import FEED, MAPPING, PLAIN, POOL, Shape, configuration
+from tests.simulation.standby import Module
 from tests.simulation.wire import End, Wire
 
 __all__ = ["FEED", "MAPPING", "POOL", "Network", "Router", "configuration"]
@@ -35,11 +36,19 @@ class Network:
         roles: dict[int, ConfiguredRole],
         shape: Shape = PLAIN,
         trace: list[str] | None = None,
+        plug: Callable[[Router], Module] | None = None,
+        clocks: tuple[float, float] | None = None,
     ) -> None:
+        """``plug`` gives every router that starts its IP redundancy module; None: they have none.
+
+        ``clocks`` bound what the clock of a router that starts is ahead of the virtual time; None: nothing.
+        """
         self.random = random.Random(seed)
         self.shape = shape
         self.now = 1000.0
         self.trace = trace
+        self.plug = plug
+        self.clocks = clocks
         self.isolated = False
         """Something kept members from hearing each other for a while, so that a split has a cause."""
         self.restored_at = 0.0

@@ -1,7 +1,7 @@
 """Random schedules over groups of peers (Fig. 2C): all translate, each manages what it makes."""
 
 import random
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Container, Iterable
 from dataclasses import replace
 from typing import Final
@@ -15,10 +15,11 @@ from snat.replication.digest import total
 from snat.replication.feed import belongs_to
 from snat.wire.actions import Standing
 from snat.wire.header import Feed
+from tests.simulation.arrangement import PrimaryBackup
 from tests.simulation.invariants import Broken, memory_is_bounded
 from tests.simulation.network import MAPPING, Network, Router
-from tests.simulation.schedule import Schedule, shape
-from tests.simulation.traffic import Traffic
+from tests.simulation.shape import Shape
+from tests.simulation.traffic import Book
 
 _MODULUS: Final = 1 << 64
 
@@ -175,29 +176,33 @@ class PeerLedger:
         self.ignorant = False
 
 
-class PeerSchedule(Schedule):
-    """Peers and their dice."""
+class Peers(PrimaryBackup):
+    """Peers: nobody has the role, or each has it of what it makes."""
 
-    def __init__(self, seed: int, trace: list[str] | None = None) -> None:
-        self.seed = seed
-        self.dice = dice = random.Random(f"peers {seed}")
-        members = dice.choices((2, 3, 4, 5), (25, 40, 20, 15))[0]
-        retain = dice.choice((300, 300, 3))
-        self.shape = replace(shape(dice), pull_interval=0.0, retain=retain, as_queuing=dice.random() < 0.7)
-        if trace is not None:
-            trace.append(f"seed {seed}: {members} peers, {self.shape}")
-        roles = dict.fromkeys(range(1, members + 1), ConfiguredRole.PEERS)
-        self.network = Network(seed, roles, self.shape, trace)
-        self.ledger = PeerLedger(self.network)
-        self.traffic = Traffic(self.network, dice, self.ledger)
-        self._backlog = defaultdict(int)
-        self._broken_apart = []
-        self.network.resumed = self._waiting
+    name = "peers"
 
-    def _disagreement(self) -> str:
-        return disagreement(self.network.routers.values())
+    def __init__(self, members: int, shape: Shape, dice: random.Random) -> None:
+        shape = replace(
+            shape,
+            pull_interval=0.0,
+            retain=dice.choice((300, 300, 3)),
+            as_queuing=dice.random() < 0.7,
+        )
+        super().__init__(members, shape, dice)
+        self.roles = dict.fromkeys(self.roles, ConfiguredRole.PEERS)
 
-    def _targets(self) -> list[Router]:
+    def ledger(self) -> Book:
+        """Who keeps what all agreed on."""
+        return PeerLedger(self.network)
+
+    def __str__(self) -> str:
+        return f"retain {self.shape.retain}, as-queuing {self.shape.as_queuing}"
+
+    def targets(self) -> list[Router]:
         """Packets of any flow come by any router; to one that translates nothing yet none are led."""
-        routers = [router for router in self.network.routers.values() if router.manages]
+        routers = super().targets()
         return self.dice.sample(routers, self.dice.randint(0, len(routers)))
+
+    def disagreement(self) -> str:
+        """Why this is not yet as it should be after quiet; empty if it is."""
+        return disagreement(self.network.routers.values())

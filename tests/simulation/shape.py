@@ -62,7 +62,7 @@ PLAIN: Final = Shape()
 def configuration(
     nat_id: int, role: ConfiguredRole, peers: tuple[int, ...], shape: Shape = PLAIN
 ) -> Configuration:
-    """A member of a primary/backup group with one pool."""
+    """A member of a group with one pool."""
     group = Group(
         role=role,
         address=IPv4Address(f"192.168.77.{nat_id}"),
