@@ -66,6 +66,8 @@ class Message:
     """Bytes of the body that have not come yet."""
     room: int = 0
     """Bytes that the body was said to be longer, and that edits have not used yet."""
+    unread: bool = False
+    """The body passes as it is."""
     said: dict[bytes, bytes] = field(default_factory=dict)
     size: int = 0
     last: bytes = b""

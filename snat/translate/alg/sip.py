@@ -1,7 +1,7 @@
 """SIP with SDP (RFC 3261, RFC 4566) over UDP and TCP: nat-behaviour.md 2.9.
 
-What each header field becomes: :mod:`snat.translate.alg.naming`; descriptions: :mod:`snat.translate.alg.sdp`.
-Rules beyond theirs:
+What each header field becomes: :mod:`snat.translate.alg.naming`; descriptions: :mod:`snat.translate.alg.sdp`,
+Content-Length: :mod:`snat.translate.alg.body`. Rules beyond theirs:
 
 - A conversation whose first bytes are no SIP message is none, and is read no more: HTTP that carries a
   REGISTER within opens nothing. On a stream the side that began it speaks first, with a request.
@@ -20,11 +20,12 @@ import struct
 from collections.abc import Sequence
 from typing import ClassVar
 
+from snat.translate.alg.body import describes, rewritten
 from snat.translate.alg.calls import Calls, call_of
 from snat.translate.alg.gateway import Conversation, Doors, Edit, Endpoint, Gateway
 from snat.translate.alg.messages import LENGTH, STATE_SIZE, Field, Message, Portion, Reader, Syntax
 from snat.translate.alg.naming import Naming
-from snat.translate.alg.sdp import ROOM, Description, filling
+from snat.translate.alg.sdp import Description
 from snat.translate.alg.text import number
 
 MEDIA_LIFE = 180.0
@@ -35,7 +36,6 @@ MAX_REGISTERS = 16
 """REGISTERs that await their answers."""
 
 _TCP, _UDP = 6, 17
-_SDP = b"application/sdp"
 _URIS = frozenset({b"contact", b"route", b"record-route"})
 _SYNTAX = Syntax(
     version=b"SIP/2.0",
@@ -168,40 +168,19 @@ class Sip(Gateway):
     # the body
 
     def _body(self, from_outside: bool, data: bytes, portion: Portion) -> list[Edit]:
-        message, (start, end) = portion.message, portion.body
-        length = next((one for one in portion.fields if one.name == LENGTH and one.fresh), None)
-        if portion.head_ends:
-            self._descriptions[from_outside] = self._description(from_outside, message)
-        description = self._descriptions[from_outside]
-        edits: list[Edit] = []
-        if description and length and not portion.ends and portion.head_ends:
-            message.room = ROOM
-        if description and end > start:
-            if message.length is None or length or message.room:
-                edits = description.read(data, start, end, ends=portion.ends)
-            else:
-                self.doors.count("content length begun before")
-                self._descriptions[from_outside] = None
-        growth = sum(len(edit.text) - (edit.end - edit.start) for edit in edits)
-        told = growth
-        if message.room:
-            told = message.room
-            message.room -= growth
-            if portion.ends:
-                edits = _filled(data, end, edits, message.room)
-        if length and told:
-            digits = length.value.strip()
-            at = length.start + length.value.index(digits)
-            edits.append(Edit(at, at + len(digits), b"%d" % (int(digits) + told)))
+        start, end = portion.body
+        if portion.head_ends and (portion.message.left or end > start):
+            self._descriptions[from_outside] = self._description(from_outside, portion.message)
+        edits = rewritten(data, portion, self._descriptions[from_outside], self.doors.count)
+        if portion.ends:
+            self._descriptions[from_outside] = None
         return edits
 
     def _description(self, from_outside: bool, message: Message) -> Description | None:
-        """What reads the body of a message; None: it has none that is read."""
-        if not message.left and message.length in (None, 0):
-            return None
+        """What reads the body of a message; None: it is left as it is."""
         if message.content_type.startswith(b"multipart/"):
             self.doors.count("multipart body")
-        if message.content_type != _SDP or message.said.get(b"content-encoding", b"identity") != b"identity":
+        if not describes(message):
             return None
         talk, count = self.conversation, self.doors.count
         if from_outside:
@@ -316,14 +295,3 @@ def _sequence(message: Message) -> tuple[bytes, bytes]:
     """Number and method of CSeq, empty without one."""
     first, _, method = message.said.get(b"cseq", b"").partition(b" ")
     return first, method.strip()
-
-
-def _filled(data: bytes, end: int, edits: list[Edit], size: int) -> list[Edit]:
-    """The edits with ``size`` bytes more behind ``data[:end]``, which is the end of a description."""
-    if size <= 0:
-        return edits
-    last = data[end - 1 : end]
-    fill = filling(size, after_line=last == b"\n")
-    if edits and edits[-1].end == end:
-        return [*edits[:-1], edits[-1]._replace(text=edits[-1].text + fill)]
-    return [*edits, Edit(end - 1, end, last + fill)]

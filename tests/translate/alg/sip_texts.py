@@ -28,7 +28,10 @@ def message(head: str, body: bytes = b"", *, kind: str = "application/sdp") -> b
 
 
 def invite(
-    body: bytes | None = None, *, transport: str = "UDP", call: str = "3848276298220188511@atlanta.example.com"
+    body: bytes | None = None,
+    *,
+    transport: str = "UDP",
+    call: str = "3848276298220188511@atlanta.example.com",
 ) -> bytes:
     """F1 of RFC 3665 section 3.1: Alice, inside at 10.1.1.10, calls Bob by his proxy."""
     return message(
