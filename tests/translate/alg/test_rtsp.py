@@ -144,7 +144,7 @@ def test_what_a_server_inside_describes_has_its_global_address(split: bool) -> N
 
 
 def test_interleaved_frames_are_gone_over() -> None:
-    gateway, doors = stream()
+    gateway, _ = stream()
     frame = b"$\x00\x00\x40" + b"SETUP rtsp://x/ RTSP/1.0\r\nTransport: RTP/AVP;client_port=5000\r\n\r\n"[:64]
     asked = setup("RTP/AVP;client_port=4588-4589")
     first = b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n"

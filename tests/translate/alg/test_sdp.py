@@ -30,10 +30,10 @@ class Host:
         return out
 
 
-def both(text: str, **values: str) -> tuple[bytes, bytes]:
-    """A description as written and as seen: A is the address, in ``values`` others."""
-    seen = text.replace("A", "203.0.113.5")
-    written = text.replace("A", "10.1.1.10")
+def both(text: str, values: dict[str, str]) -> tuple[bytes, bytes]:
+    """A description as written and as seen: ``IP4 A`` is the address, in ``values`` the ports."""
+    seen = text.replace("IP4 A", "IP4 203.0.113.5")
+    written = text.replace("IP4 A", "IP4 10.1.1.10")
     for name, value in values.items():
         before, _, after = value.partition(">")
         written, seen = written.replace(name, before), seen.replace(name, after)
@@ -43,37 +43,45 @@ def both(text: str, **values: str) -> tuple[bytes, bytes]:
 @pytest.mark.parametrize(
     ("text", "values", "asked"),
     [
-        ("o=- 1 1 IN IP4 A\nc=IN IP4 A\nm=audio P RTP/x 0", {"P": "4000>20000"}, [(4000, True)]),
-        ("m=audio P RTP/x 0\nc=IN IP4 A", {"P": "4000>20000"}, [(4000, True)]),
-        ("c=IN IP4 192.0.2.9\nm=audio P RTP/x 0\nc=IN IP4 A", {"P": "4000>20000"}, [(4000, True)]),
+        ("o=- 1 1 IN IP4 A\nc=IN IP4 A\nm=audio #P RTP/AVP 0", {"#P": "4000>20000"}, [(4000, True)]),
+        ("m=audio #P RTP/AVP 0\nc=IN IP4 A", {"#P": "4000>20000"}, [(4000, True)]),
+        ("c=IN IP4 192.0.2.9\nm=audio #P RTP/AVP 0\nc=IN IP4 A", {"#P": "4000>20000"}, [(4000, True)]),
         (
-            "c=IN IP4 A\nm=audio P RTP/x 0\nm=video Q RTP/x 31",
-            {"P": "4000>20000", "Q": "4002>20002"},
+            "c=IN IP4 A\nm=audio #P RTP/AVP 0\nm=video #Q RTP/AVP 31",
+            {"#P": "4000>20000", "#Q": "4002>20002"},
             [(4000, True), (4002, True)],
         ),
-        ("c=IN IP4 A\nm=audio 0 RTP/x 0\nm=video P RTP/x 31", {"P": "4002>20000"}, [(4002, True)]),
-        ("c=IN IP4 A\nm=image P udptl t38", {"P": "4000>20000"}, [(4000, False)]),
-        ("c=IN IP4 A\nm=audio P UDP/TLS/RTP/SxVPF 0", {"P": "4000>20000"}, [(4000, True)]),
-        ("c=IN IP4 A\nm=audio P RTP/x 0\na=rtcp:R", {"P": "4000>20000", "R": "4001>20001"}, [(4000, True)]),
+        ("c=IN IP4 A\nm=audio 0 RTP/AVP 0\nm=video #P RTP/AVP 31", {"#P": "4002>20000"}, [(4002, True)]),
+        ("c=IN IP4 A\nm=image #P udptl t38", {"#P": "4000>20000"}, [(4000, False)]),
+        ("c=IN IP4 A\nm=audio #P UDP/TLS/RTP/SAVPF 0", {"#P": "4000>20000"}, [(4000, True)]),
         (
-            "c=IN IP4 A\nm=audio P RTP/x 0\na=rtcp:R IN IP4 A",
-            {"P": "4000>20000", "R": "5001>20002"},
-            [(4000, False), (5001, False)],
-        ),
-        ("c=IN IP4 A\nm=audio P RTP/x 0\na=rtcp:R", {"P": "4000>20000", "R": "4000>20000"}, [(4000, False)]),
-        (
-            "c=IN IP4 A\nm=audio P RTP/x 0\na=candidate:1 1 UDP 1 10.1.1.10 4000 typ host",
-            {"P": "4000>20000"},
+            "c=IN IP4 A\nm=audio #P RTP/AVP 0\na=rtcp:#R",
+            {"#P": "4000>20000", "#R": "4001>20001"},
             [(4000, True)],
         ),
-        ("c=IN IP4 A\nm=audio 0 RTP/x 0\nc=IN IP4 A", {}, []),
-        ("c=IN IP4 0.0.0.0\nm=audio 4000 RTP/x 0", {}, []),
-        ("c=IN IP4 A\nm=audio P/1 RTP/x 0", {"P": "4000>20000"}, [(4000, True)]),
+        (
+            "c=IN IP4 A\nm=audio #P RTP/AVP 0\na=rtcp:#R IN IP4 A",
+            {"#P": "4000>20000", "#R": "5001>20002"},
+            [(4000, False), (5001, False)],
+        ),
+        (
+            "c=IN IP4 A\nm=audio #P RTP/AVP 0\na=rtcp:#R",
+            {"#P": "4000>20000", "#R": "4000>20000"},
+            [(4000, False)],
+        ),
+        (
+            "c=IN IP4 A\nm=audio #P RTP/AVP 0\na=candidate:1 1 UDP 1 10.1.1.10 4000 typ host",
+            {"#P": "4000>20000"},
+            [(4000, True)],
+        ),
+        ("c=IN IP4 A\nm=audio 0 RTP/AVP 0\nc=IN IP4 A", {}, []),
+        ("c=IN IP4 0.0.0.0\nm=audio 4000 RTP/AVP 0", {}, []),
+        ("c=IN IP4 A\nm=audio #P/1 RTP/AVP 0", {"#P": "4000>20000"}, [(4000, True)]),
     ],
 )
 def test_a_description(text: str, values: dict[str, str], asked: list[tuple[int, bool]]) -> None:
     host = Host()
-    written, seen = both(text, **values)
+    written, seen = both(text, values)
     assert host.read(written) == seen
     assert host.asked == asked
     assert not host.reasons
@@ -113,7 +121,7 @@ def test_a_refused_stream_leaves_the_address() -> None:
 
 def test_a_stream_opened_besides_one_refused_needs_the_address() -> None:
     host = Host(refused=(4000,))
-    written, seen = both("c=IN IP4 A\nm=audio 4000 RTP/x 0\nm=video P RTP/x 0", P="4002>20002")
+    written, seen = both("c=IN IP4 A\nm=audio 4000 RTP/AVP 0\nm=video #P RTP/AVP 0", {"#P": "4002>20002"})
     assert host.read(written) == seen
 
 
@@ -126,7 +134,7 @@ def test_rtcp_at_another_host_is_left() -> None:
 
 
 def test_bare_line_ends_and_none_at_the_end() -> None:
-    written, seen = both("c=IN IP4 A\nm=audio P RTP/x 0\nc=IN IP4 A", P="4000>20000")
+    written, seen = both("c=IN IP4 A\nm=audio #P RTP/AVP 0\nc=IN IP4 A", {"#P": "4000>20000"})
     assert Host().read(written.replace(b"\r\n", b"\n")[:-1]) == seen.replace(b"\r\n", b"\n")[:-1]
 
 
