@@ -16,6 +16,7 @@ from snat.device.conditions import Egress
 from snat.device.configured import Configured
 from snat.device.creation import CreationTimes
 from snat.device.events import DeviceEvent, Noted
+from snat.device.gateways import services_of
 from snat.device.links import Neighbor
 from snat.device.own_address import inside_address, silent_sides
 from snat.device.refused import CommandRefused
@@ -89,6 +90,7 @@ class Device(Configured):
             now=now,
             filtering=configuration.nat.filtering,
             limits=limits_of(configuration),
+            services=services_of(configuration),
         )
         self.translator.own_errors.inside_address = inside_address(configuration)
         self.translator.own_errors.silent = silent_sides(configuration)
@@ -207,6 +209,10 @@ class Device(Configured):
         """All counters, by subject."""
         return {
             "translate": as_dict(self.translator.counters),
+            **{
+                f"gateway {name}": dict(sorted(counts.items()))
+                for name, counts in sorted(self.translator.reader.counters.items())
+            },
             "own_errors": as_dict(self.translator.own_errors.counters),
             "feeds": as_dict(self.feed_counters),
             "links": as_dict(self.link_counters),

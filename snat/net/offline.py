@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from snat.config.model import Configuration
+from snat.device.gateways import services_of
 from snat.device.translation import limits_of, rules_of, timeouts_of
 from snat.nat.entry import entry_number
 from snat.nat.pool import SLOTS
@@ -79,6 +80,7 @@ class _Offline:
             now=0.0,
             filtering=configuration.nat.filtering,
             limits=limits_of(configuration),
+            services=services_of(configuration),
         )
         mapping_ids = {rule.mapping_id for rule in configuration.dynamic_rules}
         for mapping_id in {0, *mapping_ids, *(rule.mapping_id for rule in configuration.static_rules)}:

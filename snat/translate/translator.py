@@ -13,6 +13,8 @@ from snat.nat.limits import Limits
 from snat.nat.rules import Rules
 from snat.nat.table import NatTable
 from snat.nat.tracking import ICMP, TCP, UDP, Timeouts
+from snat.translate.alg.reading import Reader, Services
+from snat.translate.alg.registry import GATEWAYS
 from snat.translate.checksum import adjust, header_is_valid
 from snat.translate.entries import opens
 from snat.translate.flow_cache import TTL_WORD, FlowCache, Path
@@ -55,7 +57,7 @@ _GROUPS, _RESERVED = 224, 240
 _ANY_SUM: Final = frozenset({TCP, DCCP})
 """Protocols whose checksum may be 0; UDP and UDP-Lite have 0xFFFF for that, and UDP 0 for none."""
 
-DROP, TO_OUTSIDE, TO_INSIDE = Verdict
+DROP, TO_OUTSIDE, TO_INSIDE, ELSEWHERE = Verdict
 
 
 class Translator:
@@ -72,6 +74,7 @@ class Translator:
         now: float,
         filtering: Filtering = Filtering.ADDRESS_DEPENDENT,
         limits: Limits | None = None,
+        services: Services | None = None,
     ) -> None:
         self.counters = TranslateCounters()
         self.more: list[tuple[Verdict, bytes]] = []
@@ -93,6 +96,10 @@ class Translator:
         self.own_errors = OwnErrors(lambda: self.flows.rules, self.more, now)
         """Tells senders why their packets are dropped."""
         self._unasked = UnaskedSyns(self.own_errors, self.counters)
+        gateways = {name: one.gateway for name, one in GATEWAYS.items()}
+        self.reader = Reader(self.flows, gateways, self._finish, self.more)
+        """Gateways at work."""
+        self.reader.use(services or {})
 
     def configure(
         self,
@@ -100,12 +107,14 @@ class Translator:
         timeouts: Timeouts,
         filtering: Filtering = Filtering.ADDRESS_DEPENDENT,
         limits: Limits | None = None,
+        services: Services | None = None,
     ) -> None:
         """Take another configuration; entries and paths that exist stay, and age by the new time-outs."""
         self.flows.use(rules)
         self.flows.age_by(timeouts)
         self.flows.filter_by(filtering)
         self.flows.limit_by(limits or Limits())
+        self.reader.use(services or {})
 
     def expire(self, now: float) -> None:
         """Let go what is due: entries, fragments that waited too long, SYNs that nobody wanted.
@@ -115,11 +124,12 @@ class Translator:
         self.flows.expire(now)
         self._fragments.expire(now)
         self._unasked.expire(now)
+        self.reader.expire(now)
 
     def next_deadline(self) -> float:
         """When :meth:`expire` has something to do."""
         deadlines = self.flows.next_deadline(), self._fragments.next_deadline()
-        return min(*deadlines, self._unasked.next_deadline())
+        return min(*deadlines, self._unasked.next_deadline(), self.reader.next_deadline())
 
     # Packets
 
@@ -178,16 +188,33 @@ class Translator:
         if path is None:
             return DROP
         path.seen = now
+        read = path.application is not None and self.reader.prepare(path, buffer, from_outside, now)
         if protocol == TCP:
             if path.turns and not from_outside:
                 self.flows.track_turned(path, buffer, total, now)
             else:
                 self.flows.track(path, buffer, total, from_outside, now)
+        if read:
+            return self._read(path, buffer, from_outside, now)
         self.counters.slow += 1
         if fragment & (FRAGMENT | DONT_FRAGMENT) != DONT_FRAGMENT:
             checksum = (path.renew or self._renewal(path, protocol))(buffer, checksum)
         _rewrite(buffer, path, ttl + self._ttl_step, protocol, checksum)
         return path.goes
+
+    def _read(self, path: Path, buffer: bytearray, from_outside: bool, now: float) -> Verdict:
+        """A packet of a flow that a gateway reads."""
+        if not self.reader.read(path, buffer, from_outside, now):
+            return ELSEWHERE
+        self._finish(buffer, path)
+        return path.goes
+
+    def _finish(self, packet: bytearray, path: Path) -> None:
+        """All but what a gateway does: a packet without options, behind its virtio header."""
+        _, _, fragment, ttl, protocol, checksum, _ = _UNPACK(packet, START)
+        if not fragment & DONT_FRAGMENT:
+            checksum = (path.renew or self._renewal(path, protocol))(packet, checksum)
+        _rewrite(packet, path, ttl + self._ttl_step, protocol, checksum)
 
     def _find(
         self, buffer: bytearray, protocol: int, key: bytes, from_outside: bool, now: float
@@ -196,7 +223,13 @@ class Translator:
         counters = self.counters
         refused = counters.exhausted + counters.address_taken + counters.limited
         unasked = counters.filtered + counters.unknown_inbound
+        made = counters.created
         path = self.flows.find(key, protocol, buffer, from_outside, now)
+        if path is not None and (from_outside or not path.turns):
+            if counters.created != made:
+                self.reader.begin(path, from_outside, now)
+            else:
+                self.reader.resume(path, now)
         if path is None:
             if counters.exhausted + counters.address_taken + counters.limited != refused:  # RFC 5508 REQ-8
                 self.own_errors.prohibited(buffer, from_outside, now)

@@ -1,9 +1,10 @@
 """What a gateway is: it reads one conversation, says what to write otherwise, and what to expect.
 
-A gateway of a stream sees its bytes in order from the first byte on, each once, as they pass; one of datagrams
-sees whole datagrams. It never holds bytes back: an edit lies wholly in the bytes that it was just given. What
-it may open it asks of :class:`Doors`, which refuse by rules that hold for all gateways (nat-behaviour.md 2.9:
-never another inside host, never a port below 1024, bound to a peer, one use, short-lived, bounded in number).
+A gateway of a stream sees its bytes in order from the first byte on, each once, as they pass; one of
+datagrams sees whole datagrams. It never holds bytes back: an edit lies wholly in the bytes that it was just
+given. What it may open it asks of :class:`Doors`, which refuse by rules that hold for all gateways
+(nat-behaviour.md 2.9: never another inside host, never a port below 1024, bound to a peer, one use,
+short-lived, bounded in number).
 """
 
 from abc import ABC, abstractmethod
@@ -86,7 +87,7 @@ class Gateway(ABC):
         self.conversation = conversation
         self.doors = doors
         self.ended = False
-        """Nothing of this conversation concerns the gateway any more (AUTH TLS, no such protocol after all)."""
+        """Nothing of this conversation concerns the gateway any more (AUTH TLS, no such protocol)."""
 
     @abstractmethod
     def take(self, from_outside: bool, data: bytes) -> Sequence[Edit]:
