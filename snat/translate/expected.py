@@ -19,6 +19,8 @@ MOST: Final = 4096
 """Flows that are expected at once, in all,"""
 MOST_OF_HOST: Final = 64
 """and of an inside host."""
+ANYBODY: Final = bytes(4)
+"""The address of a peer whom nobody knows: IRC does not tell who will call."""
 _TRIES: Final = 64
 """Ports that are looked at for a pair."""
 
@@ -69,8 +71,11 @@ class ExpectedFlows(Entries):
 
     def expected_from(self, inside_global: bytes, source: bytes) -> bytes | None:
         """The entry by which an outside endpoint (6 bytes) may begin a flow to an inside-global one."""
-        record = self._table.from_outside(inside_global, source[:4] + NO_PORT)
-        return record if record is not None and self._fits(record, source) else None
+        for peer in (source[:4], ANYBODY):
+            record = self._table.from_outside(inside_global, peer + NO_PORT)
+            if record is not None and self._fits(record, source):
+                return record
+        return None
 
     def expected_to(self, host: bytes, protocol: int, called: bytes) -> bytes | None:
         """The entry that says that an inside host will call an outside-local endpoint (6 bytes)."""

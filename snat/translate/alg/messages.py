@@ -282,7 +282,7 @@ class Reader:
     def state(self) -> bytes:
         """Where in the stream this is, in 8 bytes, for a router that takes over."""
         message, began = self.message, self.began
-        if self.broken or (self._kept and (message is None or self._kept[:1].lower() in b"lc \t")):
+        if self.broken or (self._kept and (message is None or self._kept[:1].lower() in b"lc \t\r")):
             return _STATE.pack(_LOST, began, 0, 0)
         if message is None:
             return _STATE.pack(_REST, began, self._frame_left, 0)
@@ -303,7 +303,7 @@ class Reader:
         self._kept, self._frame_left = b"", count if where == _REST else 0
         if where == _HEAD:
             self.message = Message(length=count - 1 if count else None, room=room, last=b"?")
-            self._kept = b"?" if flags & 2 else b""
+            self._kept = b"?:\r" if flags & 2 else b""  # a field of no name, whose end may be cut in two
         elif where == _BODY:
             self.message = Message(left=count, room=room)
         return True

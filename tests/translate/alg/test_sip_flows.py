@@ -1,4 +1,4 @@
-"""Whole calls with the messages of RFC 3665, Alice inside: what either side reads is consistent with what it wrote."""
+"""Whole calls with the messages of RFC 3665, Alice inside: what either side reads fits what it wrote."""
 
 import re
 
@@ -21,7 +21,7 @@ def head(start: str, *fields: str) -> str:
 
 
 class Flow:
-    """Alice's flow with ss1.atlanta.example.com, 192.0.2.80, that challenges, proxies and records its route."""
+    """Alice's flow with ss1.atlanta.example.com, 192.0.2.80, that challenges and records its route."""
 
     def __init__(self) -> None:
         self.doors = FakeDoors()
@@ -29,7 +29,7 @@ class Flow:
         self.gateway = Sip(talk, self.doors)
 
     def alice(self, head: str, body: bytes = b"") -> str:
-        """What the proxy reads; no inside address is in it but where nothing is translated."""
+        """What the proxy reads."""
         seen = passed(self.gateway, message(head, body)).decode()
         assert "10.1.1.10" not in seen
         return seen
@@ -43,8 +43,9 @@ class Flow:
 
 def via(seen: str) -> str:
     """The top Via field of what the proxy read, with what it adds (RFC 3581)."""
-    (found,) = re.findall(r"^Via: .*(?=\r)", seen, re.MULTILINE)
-    return found + ";received=203.0.113.5;rport=1500"
+    found = re.search(r"^Via: .*(?=\r)", seen, re.MULTILINE)
+    assert found
+    return found[0] + ";received=203.0.113.5;rport=1500"
 
 
 BOB = "Contact: <sip:bob@198.51.100.7>"
@@ -59,10 +60,8 @@ def test_a_session_through_a_proxy_with_a_challenge() -> None:
     invite = head("INVITE sip:bob@biloxi.example.com SIP/2.0", VIA % 1, ALICE, "CSeq: 1 INVITE")
     seen = flow.alice(invite, sdp())
     challenge = head("SIP/2.0 407 Proxy Authorization Required", via(seen), "CSeq: 1 INVITE")
-    assert (
-        "\r\nVia: SIP/2.0/UDP 10.1.1.10:5060;branch=z9hG4bK74b1;received=10.1.1.10;rport=5060\r\n"
-        in flow.proxy(challenge)
-    )
+    mine = "\r\nVia: SIP/2.0/UDP 10.1.1.10:5060;branch=z9hG4bK74b1;received=10.1.1.10;rport=5060\r\n"
+    assert mine in flow.proxy(challenge)
     assert {endpoint.port for _, endpoint in flow.doors.closed} == {49172, 49173}
     flow.doors.closed.clear()
     flow.alice(head("ACK sip:bob@biloxi.example.com SIP/2.0", VIA % 1, "CSeq: 1 ACK"))
@@ -116,7 +115,7 @@ def test_a_call_that_comes_by_the_registration() -> None:
 
 
 def test_the_torture_test_of_rfc_4475() -> None:
-    """Section 3.1.1.1, a short tortuous INVITE: folds, compact names, blanks, unknown fields; with our addresses."""
+    """Section 3.1.1.1, a short tortuous INVITE: folds, compact names, blanks; with our addresses."""
     head = lines(
         """INVITE sip:vivekg@chair-dnrc.example.com;unknownparam SIP/2.0
         TO :
