@@ -38,6 +38,7 @@ from snat.nat.own_ports import OwnPorts
 from snat.nat.pool import member_slots
 from snat.nat.table import NatTable
 from snat.replication.feed import FeedCounters
+from snat.translate.alg.reading import Rewrite
 from snat.translate.translator import Translator, Verdict
 from snat.translate.watch import Sight, WatchedTranslator
 from snat.wire import items
@@ -102,6 +103,7 @@ class Device(Configured):
         if snapshot is not None:
             self._begin_with(snapshot.positions)
         self.translator.flows.manage(0, True, now)
+        self.translator.reader.is_shared = self._is_shared
 
     # An operator's orders
 
@@ -164,6 +166,10 @@ class Device(Configured):
         """Tell of every packet from now on; None: of none any more, and nothing is asked for each."""
         translator = self.translator if saw is None else WatchedTranslator(self.translator, saw)
         self._translate = translator.translate
+
+    def watch_rewrites(self, saw: Callable[[Rewrite], None] | None) -> None:
+        """Tell of everything that gateways write otherwise from now on; None: of nothing any more."""
+        self.translator.reader.saw = saw
 
     # Time
 
@@ -233,6 +239,11 @@ class Device(Configured):
         return group.manager if group is not None else 0
 
     # Inside
+
+    def _is_shared(self, mapping_id: int) -> bool:
+        """Whether another router would take over the entries of a mapping."""
+        group = self._group_of.get(Feed(0, mapping_id))
+        return group is not None and group.has_company(self._last_turn)
 
     def _refusal(self, entries: str, managers: set[int]) -> CommandRefused:
         """Why entries are not forgotten here."""

@@ -29,6 +29,8 @@ class TranslateCounters:
     """Fragments that came before the first of their datagram and wait for it."""
     fragments_released: int = 0
     """Of those: sent after it."""
+    fragments_gathered: int = 0
+    """Of those held: put together, since a gateway reads their flow."""
     fragments_timed_out: int = 0
     """Of those: dropped, since the first did not come."""
     fragments_abandoned: int = 0

@@ -2,8 +2,9 @@
 
 Such an entry is replicated as any other, so what was opened stays open when another router takes over. It
 holds the port at the inside-global address, and lets in one flow, by which it goes. Port 0 of its outside
-endpoint keeps it apart from flows; which port the peer must come from its application context says. One whose
-inside endpoint has port 0 is for a flow that the inside host will begin.
+endpoint keeps it apart from flows; which port the peer must come from, its application context says. One
+whose inside endpoints have port 0 is for a flow that the inside host will begin, to the outside endpoint
+that it has.
 """
 
 from typing import Final
@@ -51,21 +52,20 @@ class ExpectedFlows(Entries):
         mapping_id: int,
         inside_local: bytes,
         inside_global: bytes,
-        peers: tuple[bytes, bytes],
+        peer: tuple[bytes, bytes],
         expected: Expected,
         now: float,
     ) -> None:
-        """Make an entry for a flow to come. ``peers``: the peer's address as the inside has it, and its own.
+        """Make an entry for a flow to come. ``peer``: its endpoint (6 bytes) for the inside, and its own.
 
         One that is there for the same ends is replaced.
         """
         self._now = now
-        ends = peers[0] + NO_PORT, peers[1] + NO_PORT
-        known = self._table.from_inside(inside_local, ends[0])
+        known = self._table.from_inside(inside_local, peer[0])
         if known is not None and known[FLAGS] & EXPECTED:
             self.forget_expected([known])
         record = self._create(
-            mapping_id, inside_local, inside_global, *ends, EXPECTED, encode(expected), expected.life
+            mapping_id, inside_local, inside_global, *peer, EXPECTED, encode(expected), expected.life
         )
         self._expected[record[REFERENCE]] = now + expected.life
 
@@ -79,7 +79,10 @@ class ExpectedFlows(Entries):
 
     def expected_to(self, host: bytes, protocol: int, called: bytes) -> bytes | None:
         """The entry that says that an inside host will call an outside-local endpoint (6 bytes)."""
-        record = self._table.from_inside(host + NO_PORT + OCTETS[protocol], called[:4] + NO_PORT)
+        inside_local = host + NO_PORT + OCTETS[protocol]
+        if inside_local not in self._table.inside:
+            return None
+        record = self._table.from_inside(inside_local, called)
         return record if record is not None and self._fits(record, called) else None
 
     def expected_at(self, inside_local: bytes) -> list[bytes]:
@@ -139,10 +142,8 @@ class ExpectedFlows(Entries):
 
     def expected_until(self, record: bytes) -> float:
         """When nobody waits any more. Who takes over waits in full."""
-        context = decode(context_of(record))
-        life = context.life if isinstance(context, Expected) else 0
         since = self._managed.get(int.from_bytes(record[12:16], "big"), self._now)
-        return self._expected.get(record[REFERENCE], since + life)
+        return self._expected.get(record[REFERENCE], since + life_of(record))
 
     def _fits(self, record: bytes, peer: bytes) -> bool:
         if not record[FLAGS] & EXPECTED:
@@ -153,6 +154,12 @@ class ExpectedFlows(Entries):
     def _forget_gone(self) -> None:
         if len(self._expected) >= MOST_OF_HOST:
             self._expected = {one: at for one, at in self._expected.items() if self._table.current(one)}
+
+
+def life_of(record: bytes) -> float:
+    """Seconds that a flow is expected."""
+    context = decode(context_of(record))
+    return context.life if isinstance(context, Expected) else 0.0
 
 
 def follows_of(record: bytes) -> str:

@@ -27,6 +27,7 @@ from snat.nat.table import NatTable
 from snat.nat.tracking import FIN, RST, Closing, Timeouts, in_record, next_state
 from snat.translate.counters import TranslateCounters as TranslateCounters
 from snat.translate.entries import EXPECTED
+from snat.translate.expected import life_of
 from snat.translate.flow_cache import FlowCache, Path
 from snat.translate.opening import Opening
 from snat.translate.packet import TCP_FLAGS, TRANSPORT
@@ -204,6 +205,8 @@ class Flows(Opening):
 
     def idle_timeout(self, record: bytes) -> float:
         """Seconds without a packet after which an entry goes; infinite for what does not age."""
+        if record[FLAGS] & EXPECTED:
+            return life_of(record)
         path = self._cache.of(record)
         if path is not None and path.closing is not None and path.closing.over:
             return self.timeouts.finrst

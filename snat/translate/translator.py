@@ -13,13 +13,14 @@ from snat.nat.limits import Limits
 from snat.nat.rules import Rules
 from snat.nat.table import NatTable
 from snat.nat.tracking import ICMP, TCP, UDP, Timeouts
+from snat.translate.alg.quoted import requote
 from snat.translate.alg.reading import Reader, Services
 from snat.translate.alg.registry import GATEWAYS
 from snat.translate.checksum import adjust, header_is_valid
 from snat.translate.entries import opens
 from snat.translate.flow_cache import TTL_WORD, FlowCache, Path
 from snat.translate.flows import Flows, TranslateCounters
-from snat.translate.fragments import Fragments
+from snat.translate.fragments import Datagram, Fragments
 from snat.translate.icmp_error import IcmpErrors, is_error, read_quote
 from snat.translate.identification import Identifications, Renewal
 from snat.translate.options import Options, judge, take_over, without_options
@@ -51,6 +52,8 @@ from snat.translate.unasked import UnaskedSyns
 
 _UNPACK: Final = HEADER.unpack_from
 _NO_PORTS: Final = bytes(4)
+_SPARE: Final = 64
+"""Bytes behind a packet that was put together: no header that is looked at ends outside a buffer."""
 _EVERYBODY: Final = b"\xff" * 4
 _GROUPS, _RESERVED = 224, 240
 """First bytes of the first multicast address, and of the first behind all of them."""
@@ -195,18 +198,11 @@ class Translator:
             else:
                 self.flows.track(path, buffer, total, from_outside, now)
         if read:
-            return self._read(path, buffer, from_outside, now)
+            return self.reader.read(path, buffer, from_outside, now)
         self.counters.slow += 1
         if fragment & (FRAGMENT | DONT_FRAGMENT) != DONT_FRAGMENT:
             checksum = (path.renew or self._renewal(path, protocol))(buffer, checksum)
         _rewrite(buffer, path, ttl + self._ttl_step, protocol, checksum)
-        return path.goes
-
-    def _read(self, path: Path, buffer: bytearray, from_outside: bool, now: float) -> Verdict:
-        """A packet of a flow that a gateway reads."""
-        if not self.reader.read(path, buffer, from_outside, now):
-            return ELSEWHERE
-        self._finish(buffer, path)
         return path.goes
 
     def _finish(self, packet: bytearray, path: Path) -> None:
@@ -250,11 +246,39 @@ class Translator:
         datagram = self._fragments.take(buffer, from_outside, now)
         if datagram is None:
             return DROP
-        if _UNPACK(buffer, START)[2] & OFFSET:
+        first = not _UNPACK(buffer, START)[2] & OFFSET
+        if datagram.whole or (first and self._is_read(buffer, from_outside)):
+            datagram.whole = True
+            return self._gather(datagram, buffer, from_outside, now)
+        if not first:
             return self._fragments.follow(datagram, buffer)
         old = bytes(buffer[IDENTIFICATION : ADDRESSES + 8])
         verdict = self._slow(buffer, length, from_outside, now, first=True)
         self.more += self._fragments.lead(datagram, verdict, old, buffer)
+        return verdict
+
+    def _is_read(self, buffer: bytearray, from_outside: bool) -> bool:
+        """Whether a gateway reads the flow of a first fragment, or may want to."""
+        head, _, _, _, protocol, _, key = _UNPACK(buffer, START)
+        if protocol not in (TCP, UDP):
+            return False
+        key = key[:8] + _ports(buffer, head, protocol)
+        path = (self._outside if from_outside else self._inside)[protocol].get(key)
+        if path is not None:
+            return path.application is not None
+        return self.reader.is_read(protocol, key[8:])
+
+    def _gather(self, datagram: Datagram, buffer: bytearray, from_outside: bool, now: float) -> Verdict:
+        """A fragment of a datagram that a gateway will see, which sees whole ones."""
+        whole = self._fragments.gather(datagram, buffer)
+        if whole is None:
+            return DROP
+        length = len(whole)
+        whole += bytes(_SPARE)
+        verdict = self._slow(whole, length, from_outside, now)
+        if verdict in (TO_OUTSIDE, TO_INSIDE):
+            self.more.append((verdict, bytes(whole[:length])))
+            return ELSEWHERE
         return verdict
 
     def _renewal(self, path: Path, protocol: int) -> Renewal:
@@ -296,6 +320,10 @@ class Translator:
         goes_out = self._errors.translate(buffer, total, quote, self.flows.rules, from_outside)
         if goes_out is None:
             return DROP
+        if quote is not None and quote.protocol == TCP:
+            path = (self._outside if from_outside else self._inside)[TCP].get(quote.key)
+            if path is not None and path.application is not None:
+                requote(path.application, buffer, quote, from_outside)
         return TO_OUTSIDE if goes_out else TO_INSIDE
 
     def _with_options(

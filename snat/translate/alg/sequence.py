@@ -71,8 +71,8 @@ class Numbers:
     def meant(self, told: int, *, first: bool = False) -> int:
         """What a number of the receiver is for the sender: the last one that is told so.
 
-        ``first``: the first one that is told so or as more, which is where something begins that the
-        receiver has.
+        ``first``: where something begins that the receiver has from there on; never within a change of which
+        it may have but a part.
         """
         shift = self.base
         for start, end, _, grows in self.changes:
@@ -83,8 +83,6 @@ class Numbers:
                 inside = start + min(told - begin, end - start - 1)
                 return end if first and self.told(inside) < told else inside
             shift += grows
-            if first and told == begin + size:
-                return end
         return told - shift
 
     def written(self, start: int, payload: bytes) -> bytes | None:
