@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -145,10 +145,9 @@ def callee(audio: Path) -> str:
 class Telephone:
     """One sipp: it makes or takes one call and ends with the status of that."""
 
-    def __init__(
-        self, name: str, directory: Path, scenario: str, *options: str, prefix: tuple[str, ...]
-    ) -> None:
+    def __init__(self, name: str, directory: Path, scenario: str, *options: str, host: Namespace) -> None:
         self.name = name
+        self._host = host
         self.messages = directory / f"{name}.messages"
         self._errors = directory / f"{name}.errors"
         file = directory / f"{name}.xml"
@@ -157,7 +156,7 @@ class Telephone:
         command += ["-trace_msg", "-message_file", str(self.messages)]
         command += ["-trace_err", "-error_file", str(self._errors)]
         self._process = subprocess.Popen(
-            [*prefix, *command],
+            ["ip", "netns", "exec", host.name, *command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -165,10 +164,12 @@ class Telephone:
             cwd=directory,
         )
 
-    def await_socket(self, host: Namespace) -> None:
+    def await_socket(self) -> None:
         """Wait until it listens."""
         tables = ["ss", "-Hlntu", f"sport = :{SIGNALLING}"]
-        wait_for(lambda: host.run(*tables) or None, seconds=5, failure=lambda: f"{self.name} does not listen")
+        wait_for(
+            lambda: self._host.run(*tables) or None, seconds=5, failure=lambda: f"{self.name} does not listen"
+        )
 
     def ended(self, seconds: float) -> int:
         """Its status: 0, the call went as written."""
@@ -185,15 +186,42 @@ class Telephone:
         self._process.wait()
 
 
-class Ear:
-    """When audio came to an interface of a namespace, which whoever makes this has entered."""
+def phones(
+    stack: ExitStack,
+    caller: tuple[Namespace, str],
+    called: tuple[Namespace, str],
+    directory: Path,
+    transport: str,
+    *,
+    talk: float = 1.5,
+) -> tuple[Telephone, Telephone]:
+    """Alice and Bob, each with a host and its address; she calls him and ``talk`` seconds later offers again.
 
-    def __init__(self, interface: str) -> None:
+    ``transport`` as sipp's ``-t``. They are stopped with ``stack``.
+    """
+    (near, address), (far, far_address) = caller, called
+    common = ("-t", transport, "-p", str(SIGNALLING))
+    own = ("-i", far_address, "-mi", far_address)
+    bob = Telephone("bob", directory, callee(recording(directory)), *common, *own, host=far)
+    stack.callback(bob.stop)
+    bob.await_socket()
+    own = ("-i", address, "-mi", address, "-rtp_echo", "-mp", str(AUDIO_IN))
+    pause = ("-d", str(round(talk * 1000)))
+    alice = Telephone("alice", directory, CALLER, *common, *own, *pause, far_address, host=near)
+    stack.callback(alice.stop)
+    return alice, bob
+
+
+class Ear:
+    """When audio came to the interface eth0 of a host."""
+
+    def __init__(self, host: Namespace) -> None:
         self.heard: list[float] = []
         self.ports: set[int] = set()
         """That it was for."""
-        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ALL))
-        self._socket.bind((interface, _ALL))
+        with host.entered():
+            self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ALL))
+            self._socket.bind(("eth0", _ALL))
         self._socket.settimeout(0.1)
         self._open = True
         self._thread = threading.Thread(target=self._listen)
@@ -228,9 +256,9 @@ class Ear:
 
 
 @contextmanager
-def ear(interface: str) -> Iterator[Ear]:
+def ear(host: Namespace) -> Iterator[Ear]:
     """An ear that is closed afterwards."""
-    made = Ear(interface)
+    made = Ear(host)
     try:
         yield made
     finally:

@@ -7,20 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.namespaces import Namespace
 from tests.system.probes import udp
 from tests.system.site import CONFIGURATION, POOL, SERVER, Site, site
-from tests.system.telephones import (
-    AUDIO_IN,
-    CALLER,
-    SIGNALLING,
-    Ear,
-    Telephone,
-    callee,
-    ear,
-    needs_sipp,
-    recording,
-)
+from tests.system.telephones import AUDIO_IN, SIGNALLING, ear, needs_sipp, phones
 
 pytestmark = [pytest.mark.root, needs_sipp]
 
@@ -42,36 +31,13 @@ def crowded(directory: Path, *lines: str) -> Iterator[Site]:
         yield made
 
 
-def listening(stack: ExitStack, host: Namespace) -> Ear:
-    with host.entered():
-        return stack.enter_context(ear("eth0"))
-
-
-def phones(stack: ExitStack, here: Site, directory: Path, transport: str) -> tuple[Telephone, Telephone]:
-    """Alice inside, who calls Bob outside."""
-    bob = Telephone(
-        "bob", directory, callee(recording(directory)),
-        "-t", transport, "-i", SERVER, "-mi", SERVER, "-p", str(SIGNALLING),
-        prefix=("ip", "netns", "exec", here.server.name),
-    )  # fmt: skip
-    stack.callback(bob.stop)
-    bob.await_socket(here.server)
-    alice = Telephone(
-        "alice", directory, CALLER,
-        "-t", transport, "-i", CLIENT, "-mi", CLIENT, "-p", str(SIGNALLING),
-        "-rtp_echo", "-mp", str(AUDIO_IN), "-d", "1500", SERVER,
-        prefix=("ip", "netns", "exec", here.client.name),
-    )  # fmt: skip
-    stack.callback(alice.stop)
-    return alice, bob
-
-
 @pytest.mark.parametrize("transport", ["u1", "t1"], ids=["UDP", "TCP"])
 def test_a_call_with_audio(tmp_path: Path, transport: str) -> None:
     with ExitStack() as stack:
         here = stack.enter_context(crowded(tmp_path, "ip nat service sip"))
-        at_client, at_server = listening(stack, here.client), listening(stack, here.server)
-        alice, bob = phones(stack, here, tmp_path, transport)
+        at_client = stack.enter_context(ear(here.client))
+        at_server = stack.enter_context(ear(here.server))
+        alice, bob = phones(stack, (here.client, CLIENT), (here.server, SERVER), tmp_path, transport)
         assert alice.ended(30) == 0, alice.said() + bob.said()
         assert bob.ended(10) == 0, bob.said()
     assert len(at_client.heard) > 50, alice.said()
@@ -86,7 +52,7 @@ def test_a_call_with_audio(tmp_path: Path, transport: str) -> None:
 def test_without_the_gateway_no_audio_comes(tmp_path: Path) -> None:
     with ExitStack() as stack:
         here = stack.enter_context(crowded(tmp_path))
-        at_client = listening(stack, here.client)
-        alice, bob = phones(stack, here, tmp_path, "u1")
+        at_client = stack.enter_context(ear(here.client))
+        alice, bob = phones(stack, (here.client, CLIENT), (here.server, SERVER), tmp_path, "u1")
         assert alice.ended(30) == 0, alice.said() + bob.said()
     assert not at_client.heard
