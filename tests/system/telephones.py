@@ -205,9 +205,9 @@ def phones(
     bob = Telephone("bob", directory, callee(recording(directory)), *common, *own, host=far)
     stack.callback(bob.stop)
     bob.await_socket()
-    own = ("-i", address, "-mi", address, "-rtp_echo", "-mp", str(AUDIO_IN))
-    pause = ("-d", str(round(talk * 1000)))
-    alice = Telephone("alice", directory, CALLER, *common, *own, *pause, far_address, host=near)
+    own = ("-i", address, "-mi", address)
+    more = ("-rtp_echo", "-mp", str(AUDIO_IN), "-d", str(round(talk * 1000)))
+    alice = Telephone("alice", directory, CALLER, *common, *own, *more, far_address, host=near)
     stack.callback(alice.stop)
     return alice, bob
 

@@ -106,6 +106,12 @@ def accepted(listener: socket.socket) -> socket.socket:
     return caller
 
 
+def send(to: socket.socket, data: bytes) -> None:
+    """All of it, and no more."""
+    to.sendall(data)
+    to.shutdown(socket.SHUT_WR)
+
+
 def test_a_file_is_sent_to_whoever_was_asked(here: Site) -> None:
     with ExitStack() as stack:
         server = Server(here.server)
@@ -125,7 +131,7 @@ def test_a_file_is_sent_to_whoever_was_asked(here: Site) -> None:
             bobs = stack.enter_context(socket.create_connection((address, at), SECONDS))
         alices = stack.enter_context(accepted(listener))
         assert alices.getpeername()[0] == TRANSIT
-        sender = threading.Thread(target=lambda: (alices.sendall(FILE), alices.shutdown(socket.SHUT_WR)))
+        sender = threading.Thread(target=send, args=(alices, FILE))
         sender.start()
         with bobs.makefile("rb") as came:
             assert hashlib.sha256(came.read()).digest() == hashlib.sha256(FILE).digest()
