@@ -4,6 +4,7 @@ import re
 
 from scapy.layers.inet import UDP
 
+from snat.config.nat import Filtering
 from tests.packets import tcp, udp
 from tests.translate.alg.flow import Connection, carried, ftp_nat
 from tests.translate.alg.sip_texts import message, request, response, sdp
@@ -127,3 +128,25 @@ def test_dcc_lets_one_in_whoever_it_is() -> None:
     (came,) = carried(nat, tcp(T, 5000, P, port, "S"), from_outside=True)
     assert target(came) == (A, 40001)
     assert not carried(nat, tcp("198.51.100.99", 5000, P, port, "S"), from_outside=True), "one, once"
+
+
+def test_a_registrar_that_calls_from_another_port_is_let_in_and_read() -> None:
+    nat = ftp_nat("sip", filtering=Filtering.ADDRESS_AND_PORT_DEPENDENT)
+    text = message(
+        f"""REGISTER sip:{S} SIP/2.0
+        Via: SIP/2.0/UDP {A}:5060;branch=z9hG4bK1;rport
+        Call-ID: 1
+        CSeq: 1 REGISTER
+        Contact: <sip:alice@{A}:5060>"""
+    )
+    contact = re.search(rb"Contact: <(sip:alice@[0-9.]+:(\d+))>", sip_out(nat, text))
+    assert contact
+    uri, port = contact[1].decode(), int(contact[2])
+    called = message(f"INVITE {uri} SIP/2.0\nVia: SIP/2.0/UDP {S}:5070;branch=a\nCall-ID: 2\nCSeq: 1 INVITE")
+    assert not carried(nat, udp(S, 5070, P, port, called), from_outside=True)
+    accepted = response("200 OK", "REGISTER", via=f"{P}:{port};branch=z9hG4bK1", contact=f"<{uri}>", call="1")
+    (packet,) = carried(nat, udp(S, 5060, P, port, accepted), from_outside=True)
+    assert f"Contact: <sip:alice@{A}:5060>".encode() in bytes(packet)
+    (packet,) = carried(nat, udp(S, 5070, P, port, called), from_outside=True)
+    assert target(packet) == (A, 5060)
+    assert bytes(packet[UDP].payload).startswith(f"INVITE sip:alice@{A}:5060 SIP/2.0\r\n".encode())
