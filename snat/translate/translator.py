@@ -223,7 +223,8 @@ class Translator:
         path = self.flows.find(key, protocol, buffer, from_outside, now)
         if path is not None and (from_outside or not path.turns):
             if counters.created != made:
-                self.reader.begin(path, from_outside, now)
+                if protocol in self.reader.services or self.flows.follows:
+                    self.reader.begin(path, from_outside, now)
             else:
                 self.reader.resume(path, now)
         if path is None:

@@ -104,7 +104,8 @@ class Reader:
         self._flows = flows
         self._counters = flows.counters
         self._gateways = gateways
-        self._services: Services = {}
+        self.services: Services = {}
+        """Which gateways read at which ports."""
         self._calls = False
         """Whether a gateway might have said whom inside hosts will call."""
         self._delayed: list[_Delayed] = []
@@ -114,13 +115,13 @@ class Reader:
 
     def use(self, services: Services) -> None:
         """Read the flows at these ports that begin from now on."""
-        self._services = services
+        self.services = services
         named = {one.gateway.name for ports in services.values() for one in ports.values()}
         self._calls = bool(named - _NEVER_CALL)
 
     def is_read(self, protocol: int, ports: bytes) -> bool:
         """Whether a flow with these ports, source first, would be read: its datagrams are wanted whole."""
-        services = self._services.get(protocol)
+        services = self.services.get(protocol)
         return services is not None and (ports[2:] in services or ports[:2] in services)
 
     # Flows
@@ -128,7 +129,7 @@ class Reader:
     def begin(self, path: Path, from_outside: bool, now: float) -> None:
         """A flow has begun: perhaps it is to be read. ``path`` is that of its first packet."""
         protocol = path.record[22]
-        services = self._services.get(protocol)
+        services = self.services.get(protocol)
         gateway = None
         if services is not None:
             service = services.get(path.tuple[10:12]) or services.get(path.target[10:12])

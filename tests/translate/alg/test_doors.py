@@ -262,7 +262,7 @@ def test_what_is_no_tftp_request_opens_nothing(payload: bytes) -> None:
 
 def test_the_hosts_of_a_list() -> None:
     nat = ftp_nat()
-    service = nat.translator.reader._services[TCP][(21).to_bytes(2, "big")]
+    service = nat.translator.reader.services[TCP][(21).to_bytes(2, "big")]
     reads = service._replace(reads=lambda host: host == IPv4Address(B).packed)
     nat.translator.reader.use({TCP: {(21).to_bytes(2, "big"): reads}})
     for client in (A, B):
