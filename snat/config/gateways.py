@@ -14,18 +14,18 @@ ON: Final = ("ftp",)
 """Those that are looked into unless told otherwise."""
 PROTOCOLS: Final = {
     "ftp": ("tcp",),
-    "tftp": ("udp",),
     "dns": ("udp", "tcp"),
     "sip": ("udp", "tcp"),
+    "tftp": ("udp",),
     "rtsp": ("tcp",),
-    "irc": ("tcp",),
     "pptp": ("tcp",),
     "H225": ("tcp",),
     "ras": ("udp",),
     "ldap": ("tcp",),
+    "irc": ("tcp",),
 }
 """What each is spoken over, by the names of the lines."""
-UNBUILT: Final = frozenset({"dns", "sip", "rtsp", "irc", "pptp", "H225", "ras", "ldap"})
+UNBUILT: Final = frozenset({"dns", "pptp", "H225", "ras", "ldap"})
 """Those that this version has no gateway for."""
 
 

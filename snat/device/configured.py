@@ -10,7 +10,7 @@ from snat.device.change import Change, owners_of, peers_of
 from snat.device.conditions import Egress
 from snat.device.deferral import Deferral, Translate
 from snat.device.digest import configuration_digest
-from snat.device.gateways import services_of
+from snat.device.gateways import missed_of, services_of
 from snat.device.group import Group
 from snat.device.linking import Linking
 from snat.device.links import Neighbor
@@ -123,6 +123,7 @@ class Configured(Linking):
             nat.filtering,
             limits_of(self.configuration),
             services_of(self.configuration),
+            missed_of(self.configuration),
         )
 
     def _adapt_to_peers(self) -> None:

@@ -34,6 +34,18 @@ def services_of(configuration: Configuration) -> Services:
     return {protocol: places for protocol, places in found.items() if places}
 
 
+def missed_of(configuration: Configuration) -> dict[tuple[int, bytes], str]:
+    """By protocol and port: the gateways that are off although nobody said so."""
+    nat = configuration.nat
+    said = {line.name for line in (*nat.services, *nat.no_services)} | set(ON)
+    return {
+        (protocol, port.to_bytes(2, "big")): name
+        for name, one in GATEWAYS.items()
+        if name not in said and ALL not in said
+        for protocol, port in one.places
+    }
+
+
 def _places(name: str, line: Line) -> Iterator[tuple[int, int]]:
     registered = GATEWAYS.get(name)
     for protocol, port in registered.places if registered else ():

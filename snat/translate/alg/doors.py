@@ -18,14 +18,20 @@ from snat.translate.entries import OCTETS
 from snat.translate.flows import Flows
 
 LOWEST: Final = 1024
-SERVICES: Final = frozenset(
-    {
-        *(1080, 1433, 1434, 1521, 1723, 2049, 2181, 2375, 2376, 3128, 3260, 3306, 3389, 4444, 4786, 5432),
-        *(5555, 5672, 5900, 5901, 5985, 5986, 6000, 6379, 6443, 7001, 8000, 8009, 8080, 8443, 8888, 9000),
-        *(9042, 9092, 9100, 9200, 9300, 10250, 11211, 27017, 50000),
-    }
-)
-"""Ports from 1024 on where something listens that nobody means to open; clients rarely choose them."""
+SERVICES: Final = {
+    TCP: frozenset(
+        {
+            *(1080, 1433, 1434, 1521, 1723, 2049, 2181, 2375, 2376, 3128, 3260, 3306, 3389, 4444, 4786, 5432),
+            *(5555, 5672, 5900, 5901, 5985, 5986, 6000, 6379, 6443, 7001, 8000, 8009, 8080, 8443, 8888, 9000),
+            *(9042, 9092, 9100, 9200, 9300, 10250, 11211, 27017, 50000),
+        }
+    ),
+    UDP: frozenset({1434, 1645, 1646, 1812, 1813, 1900, 2049, 3389, 3702, 5353, 5355, 11211}),
+}
+"""Ports from 1024 on where something listens that nobody means to open; clients rarely choose them.
+
+Telephones have their audio at UDP 6000 and 8000, where TCP has other things.
+"""
 MOST_LIFE: Final = 300.0
 """Seconds."""
 
@@ -69,7 +75,8 @@ class FlowDoors:
         expected = Expected(name=follows, life=_whole(life), port=peer.port)
         for step, inside_local in enumerate(places):
             inside_global = found[:5] + (int.from_bytes(found[5:], "big") + step).to_bytes(2, "big")
-            self._expect(inside_local, inside_global, peer.address, expected)
+            self._forget_others(inside_local, peer.address)
+            self._expect(inside_local, inside_global, Endpoint(peer.address, 0), expected)
         flows.counters.expected += len(places)
         return Endpoint(found[1:5], int.from_bytes(found[5:], "big"))
 
@@ -82,7 +89,7 @@ class FlowDoors:
         inside_local = host + bytes(2) + OCTETS[protocol]
         inside_global = OCTETS[protocol] + conversation.inside_global.address + bytes(2)
         expected = Expected(name=follows, life=_whole(life), port=peer.port)
-        self._expect(inside_local, inside_global, peer.address, expected)
+        self._expect(inside_local, inside_global, peer, expected)
         flows.counters.expected += 1
 
     def named(self, address: bytes, *, from_outside: bool) -> bytes | None:
@@ -115,7 +122,7 @@ class FlowDoors:
             self.count("protocol without ports")
         elif not LOWEST <= inside.port <= 0x10000 - ports:
             self.count("port below 1024" if inside.port < LOWEST else "port out of range")
-        elif any(inside.port + step in SERVICES for step in range(ports)):
+        elif any(inside.port + step in SERVICES[protocol] for step in range(ports)):
             self.count("port of a service")
         else:
             return self._may_expect(inside.address, ports)
@@ -156,13 +163,18 @@ class FlowDoors:
         given = any(address in pool for pool in rules.address_pools)
         return kept if given or address == inside_local[:4] else None
 
-    def _expect(self, inside_local: bytes, inside_global: bytes, peer: bytes, expected: Expected) -> None:
-        conversation, flows = self._conversation, self._flows
-        called = conversation.outside_local.address if peer == conversation.outside_global.address else peer
+    def _forget_others(self, inside_local: bytes, peer: bytes) -> None:
+        """An inside endpoint is for one peer."""
+        flows = self._flows
         known = flows.expected_at(inside_local)
         flows.forget_expected([one for one in known if one[OUTSIDE_GLOBAL][:4] != peer and flows.ages(one)])
-        now = self._clock()
-        flows.expect(self._mapping_id, inside_local, inside_global, (called, peer), expected, now)
+
+    def _expect(self, inside_local: bytes, inside_global: bytes, peer: Endpoint, expected: Expected) -> None:
+        conversation, port = self._conversation, peer.port.to_bytes(2, "big")
+        is_its_own = peer.address == conversation.outside_global.address
+        called = conversation.outside_local.address if is_its_own else peer.address
+        ends = called + port, peer.address + port
+        self._flows.expect(self._mapping_id, inside_local, inside_global, ends, expected, self._clock())
 
 
 def _places(protocol: int, inside: Endpoint, *, pair: bool) -> list[bytes]:

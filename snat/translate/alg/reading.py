@@ -38,6 +38,8 @@ MOST_DELAYED: Final = 1024
 """Packets that wait for other routers; when there are more the first goes."""
 FARTHEST: Final = 1 << 21
 """Bytes ahead of what was read that a sender may be; a segment still farther away is no part of it."""
+_NEVER_CALL: Final = frozenset({"ftp", "tftp", "dns", "irc"})
+"""Gateways that never announce whom an inside host will call; where there are no others, nobody is asked."""
 _LONGEST: Final = 65535 - 60
 """Bytes of payload that a segment never exceeds."""
 
@@ -102,36 +104,75 @@ class Reader:
         self._flows = flows
         self._counters = flows.counters
         self._gateways = gateways
-        self._services: Services = {}
+        self.services: Services = {}
+        """Which gateways read at which ports."""
+        self.ports: dict[int, frozenset[bytes]] = {}
+        """By protocol: at which ports :meth:`begin` is of use."""
+        self.calls = False
+        """Whether a gateway might have said whom inside hosts will call: then it always is."""
+        self._told: set[str] = set()
+        self._off: dict[tuple[int, bytes], str] = {}
+        self.unread: list[str] = []
+        """Gateways that are off and would have something to read; each is told once, and cleared then."""
         self._delayed: list[_Delayed] = []
         self._held: deque[_Held] = deque()
         self._held_bytes = 0
         self._now = 0.0
 
-    def use(self, services: Services) -> None:
-        """Read the flows at these ports that begin from now on."""
-        self._services = services
+    def use(self, services: Services, off: Mapping[tuple[int, bytes], str] | None = None) -> None:
+        """Read the flows at these ports that begin from now on.
+
+        ``off``: by protocol and port, the gateways that are off, and whose absence is to be told.
+        """
+        self.services = services
+        named = {one.gateway.name for ports in services.values() for one in ports.values()}
+        self.calls = bool(named - _NEVER_CALL)
+        self._off = dict(off or {})
+        found: dict[int, set[bytes]] = {protocol: set(ports) for protocol, ports in services.items()}
+        for protocol, port in self._off:
+            found.setdefault(protocol, set()).add(port)
+        self.ports = {protocol: frozenset(ports) for protocol, ports in found.items()}
 
     def is_read(self, protocol: int, ports: bytes) -> bool:
         """Whether a flow with these ports, source first, would be read: its datagrams are wanted whole."""
-        services = self._services.get(protocol)
+        services = self.services.get(protocol)
         return services is not None and (ports[2:] in services or ports[:2] in services)
 
     # Flows
 
     def begin(self, path: Path, from_outside: bool, now: float) -> None:
         """A flow has begun: perhaps it is to be read. ``path`` is that of its first packet."""
-        follows, self._flows.follows = self._flows.follows, ""
         protocol = path.record[22]
-        services = self._services.get(protocol)
-        gateway = self._gateways.get(follows)
-        if gateway is None and services is not None:
+        services = self.services.get(protocol)
+        gateway = None
+        if services is not None:
             service = services.get(path.tuple[10:12]) or services.get(path.target[10:12])
             if service is not None and (service.reads is None or service.reads(path.record[16:20])):
                 gateway = service.gateway
+        if gateway is None and (self.calls or self._flows.follows):
+            gateway = self._expected(path, protocol, from_outside)
+        if gateway is None and self._off:
+            self._miss(protocol, path.tuple[10:12])
         if gateway is not None and self._may_read(path.record):
             self._now = now
             self._attach(path, gateway, begun_inside=not from_outside)
+
+    def _miss(self, protocol: int, port: bytes) -> None:
+        """A gateway that is off would have read a flow: told once."""
+        name = self._off.pop((protocol, port), None)
+        if name is not None and name not in self._told:
+            self._told.add(name)
+            self.unread.append(name)
+
+    def _expected(self, path: Path, protocol: int, from_outside: bool) -> type[Gateway] | None:
+        """What reads a flow that was announced."""
+        flows = self._flows
+        if not from_outside:
+            record = flows.expected_to(path.record[16:20], protocol, path.record[29:35])
+            if record is not None:
+                flows.came(record)
+        follows, flows.follows = flows.follows, ""
+        return self._gateways.get(follows)
 
     def _may_read(self, record: bytes) -> bool:
         """Whether no static rule says ``no-payload``."""
