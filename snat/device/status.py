@@ -245,7 +245,7 @@ class GroupStatus:
     """One redundancy group of ``show ip snat distributed``."""
 
     mode: str
-    """``PRIMARY``, ``BACKUP``, ``PEER`` as configured; by a module ``ACTIVE``, ``STANDBY``, ``PREEMPTING``."""
+    """``PRIMARY``, ``BACKUP``, ``PEER``: configured; ``ACTIVE``, ``STANDBY``, ``PREEMPTING``: by a module."""
     standing: str
     """``START``, ``LISTEN``, ``CLAIM`` or ``MANAGE``: see doc/design.md, roles."""
     state: str

@@ -123,7 +123,7 @@ class Trial:
 
     def _do(self, step: Step) -> None:
         self._lab.say(step.name)
-        began = time.monotonic()
+        moment, began = self._lab.elapsed, time.monotonic()
         try:
             step.do(self._lab, self._site)
             self._await(step)
@@ -138,7 +138,7 @@ class Trial:
             table=mappings(rows, TCP) if step.everything else None,
         )
         outage = self._traffic.outage(stage)
-        outcome = fault_outcome(stage, before=self._last, outage=outage, tables_equal=equal)
+        outcome = fault_outcome(stage, moment=moment, before=self._last, outage=outage, tables_equal=equal)
         self._stages.append(stage)
         self._faults.append(outcome)
         self._pings.append(mappings(rows, ICMP))

@@ -55,7 +55,7 @@ def play(lab: Laboratory) -> Report:
     lab.say(f"tables {'equal' if equal else 'DIFFERENT'}; {len(following)} packets wait for R2")
 
     lab.say("kill -9 of R1")
-    killed = time.monotonic()
+    moment, killed = lab.elapsed, time.monotonic()
     lab.kill(pair.r1)
     within(lambda: bool(read(pair.written["r2"])[0]), seconds=REPLAY_TIMEOUT)
     outage = time.monotonic() - killed
@@ -65,6 +65,7 @@ def play(lab: Laboratory) -> Report:
     outcomes = tuple(judge(flow, opened, continued) for flow in bundled_flows())
     fault = FaultOutcome(
         name="kill -9 of R1",
+        moment=moment,
         manager="R2",
         outage=outage,
         flows_lost=sum(not outcome.survived for outcome in outcomes),

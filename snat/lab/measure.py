@@ -111,6 +111,8 @@ class FaultOutcome:
 
     name: str
     """``kill -9 of R1``."""
+    moment: float
+    """Seconds since the laboratory started."""
     manager: str
     """Who managed afterwards: ``R2``."""
     outage: float
@@ -127,7 +129,7 @@ class FaultOutcome:
 
 
 def fault_outcome(
-    stage: Stage, *, before: Snapshot, outage: float, tables_equal: bool | None
+    stage: Stage, *, moment: float, before: Snapshot, outage: float, tables_equal: bool | None
 ) -> FaultOutcome:
     """Judge one step; ``before``: all flows at its beginning."""
     now = stage.end
@@ -139,6 +141,7 @@ def fault_outcome(
     lost = [flow for flow in before.client if _lives(before, flow) and not _survives(stage, flow)]
     return FaultOutcome(
         name=stage.after,
+        moment=moment,
         manager=stage.manager,
         outage=outage,
         flows_lost=len(lost),

@@ -1,9 +1,10 @@
 """What a laboratory found: the outcome of every flow, the outage, who was active when."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import cycle, pairwise
+from string import ascii_lowercase
 from typing import Any, Final
 
 from snat.lab.measure import FaultOutcome, FlowOutcome
@@ -98,7 +99,7 @@ class Report:
                 "",
                 *self._samples(),
                 "",
-                *draw(self.timeline, self.seconds),
+                *draw(self.timeline, self.seconds, [fault.moment for fault in self.faults]),
                 "",
                 *self._table(),
                 *self._verdict(),
@@ -121,7 +122,10 @@ class Report:
             ("lost", str(self.lost)),
             ("same outside address and port", _yes(self.same_outside)),
             ("outage", f"{self.outage * 1000:.0f} ms ({self.outage_meaning})"),
-            *((f"  {fault.name}", _told(fault)) for fault in self.faults),
+            *(
+                (f"  {mark} {fault.moment:5.1f} s  {fault.name}", _told(fault))
+                for mark, fault in zip(_marks(), self.faults, strict=False)
+            ),
             *self.others.items(),
             ("tables equal before the faults", _yes(self.tables_equal)),
         ]
@@ -155,6 +159,7 @@ class Report:
 def _fault_as_json(fault: FaultOutcome) -> dict[str, Any]:
     return {
         "fault": fault.name,
+        "at_s": round(fault.moment, 1),
         "manager": fault.manager,
         "outage_ms": round(fault.outage * 1000),
         "flows_lost": fault.flows_lost,
@@ -177,14 +182,35 @@ def _yes(truth: bool) -> str:
     return "yes" if truth else "NO"
 
 
-def draw(timeline: Sequence[Standing], seconds: float) -> list[str]:
-    """A line for each router, time from left to right, and the legend."""
+def _marks() -> Iterator[str]:
+    """``a``, ``b``, ... for the steps, in the drawing and in the table."""
+    return cycle(ascii_lowercase)
+
+
+def draw(timeline: Sequence[Standing], seconds: float, steps: Sequence[float] = ()) -> list[str]:
+    """A line for each router, time from left to right, the moments of ``steps``, and the legend."""
     routers = sorted({each.router for each in timeline})
     if not routers:
         return []
     lines = [f"  {router:<4} |{_line(timeline, router, seconds)}|" for router in routers]
     scale = f"  {'':<4}  0 s{f'{seconds:.0f} s':>{WIDTH - 3}}"
-    return [*lines, scale, "       # active   - listening   . starting or claiming   x killed"]
+    return [
+        *([f"  {'':<4}  {_steps_line(steps, seconds)}".rstrip()] if steps else []),
+        *lines,
+        scale,
+        "       # active   - listening   . starting or claiming   x killed",
+    ]
+
+
+def _steps_line(steps: Sequence[float], seconds: float) -> str:
+    columns = [" "] * WIDTH
+    for mark, moment in zip(_marks(), steps, strict=False):
+        columns[_column(moment, seconds)] = mark
+    return "".join(columns)
+
+
+def _column(moment: float, seconds: float) -> int:
+    return min(WIDTH - 1, int(moment / seconds * WIDTH))
 
 
 def _line(timeline: Sequence[Standing], router: str, seconds: float) -> str:
@@ -192,7 +218,7 @@ def _line(timeline: Sequence[Standing], router: str, seconds: float) -> str:
     end = Standing(moment=seconds, router=router, standing="")
     columns = [" "] * WIDTH
     for now, following in pairwise([*own, end]):
-        first = min(WIDTH - 1, int(now.moment / seconds * WIDTH))
+        first = _column(now.moment, seconds)
         last = max(first + 1, int(following.moment / seconds * WIDTH))
         if now.standing == "killed":
             last = first + 1

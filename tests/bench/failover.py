@@ -1,4 +1,4 @@
-"""What traffic notices of a router's death and its reload, in the topologies of `snat lab`. Needs root."""
+"""What traffic notices of a router's death and reload, in the topologies of the laboratory. Needs root."""
 
 import json
 import subprocess

@@ -104,7 +104,7 @@ def test_a_flow_that_never_arrived_is_lost() -> None:
 
 
 def noticed(before: Snapshot, after: Stage) -> tuple[int, int, int]:
-    outcome = fault_outcome(after, before=before, outage=0.7, tables_equal=None)
+    outcome = fault_outcome(after, moment=4.0, before=before, outage=0.7, tables_equal=None)
     assert (outcome.name, outcome.manager, outcome.outage) == ("kill -9 of R1", "R2", 0.7)
     return outcome.flows_lost, outcome.bytes_lost, outcome.bytes_repeated
 

@@ -20,6 +20,7 @@ OTHER = dataclasses.replace(
 MOVED = dataclasses.replace(GOOD, outside_after="203.0.113.11:7")
 KILL = FaultOutcome(
     name="kill -9 of R1",
+    moment=4.04,
     manager="R2",
     outage=0.8124,
     flows_lost=0,
@@ -84,6 +85,7 @@ def test_each_fault_is_told_with_what_came_of_it() -> None:
     said = report(faults=(broken, RETURN)).as_json()["faults"]
     assert said[0] == {
         "fault": "kill -9 of R1",
+        "at_s": 4.0,
         "manager": "R2",
         "outage_ms": 812,
         "flows_lost": 2,
@@ -154,3 +156,14 @@ def test_what_became_of_other_traffic_is_in_the_report() -> None:
     said = report(others={"ping": "9 of 10 answered"})
     assert said.as_json()["others"] == {"ping": "9 of 10 answered"}
     assert "9 of 10 answered" in said.as_text()
+
+
+def test_the_drawing_and_the_table_name_a_step_by_the_same_letter() -> None:
+    timeline = [Standing(moment=0.0, router="R1", standing="MANAGE")]
+    marks, line, *_ = draw(timeline, 12.0, [6.0, 11.99])
+    assert (marks[38], marks[67]) == ("a", "b")
+    assert marks.split() == ["a", "b"]
+    assert line[38] == "#"
+    text = report(timeline=timeline).as_text()
+    assert "  a   4.0 s  kill -9 of R1" in text
+    assert "  b   4.0 s  return of R1" in text
