@@ -73,7 +73,7 @@ def managers(said: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.root
-@pytest.mark.parametrize("topology", ["failover", "standby", "vrrp"])
+@pytest.mark.parametrize("topology", ["failover", "standby", "vrrp", "peers"])
 def test_kill_return_and_reload_lose_no_connection(tmp_path: Path, topology: str) -> None:
     said = played(topology, directory=tmp_path)
     assert (names(said), said["flows"]) == (TAKEOVERS, FLOWS)
