@@ -1,9 +1,9 @@
 """H.323 as NetMeeting uses it: calls (H.225.0 on TCP 1720) and what they negotiate by H.245.
 
-H.245 has a connection of its own, or goes within the call's messages (tunnelled, and as fastStart). What it
-negotiates is audio and video, which are opened as pairs of ports, and T.120 for data. T.120 (TCP 1503) and
-ILS, which is LDAP (TCP 389), pass as any TCP does: nothing reads them. The address of T.120 is in H.245, where
-it is opened. A directory (ILS) names users by the addresses that they registered with, so whoever shall be
+H.245 has a connection of its own, or goes within the call's messages (tunnelled, and as fastStart); it
+negotiates audio and video, which are opened as pairs of ports, and T.120 for data. T.120 (TCP 1503) and
+ILS, which is LDAP (TCP 389), pass as any TCP does: nothing reads them. The address of T.120 is in H.245 and
+opened there. A directory (ILS) names users by the addresses that they registered with, so whoever shall be
 called through one from outside needs a static mapping. Gatekeepers: :mod:`snat.translate.alg.ras`.
 
 A call is forwarded (Facility, H.450) to wherever its addresses lead by themselves: nothing is opened for it.
@@ -13,16 +13,24 @@ from abc import abstractmethod
 from typing import ClassVar, Final
 
 from snat.translate.alg.gateway import Conversation, Doors, Edit, Endpoint
-from snat.translate.alg.h323_addresses import CONTROL, NEGOTIATED, Addresses, Way, messages
-from snat.translate.alg.h323_asn1 import Found, Unreadable
+from snat.translate.alg.h323_addresses import TCP, UDP, Addresses, Way, messages
+from snat.translate.alg.h323_asn1 import CHANNEL, Found, Unreadable
 from snat.translate.alg.tpkt import SETUP, Tpkt, user_user
 
 PORT: Final = 1720
 UNREADABLE: Final = 8
 """Messages of a conversation that cannot be read, until it is left alone."""
 _RELEASE_COMPLETE: Final = 0x5A
-_CHANNELS: Final = frozenset({"openLogicalChannel", "openLogicalChannelAck"})
-"""Messages of H.245 in which addresses are opened."""
+_H245: Final = "h245Address"
+_CONTROL: Final = Way(TCP, follows="h245")
+_MEDIA: Final = Way(UDP, pair=True)
+_DATA: Final = Way(TCP)
+_OPENED: Final = {
+    (message, field): way
+    for message in (CHANNEL, "openLogicalChannelAck")
+    for field, way in (("mediaChannel", _MEDIA), ("mediaControlChannel", _MEDIA), ("networkAddress", _DATA))
+}
+"""What is opened, by message of H.245 and field; the last is for T.120."""
 
 
 class _Connection(Addresses):
@@ -57,6 +65,17 @@ class _Connection(Addresses):
             stream.lost = self.started
         return restored
 
+    def way(self, found: Found) -> Way | Endpoint | None:
+        """What is negotiated is opened; where a call comes from is its connection."""
+        if found.message == "setup" and found.field == "sourceCallSignalAddress":
+            return self.conversation.inside_global
+        return _CONTROL if found.field == _H245 else _OPENED.get((found.message, found.field))
+
+    def follows(self, found: Found) -> Way | None:
+        """The connection for H.245, if it is to the outside host itself."""
+        mine = found.address == self.conversation.outside_global.address
+        return _CONTROL if mine and found.field == _H245 else None
+
     @abstractmethod
     def _message(self, message: bytes, at: int, from_outside: bool) -> list[Edit]:
         """What of a message, which is at ``at`` of what was just given, becomes what."""
@@ -66,17 +85,6 @@ class H323(_Connection):
     """The connection of a call."""
 
     name: ClassVar[str] = "h323"
-
-    def way(self, kind: str, found: Found) -> Way | Endpoint | None:
-        """What is negotiated is opened; where the call comes from is this connection."""
-        if kind == "setup" and found.field == "sourceCallSignalAddress":
-            return self.conversation.inside_global
-        return NEGOTIATED.get(found.field)
-
-    def follows(self, kind: str, found: Found) -> Way | None:
-        """The connection for H.245."""
-        mine = found.address == self.conversation.outside_global.address
-        return CONTROL if mine and found.field == "h245Address" else None
 
     def _message(self, message: bytes, at: int, from_outside: bool) -> list[Edit]:
         found = user_user(message)
@@ -107,14 +115,6 @@ class H245(_Connection):
     """The connection on which a call's channels are negotiated. It was expected, or nobody would read it."""
 
     name: ClassVar[str] = "h245"
-
-    def way(self, kind: str, found: Found) -> Way | Endpoint | None:
-        """The channels that the inside host opens or accepts."""
-        return NEGOTIATED.get(found.field) if kind in _CHANNELS else None
-
-    def follows(self, kind: str, found: Found) -> Way | None:
-        """What outside hosts name is for media, which nobody reads."""
-        return None
 
     def _message(self, message: bytes, at: int, from_outside: bool) -> list[Edit]:
         if self.started and not self.concerns(message, from_outside):

@@ -26,7 +26,7 @@ _CONTEXT: Final = struct.Struct("!BHH")
 
 
 class Way(NamedTuple):
-    """How an inside host's own address is opened."""
+    """How an address is opened, or called."""
 
     protocol: int
     follows: str = ""
@@ -34,18 +34,8 @@ class Way(NamedTuple):
     life: float = LIFE
 
 
-MEDIA: Final = Way(UDP, pair=True)
-CONTROL: Final = Way(TCP, follows="h245")
-DATA: Final = Way(TCP)
-"""T.120: not looked into, for it carries no addresses."""
-NEGOTIATED: Final = {
-    "h245Address": CONTROL,
-    "mediaChannel": MEDIA,
-    "mediaControlChannel": MEDIA,
-    "networkAddress": DATA,
-}
-"""Fields of calls that name where the other side may connect, or send media to."""
-_DATAGRAMS: Final = frozenset({"mediaChannel", "mediaControlChannel", "rasAddress"})
+DATAGRAMS: Final = frozenset({"mediaChannel", "mediaControlChannel", "rasAddress"})
+"""Fields that are addresses of UDP; all others are of TCP."""
 
 
 @cache
@@ -66,15 +56,15 @@ class Addresses(Gateway):
         self._readings = 0
 
     @abstractmethod
-    def way(self, kind: str, found: Found) -> Way | Endpoint | None:
-        """How an address in this field of this message, if it is the inside host's own, is opened or written.
+    def way(self, found: Found) -> Way | Endpoint | None:
+        """How an address, if it is the inside host's own, is opened or written.
 
         None: it is not opened, but may be known already.
         """
 
     @abstractmethod
-    def follows(self, kind: str, found: Found) -> Way | None:
-        """How the inside host may connect to an address that an outside host names; None: nobody reads that."""
+    def follows(self, found: Found) -> Way | None:
+        """How the inside host may connect to an address that an outside host names; None: nobody reads it."""
 
     def context(self) -> bytes:
         """What is opened."""
@@ -113,7 +103,7 @@ class Addresses(Gateway):
         places = read.places(data)
         edits: list[Edit] = []
         for six, found in read.by_address().items():
-            plans = {self._plan(read.kind, one, from_outside) for one in found} - {None}
+            plans = {self._plan(one, from_outside) for one in found} - {None}
             if not plans:
                 continue
             if six not in places or len(plans) > 1:
@@ -138,26 +128,26 @@ class Addresses(Gateway):
             self.doors.close(protocol, Endpoint(self.conversation.inside_local.address, port))
         self.given.clear()
 
-    def _plan(self, kind: str, found: Found, from_outside: bool) -> Way | Endpoint | None:
+    def _plan(self, found: Found, from_outside: bool) -> Way | Endpoint | None:
         """What is to be done about an address: open it, or write another one, or nothing."""
         conversation = self.conversation
         if from_outside:
-            self._listen(kind, found)
+            self._listen(found)
             return self._said_back(found)
         if found.address == conversation.outside_local.address:
             return self._other_name(found, conversation.outside_local, conversation.outside_global)
         if found.address == conversation.inside_local.address:
-            plan = self.way(kind, found)
+            plan = self.way(found)
             if found.port and plan is not None:
                 return plan
             return self._known(found)
-        if isinstance(self.way(kind, found), Way):
+        if isinstance(self.way(found), Way):
             self.doors.count("foreign address")
         return None
 
-    def _listen(self, kind: str, found: Found) -> None:
+    def _listen(self, found: Found) -> None:
         """Read what the inside host says to an address that the outside host names, if it connects there."""
-        way = self.follows(kind, found)
+        way = self.follows(found)
         if way is None or not found.port:
             return
         peer = Endpoint(found.address, found.port)
@@ -218,4 +208,4 @@ class Addresses(Gateway):
 
 def _protocol(found: Found) -> int:
     """What an address is of: media and RAS are UDP, and all else that may be known is TCP."""
-    return UDP if found.field in _DATAGRAMS else TCP
+    return UDP if found.field in DATAGRAMS else TCP

@@ -21,7 +21,9 @@ _LIBRARY: Final = "pycrate_asn1dir"
 
 _ADDRESSES: Final = {"ipAddress": ("ip", "port"), "iPAddress": ("network", "tsapIdentifier")}
 """Choices that are an IPv4 address with a port, of H.225.0 and of H.245, and the names of these within."""
+CHANNEL: Final = "openLogicalChannel"
 _CHANNELS: Final = "fastStart"
+"""Where messages of that name are, without it."""
 _TUNNELLED: Final = frozenset({"h245Control", "parallelH245Control"})
 
 
@@ -32,6 +34,8 @@ class Unreadable(ValueError):
 class Found(NamedTuple):
     """An address in a message."""
 
+    message: str
+    """The message that it is in; of those within another one their own name."""
     field: str
     """The innermost field that it is the value of."""
     address: bytes
@@ -78,8 +82,7 @@ class Messages:
     def signalling(self, data: bytes) -> Read:
         """An H.225.0 message of a call, with the H.245 ones within. Raises :class:`Unreadable`."""
         value = _decoded(self._signalling, data)
-        body = value["h323-uu-pdu"]["h323-message-body"]
-        return self._read(body, value)
+        return self._read(value["h323-uu-pdu"]["h323-message-body"], value)
 
     def ras(self, data: bytes) -> Read:
         """A message to or from a gatekeeper. Raises :class:`Unreadable`."""
@@ -92,17 +95,19 @@ class Messages:
         return self._read(value[1], value)
 
     def _read(self, body: Any, value: Any) -> Read:
-        if not isinstance(body, tuple):
-            raise Unreadable("unknown message")  # of a newer version: bytes
-        kind, fields = body
-        within: list[tuple[Any, bytes]] = []
-        found = list(_addresses(value, within))
+        kind, fields = _named(body)
+        within: list[tuple[str, bytes]] = []
+        found = list(_addresses(kind, value, within))
         if len(within) > WITHIN:
             raise Unreadable("too many messages within")
         # pycrate keeps what it read in its types, so a value must be done with before the next is read.
         named = dict(fields) if isinstance(fields, dict) else {}
         for name, inner in within:
-            found += _addresses(_decoded(self._channel if name == _CHANNELS else self._control, inner), [])
+            if name == _CHANNELS:
+                found += _addresses(CHANNEL, _decoded(self._channel, inner), [])
+            else:
+                control = _decoded(self._control, inner)
+                found += _addresses(_named(control[1])[0], control, [])
         return Read(kind, named, found)
 
 
@@ -125,7 +130,14 @@ def _decoded(type_: Any, data: bytes) -> Any:
         raise Unreadable("unreadable message") from error
 
 
-def _addresses(value: Any, within: list[tuple[Any, bytes]]) -> Iterator[Found]:
+def _named(body: Any) -> tuple[str, Any]:
+    """The name of a message, and its fields. Raises :class:`Unreadable` for one of a newer version: bytes."""
+    if not isinstance(body, tuple):
+        raise Unreadable("unknown message")
+    return body[0], body[1]
+
+
+def _addresses(message: str, value: Any, within: list[tuple[str, bytes]]) -> Iterator[Found]:
     """Every IPv4 address with a port in a value, in any order; and the messages within, with their field."""
     waiting: list[tuple[str, Any]] = [("", value)]
     looked = 0
@@ -144,7 +156,7 @@ def _addresses(value: Any, within: list[tuple[Any, bytes]]) -> Iterator[Found]:
         elif isinstance(one, tuple) and len(one) == 2 and isinstance(one[0], str):
             address, port = _ADDRESSES.get(one[0], ("", ""))
             if address:
-                yield Found(field, one[1][address], one[1][port])
+                yield Found(message, field, one[1][address], one[1][port])
             else:
                 waiting.append((field, one[1]))
 

@@ -1,7 +1,7 @@
 """RAS of H.323 (H.225.0 on UDP 1719): an inside host registers with a gatekeeper, which then calls it.
 
-What the inside host registers is opened for the gatekeeper alone, and only for the moment until that confirms
-it; then for as long as the registration lives. Calls that do not come by the gatekeeper need a static mapping.
+What the inside host registers is opened for the gatekeeper alone: for a moment, until that confirms it, then
+for as long as the registration lives. Calls that do not come by the gatekeeper need a static mapping.
 """
 
 from typing import ClassVar, Final
@@ -56,17 +56,17 @@ class Ras(Addresses):
             self.close()
         return edits
 
-    def way(self, kind: str, found: Found) -> Way | Endpoint | None:
+    def way(self, found: Found) -> Way | Endpoint | None:
         """What is registered is opened; the address that this comes from is open already."""
         if found.field == "rasAddress" and found.port == self.conversation.inside_local.port:
             return self.conversation.inside_global
-        return _OPENED.get((kind, found.field))
+        return _OPENED.get((found.message, found.field))
 
-    def follows(self, kind: str, found: Found) -> Way | None:
+    def follows(self, found: Found) -> Way | None:
         """Where the gatekeeper says that calls go to, unless that is read anyway."""
         if found.port in _CONFIGURED or found.address == self.conversation.inside_global.address:
             return None
-        return _NAMED.get((kind, found.field))
+        return _NAMED.get((found.message, found.field))
 
     def _confirm(self, read: Read) -> None:
         """What was registered stays open while the registration lives."""
