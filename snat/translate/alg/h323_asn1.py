@@ -138,7 +138,7 @@ def _named(body: Any) -> tuple[str, Any]:
 
 
 def _addresses(message: str, value: Any, within: list[tuple[str, bytes]]) -> Iterator[Found]:
-    """Every IPv4 address with a port in a value, in any order; and the messages within, with their field."""
+    """Every IPv4 address with a port in a value; and the messages within, with their field."""
     waiting: list[tuple[str, Any]] = [("", value)]
     looked = 0
     while waiting:
@@ -147,9 +147,9 @@ def _addresses(message: str, value: Any, within: list[tuple[str, bytes]]) -> Ite
             raise Unreadable("too many values")
         field, one = waiting.pop()
         if isinstance(one, dict):
-            waiting += one.items()
+            waiting += reversed(one.items())
         elif isinstance(one, list):
-            waiting += [(field, item) for item in one]
+            waiting += [(field, item) for item in reversed(one)]
         elif isinstance(one, bytes):
             if field == _CHANNELS or field in _TUNNELLED:
                 within.append((field, one))

@@ -189,6 +189,7 @@ def confirmation(*signal: Choice, **fields: Any) -> bytes:
 
 
 def admission_request(address: str, port: int) -> bytes:
+    """Without what newer versions added: pycrate does not encode that as it decodes it."""
     return ras(
         "admissionRequest",
         callType=("pointToPoint", 0),
@@ -200,22 +201,14 @@ def admission_request(address: str, port: int) -> bytes:
         conferenceID=bytes(16),
         activeMC=False,
         answerCall=False,
-        canMapAlias=False,
-        callIdentifier=_CALL,
-        willSupplyUUIEs=False,
     )
 
 
 def admission_confirm(address: str, port: int) -> bytes:
-    uuies = dict.fromkeys(
-        ("setup", "callProceeding", "connect", "alerting", "information", "releaseComplete", "facility"),
-        False,
-    ) | dict.fromkeys(("progress", "empty", "status", "statusInquiry", "setupAcknowledge", "notify"), False)
     return ras(
         "admissionConfirm",
         bandWidth=640,
         callModel=("direct", 0),
         destCallSignalAddress=transport(address, port),
         willRespondToIRR=False,
-        uuiesRequested=uuies,
     )
