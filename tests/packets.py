@@ -115,7 +115,7 @@ def checksums_are_right(packet: Packet) -> bool:
 
 
 def addressed(packet: Packet, *, as_in: Packet, ttl: int) -> Packet:
-    """The packet with another's addresses, ports and identifier or call ID: what a translation should make of it.
+    """The packet with another's addresses, ports and identifiers: what a translation should make of it.
 
     With another source, what may become a fragment has another identification too.
     """

@@ -6,6 +6,7 @@ Each line here goes with the issue that builds the thing.
 from collections.abc import Iterator
 
 from snat.config import lines
+from snat.config.gateways import UNBUILT
 from snat.config.model import (
     Configuration,
     ConfiguredRole,
@@ -70,7 +71,8 @@ def _settings(nat: Nat) -> Iterator[Problem]:
 
 def _later(nat: Nat) -> Iterator[tuple[str, str]]:
     """What is not done yet, and the very line that asks for it."""
-    yield from (("look into protocols", lines.service(one)) for one in nat.services)
+    unbuilt = (one for one in nat.services if one.name in UNBUILT)
+    yield from (("look into this protocol", lines.service(one)) for one in unbuilt)
     yield from (("give low ports any other", lines.service(one)) for one in nat.fullrange)
     yield from (("share only some entries", line) for line in lines.switchover(nat))
     if not nat.flow_entries:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 from snat.config import lines
+from snat.config.gateways import verify_services
 from snat.config.model import Configuration, DynamicRule, Pool, PoolType, RuleKind, Side, StaticRule
 from snat.config.problem import Problem
 
@@ -22,6 +23,7 @@ def verify_nat(configuration: Configuration) -> Iterator[Problem]:
     yield from _uses(configuration)
     yield from _pools(configuration)
     yield from _overlaps(configuration)
+    yield from verify_services(configuration)
 
 
 # --- names

@@ -8,6 +8,7 @@ from snat.config.model import Group as GroupConfiguration
 from snat.device.change import Change, peers_of
 from snat.device.conditions import Egress
 from snat.device.digest import configuration_digest
+from snat.device.gateways import services_of
 from snat.device.group import Group
 from snat.device.linking import Linking
 from snat.device.links import Neighbor
@@ -103,7 +104,11 @@ class Configured(Linking):
         rules = rules_of(self.configuration, slots, self._ports, self._pools, *known)
         nat = self.configuration.nat
         self.translator.configure(
-            rules, timeouts_of(self.configuration), nat.filtering, limits_of(self.configuration)
+            rules,
+            timeouts_of(self.configuration),
+            nat.filtering,
+            limits_of(self.configuration),
+            services_of(self.configuration),
         )
 
     def _configured(self) -> tuple[GroupConfiguration, ...]:

@@ -16,6 +16,7 @@ from snat.device.conditions import Egress
 from snat.device.configured import Configured
 from snat.device.creation import CreationTimes
 from snat.device.events import DeviceEvent, Noted
+from snat.device.gateways import services_of
 from snat.device.links import Neighbor
 from snat.device.own_address import inside_address, silent_sides
 from snat.device.refused import CommandRefused
@@ -37,6 +38,7 @@ from snat.nat.own_ports import OwnPorts
 from snat.nat.pool import member_slots
 from snat.nat.table import NatTable
 from snat.replication.feed import FeedCounters
+from snat.translate.alg.reading import Rewrite
 from snat.translate.translator import Translator, Verdict
 from snat.translate.watch import Sight, WatchedTranslator
 from snat.wire import items
@@ -89,6 +91,7 @@ class Device(Configured):
             now=now,
             filtering=configuration.nat.filtering,
             limits=limits_of(configuration),
+            services=services_of(configuration),
         )
         self.translator.own_errors.inside_address = inside_address(configuration)
         self.translator.own_errors.silent = silent_sides(configuration)
@@ -100,6 +103,7 @@ class Device(Configured):
         if snapshot is not None:
             self._begin_with(snapshot.positions)
         self.translator.flows.manage(0, True, now)
+        self.translator.reader.is_shared = self._is_shared
 
     # An operator's orders
 
@@ -163,6 +167,10 @@ class Device(Configured):
         translator = self.translator if saw is None else WatchedTranslator(self.translator, saw)
         self._translate = translator.translate
 
+    def watch_rewrites(self, saw: Callable[[Rewrite], None] | None) -> None:
+        """Tell of everything that gateways write otherwise from now on; None: of nothing any more."""
+        self.translator.reader.saw = saw
+
     # Time
 
     def turn(self, now: float) -> None:
@@ -207,6 +215,10 @@ class Device(Configured):
         """All counters, by subject."""
         return {
             "translate": as_dict(self.translator.counters),
+            **{
+                f"gateway {name}": dict(sorted(counts.items()))
+                for name, counts in sorted(self.translator.reader.counters.items())
+            },
             "own_errors": as_dict(self.translator.own_errors.counters),
             "feeds": as_dict(self.feed_counters),
             "links": as_dict(self.link_counters),
@@ -227,6 +239,11 @@ class Device(Configured):
         return group.manager if group is not None else 0
 
     # Inside
+
+    def _is_shared(self, mapping_id: int) -> bool:
+        """Whether another router would take over the entries of a mapping."""
+        group = self._group_of.get(Feed(0, mapping_id))
+        return group is not None and group.has_company(self._last_turn)
 
     def _refusal(self, entries: str, managers: set[int]) -> CommandRefused:
         """Why entries are not forgotten here."""

@@ -243,7 +243,7 @@ class Group(GroupFeeds):
 
     def _next_listening(self, now: float) -> Input | None:
         if self._manager is None:
-            if not self.synchronised and self._has_company(now):
+            if not self.synchronised and self.has_company(now):
                 return Input.UNSYNCHRONISED  # another knows better what the manager had
             gone = self._successor_overdue(now)
             return Input.MANAGER_LOST if gone else None
@@ -307,7 +307,7 @@ class Group(GroupFeeds):
             return False
         return goes_first(self.feeds, self.role, self._nat_id, self.neighbors, now, hold_time)
 
-    def _has_company(self, now: float) -> bool:
+    def has_company(self, now: float) -> bool:
         """Whether another member listens."""
         return any(self._listens(one, now) for one in self.neighbors)
 

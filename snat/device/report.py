@@ -25,6 +25,7 @@ from snat.device.usage import rule_of
 from snat.nat.entry import FLAGS, INSIDE_GLOBAL, NEVER, Entry, Flag, State
 from snat.nat.table import records_in
 from snat.replication.feed import FeedState
+from snat.translate.alg.context import described
 from snat.wire.actions import Standing
 from snat.wire.header import Feed
 
@@ -73,7 +74,7 @@ def _endpoint(address: bytes, port: int) -> Endpoint:
 
 
 def _translation(entry: Entry) -> Translation:
-    simple = not entry.flags & Flag.EXTENDED
+    simple = not entry.flags & (Flag.EXTENDED | Flag.EXPECTED)
     outside = bool(entry.flags & Flag.OUTSIDE)
     return Translation(
         protocol=entry.protocol,
@@ -105,10 +106,11 @@ def _detail(device: Device, record: bytes, now: float) -> Detail:
         left=None if left == NEVER else left,
         rule=rule,
         flags=tuple(_flags(entry)),
-        uses=0 if entry.flags & Flag.EXTENDED else _uses(device, record),
+        uses=_uses(device, record),
         paths=0 if used is None else 2,
         manager_nat_id=device.nat_id if managed else device.manager_of(entry.mapping_id),
         managed=managed,
+        context=tuple(described(entry.context)) if entry.context else (),
     )
 
 
@@ -121,7 +123,9 @@ def _flags(entry: Entry) -> Iterator[str]:
 
 
 def _uses(device: Device, record: bytes) -> int:
-    """Flows of a simple entry: of its inside-global endpoint, or of the whole address that it gives."""
+    """Flows of a simple entry, by its inside-global endpoint or the whole address; others have none."""
+    if record[FLAGS] & (Flag.EXTENDED | Flag.EXPECTED):
+        return 0
     rules = device.translator.flows.rules
     outside = record[FLAGS] & Flag.OUTSIDE
     address = record[29:33] if outside else record[23:27]

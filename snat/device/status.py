@@ -37,6 +37,8 @@ class Detail(NamedTuple):
     """Who tracks and ages it; 0: nobody known. A local entry is managed by this device."""
     managed: bool
     """By this device."""
+    context: tuple[str, ...] = ()
+    """What a gateway keeps of the flow (Fig. 4B, application context), in words."""
 
 
 class Translation(NamedTuple):

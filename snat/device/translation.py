@@ -141,6 +141,7 @@ class _Building:
             mapping_id=rule.mapping_id,
             condition=self._conditions.route_map(rule.route_map),
             reversible=rule.reversible,
+            no_payload=rule.no_payload,
         )
 
     def _pool(self, pool: PoolConfiguration, kind: type[AnyPool]) -> AnyPool:

@@ -154,6 +154,14 @@ class Pool:
         self.missed_at = now
         return None
 
+    def allocate_at(
+        self, protocol: int, address: bytes, port: int, used: Container[bytes], now: float
+    ) -> bytes | None:
+        """As :meth:`allocate`, at one address of the pool."""
+        if self._quarantine:
+            self._end_quarantines(now)
+        return self._allocate_at(protocol, address, port, used)
+
     def without_port(self, host: bytes) -> Iterator[bytes]:
         """Addresses for a flow without ports, best first: the host's own, and others where that is allowed.
 

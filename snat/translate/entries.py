@@ -11,9 +11,11 @@ from snat.nat.entry import (
     FLAGS,
     INSIDE_GLOBAL,
     LOCAL_NAT_ID,
+    TAIL,
     Flag,
     State,
     TimeoutClass,
+    with_context,
 )
 from snat.nat.rules import Rule, Rules
 from snat.nat.table import NatTable
@@ -35,6 +37,7 @@ NOBODY: Final = bytes(7)
 """The inside endpoints of a simple entry for an outside host."""
 EXTENDED: Final = int(Flag.EXTENDED)
 """A flag as a number: an IntFlag takes ten times as long to compare."""
+EXPECTED: Final = int(Flag.EXPECTED)
 OCTETS: Final = tuple(bytes((value,)) for value in range(256))
 """What a protocol is in an endpoint."""
 
@@ -63,6 +66,8 @@ class Entries:
         self._restrained: set[int] = set()
         self._bases: dict[bytes, bytes] = {}
         """The entries of static rules."""
+        self._expected: dict[bytes, float] = {}
+        """By reference: until when a flow is expected for which this device made an entry."""
         self._kinds: dict[int, tuple[bytes, float]] = {}
         """How records of new entries end, and after how long they are looked at, by what decides that."""
         self._asked = b""
@@ -146,8 +151,13 @@ class Entries:
         outside_local: bytes,
         outside_global: bytes,
         flags: int = EXTENDED,
+        context: bytes = b"",
+        life: float = 0.0,
     ) -> bytes:
-        """Put an entry into the table: the endpoints are slices of a record, and it is made of them."""
+        """Put an entry into the table: the endpoints are slices of a record, and it is made of them.
+
+        ``life``: seconds after which it is looked at, if its time-out does not say that.
+        """
         protocol = inside_local[6]
         nat_id, number = self._identity()
         key = protocol << 16 | flags
@@ -166,8 +176,12 @@ class Entries:
             + outside_global
             + kind[0]
         )
+        if context:
+            record = with_context(record, context)
+        if life:
+            record = record[: -TAIL.size] + TAIL.pack(int(life))
         self._table.insert(record)
-        self._wheel.put(record, self._now + kind[1])
+        self._wheel.put(record, self._now + (life or kind[1]))
         self._counters.created += 1
         return record
 

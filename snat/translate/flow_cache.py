@@ -11,12 +11,15 @@ of the other host's packets. Both go when either entry does.
 
 from collections import defaultdict
 from struct import Struct
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from snat.nat.entry import ID, REFERENCE
 from snat.nat.tracking import Closing
 from snat.translate.identification import Renewal
 from snat.translate.packet import Verdict
+
+if TYPE_CHECKING:
+    from snat.translate.alg.application import Application
 
 TTL_WORD = 0x0100
 """What one hop is worth in the sum under the header checksum."""
@@ -30,6 +33,7 @@ class Path:
 
     __slots__ = (
         "address_delta",
+        "application",
         "closing",
         "full_delta",
         "goes",
@@ -72,7 +76,9 @@ class Path:
         self.last: bytearray | None = None
         """The last TCP segment that passed, as :data:`snat.translate.segment.SEGMENT`; no reset."""
         self.closing: Closing | None = None
-        """Shared by both directions once a FIN was seen."""
+        """Shared by both directions once a FIN was seen, or while a gateway reads: no fast path then."""
+        self.application: Application | None = None
+        """What a gateway that reads the flow keeps; shared by both directions."""
         self.other = self
         """The other direction; the path itself where a host sends to its own endpoint."""
 

@@ -26,6 +26,8 @@ from snat.nat.rules import Rules
 from snat.nat.table import NatTable
 from snat.nat.tracking import FIN, RST, Closing, Timeouts, in_record, next_state
 from snat.translate.counters import TranslateCounters as TranslateCounters
+from snat.translate.entries import EXPECTED
+from snat.translate.expected import life_of
 from snat.translate.flow_cache import FlowCache, Path
 from snat.translate.opening import Opening
 from snat.translate.packet import TCP_FLAGS, TRANSPORT
@@ -86,7 +88,7 @@ class Flows(Opening):
         if state != was:
             self._change_state(path.record, state, now)
             if was == State.CLOSING:
-                path.closing = path.other.closing = None
+                path.closing = path.other.closing = None if path.application is None else Closing()
         if path.closing is not None and path.closing.over and not was_over:
             self._wheel.put(path.record, now + self.timeouts.finrst)
 
@@ -111,6 +113,11 @@ class Flows(Opening):
         changed = with_state(record, state, in_record(timeout))
         self._table.add([changed])
         self._wheel.put(changed, now + timeout)
+
+    def restate(self, record: bytes, now: float) -> None:
+        """An entry says more, or something else, of what its flow carries."""
+        self._table.add([record])
+        self._wheel.put(record, now + self.timeouts.of_record(record))
 
     # Ageing
 
@@ -198,6 +205,8 @@ class Flows(Opening):
 
     def idle_timeout(self, record: bytes) -> float:
         """Seconds without a packet after which an entry goes; infinite for what does not age."""
+        if record[FLAGS] & EXPECTED:
+            return life_of(record)
         path = self._cache.of(record)
         if path is not None and path.closing is not None and path.closing.over:
             return self.timeouts.finrst
@@ -237,6 +246,8 @@ class Flows(Opening):
         since = self._managed.get(int.from_bytes(record[MAPPING], "big"))
         if since is None:
             return _NEVER
+        if record[FLAGS] & EXPECTED:
+            return self.expected_until(record)
         used = self.used(record)
         if used is None and not record[FLAGS] & Flag.EXTENDED:
             used = self._needed_since(record)

@@ -7,14 +7,16 @@ same on both sides. A simple entry says which address a host has as a whole; its
 """
 
 from snat.nat.entry import (
+    FLAGS,
     INSIDE_GLOBAL,
     INSIDE_LOCAL,
     OUTSIDE_GLOBAL,
     OUTSIDE_LOCAL,
 )
 from snat.nat.tracking import ICMP
-from snat.translate.entries import OCTETS
+from snat.translate.entries import EXPECTED, OCTETS
 from snat.translate.flow_cache import Path
+from snat.translate.gre import GRE
 from snat.translate.hairpin import Hairpins
 
 
@@ -27,6 +29,11 @@ class Opening(Hairpins):
         """The path of a packet that has none yet: by its entry, or by a new one."""
         self._now = now
         record = self._exact(key, protocol, from_outside)
+        if record is not None and record[FLAGS] & EXPECTED:
+            if protocol != GRE:
+                self._counters.filtered += 1  # from or to port 0, which stands for any port there
+                return None
+            record = self.arrived(record)
         if record is None:
             if not from_outside and self.rules.owns(key[4:8]):
                 return self._open_hairpin(key, protocol, buffer, now)
@@ -81,5 +88,6 @@ class Opening(Hairpins):
             return exact or (protocol != ICMP and inside_global in self._table.outside)
         return (
             self._admitted(inside_global, key[:4]) is not None
+            or self.expected_from(inside_global, key[:4] + key[8:10]) is not None
             or self._exact(key, protocol, from_outside=True) is not None
         )

@@ -13,11 +13,14 @@ from snat.nat.limits import Limits
 from snat.nat.rules import Rules
 from snat.nat.table import NatTable
 from snat.nat.tracking import ICMP, TCP, UDP, Timeouts
+from snat.translate.alg.pptp import Pptp
+from snat.translate.alg.reading import Reader, Services
+from snat.translate.alg.registry import GATEWAYS
 from snat.translate.checksum import adjust, header_is_valid
 from snat.translate.entries import opens
 from snat.translate.flow_cache import TTL_WORD, FlowCache, Path
 from snat.translate.flows import Flows, TranslateCounters
-from snat.translate.fragments import Fragments
+from snat.translate.fragments import Datagram, Fragments
 from snat.translate.gre import CALL_ID, GRE, ports_of_call
 from snat.translate.icmp_error import IcmpErrors, is_error, read_quote
 from snat.translate.identification import Identifications, Renewal
@@ -50,13 +53,15 @@ from snat.translate.unasked import UnaskedSyns
 
 _UNPACK: Final = HEADER.unpack_from
 _NO_PORTS: Final = bytes(4)
+_SPARE: Final = 64
+"""Bytes behind a packet that was put together: no header that is looked at ends outside a buffer."""
 _EVERYBODY: Final = b"\xff" * 4
 _GROUPS, _RESERVED = 224, 240
 """First bytes of the first multicast address, and of the first behind all of them."""
 _ANY_SUM: Final = frozenset({TCP, DCCP})
 """Protocols whose checksum may be 0; UDP and UDP-Lite have 0xFFFF for that, and UDP 0 for none."""
 
-DROP, TO_OUTSIDE, TO_INSIDE = Verdict
+DROP, TO_OUTSIDE, TO_INSIDE, ELSEWHERE = Verdict
 
 
 class Translator:
@@ -73,6 +78,7 @@ class Translator:
         now: float,
         filtering: Filtering = Filtering.ADDRESS_DEPENDENT,
         limits: Limits | None = None,
+        services: Services | None = None,
     ) -> None:
         self.counters = TranslateCounters()
         self.more: list[tuple[Verdict, bytes]] = []
@@ -80,7 +86,7 @@ class Translator:
 
         To be looked at, and cleared, after every :meth:`translate` or :meth:`expire` by who called it.
         """
-        self.by_call_id = False
+        self._by_call_id = False
         """GRE packets of PPTP are told apart by call IDs (:mod:`snat.translate.gre`): its gateway is on."""
         self._ttl_step = ttl_step
         """+1 between the TUNs, where the kernel forwards twice; -1 where we are the only router."""
@@ -96,6 +102,10 @@ class Translator:
         self.own_errors = OwnErrors(lambda: self.flows.rules, self.more, now)
         """Tells senders why their packets are dropped."""
         self._unasked = UnaskedSyns(self.own_errors, self.counters)
+        gateways = {name: one.gateway for name, one in GATEWAYS.items()}
+        self.reader = Reader(self.flows, gateways, self._finish, self.more)
+        """Gateways at work."""
+        self._use(services or {})
 
     def configure(
         self,
@@ -103,12 +113,19 @@ class Translator:
         timeouts: Timeouts,
         filtering: Filtering = Filtering.ADDRESS_DEPENDENT,
         limits: Limits | None = None,
+        services: Services | None = None,
     ) -> None:
         """Take another configuration; entries and paths that exist stay, and age by the new time-outs."""
         self.flows.use(rules)
         self.flows.age_by(timeouts)
         self.flows.filter_by(filtering)
         self.flows.limit_by(limits or Limits())
+        self._use(services or {})
+
+    def _use(self, services: Services) -> None:
+        """Have gateways read what flows to these ports."""
+        self.reader.use(services)
+        self._by_call_id = any(one.gateway is Pptp for one in services.get(TCP, {}).values())
 
     def expire(self, now: float) -> None:
         """Let go what is due: entries, fragments that waited too long, SYNs that nobody wanted.
@@ -118,11 +135,12 @@ class Translator:
         self.flows.expire(now)
         self._fragments.expire(now)
         self._unasked.expire(now)
+        self.reader.expire(now)
 
     def next_deadline(self) -> float:
         """When :meth:`expire` has something to do."""
         deadlines = self.flows.next_deadline(), self._fragments.next_deadline()
-        return min(*deadlines, self._unasked.next_deadline())
+        return min(*deadlines, self._unasked.next_deadline(), self.reader.next_deadline())
 
     # Packets
 
@@ -181,16 +199,26 @@ class Translator:
         if path is None:
             return DROP
         path.seen = now
+        read = path.application is not None and self.reader.prepare(path, buffer, from_outside, now)
         if protocol == TCP:
             if path.turns and not from_outside:
                 self.flows.track_turned(path, buffer, total, now)
             else:
                 self.flows.track(path, buffer, total, from_outside, now)
+        if read:
+            return self.reader.read(path, buffer, from_outside, now)
         self.counters.slow += 1
         if fragment & (FRAGMENT | DONT_FRAGMENT) != DONT_FRAGMENT:
             checksum = (path.renew or self._renewal(path, protocol))(buffer, checksum)
         _rewrite(buffer, path, ttl + self._ttl_step, protocol, checksum)
         return path.goes
+
+    def _finish(self, packet: bytearray, path: Path) -> None:
+        """All but what a gateway does: a packet without options, behind its virtio header."""
+        _, _, fragment, ttl, protocol, checksum, _ = _UNPACK(packet, START)
+        if not fragment & DONT_FRAGMENT:
+            checksum = (path.renew or self._renewal(path, protocol))(packet, checksum)
+        _rewrite(packet, path, ttl + self._ttl_step, protocol, checksum)
 
     def _find(
         self, buffer: bytearray, protocol: int, key: bytes, from_outside: bool, now: float
@@ -199,7 +227,13 @@ class Translator:
         counters = self.counters
         refused = counters.exhausted + counters.address_taken + counters.limited
         unasked = counters.filtered + counters.unknown_inbound
+        made = counters.created
         path = self.flows.find(key, protocol, buffer, from_outside, now)
+        if path is not None and (from_outside or not path.turns):
+            if counters.created != made:
+                self.reader.begin(path, from_outside, now)
+            else:
+                self.reader.resume(path, now)
         if path is None:
             if counters.exhausted + counters.address_taken + counters.limited != refused:  # RFC 5508 REQ-8
                 self.own_errors.prohibited(buffer, from_outside, now)
@@ -220,11 +254,39 @@ class Translator:
         datagram = self._fragments.take(buffer, from_outside, now)
         if datagram is None:
             return DROP
-        if _UNPACK(buffer, START)[2] & OFFSET:
+        first = not _UNPACK(buffer, START)[2] & OFFSET
+        if datagram.whole or (first and self._is_read(buffer, from_outside)):
+            datagram.whole = True
+            return self._gather(datagram, buffer, from_outside, now)
+        if not first:
             return self._fragments.follow(datagram, buffer)
         old = bytes(buffer[IDENTIFICATION : ADDRESSES + 8])
         verdict = self._slow(buffer, length, from_outside, now, first=True)
         self.more += self._fragments.lead(datagram, verdict, old, buffer)
+        return verdict
+
+    def _is_read(self, buffer: bytearray, from_outside: bool) -> bool:
+        """Whether a gateway reads the flow of a first fragment, or may want to."""
+        head, total, _, _, protocol, _, key = _UNPACK(buffer, START)
+        if protocol not in (TCP, UDP):
+            return False
+        key = key[:8] + self._ports(buffer, head, total, protocol)
+        path = (self._outside if from_outside else self._inside)[protocol].get(key)
+        if path is not None:
+            return path.application is not None
+        return self.reader.is_read(protocol, key[8:])
+
+    def _gather(self, datagram: Datagram, buffer: bytearray, from_outside: bool, now: float) -> Verdict:
+        """A fragment of a datagram that a gateway will see, which sees whole ones."""
+        whole = self._fragments.gather(datagram, buffer)
+        if whole is None:
+            return DROP
+        length = len(whole)
+        whole += bytes(_SPARE)
+        verdict = self._slow(whole, length, from_outside, now)
+        if verdict in (TO_OUTSIDE, TO_INSIDE):
+            self.more.append((verdict, bytes(whole[:length])))
+            return ELSEWHERE
         return verdict
 
     def _renewal(self, path: Path, protocol: int) -> Renewal:
@@ -258,7 +320,7 @@ class Translator:
         from_outside: bool,
     ) -> Verdict:
         """An ICMP error: exempt if neither its own addresses nor the flow it is about are translated."""
-        quote = read_quote(buffer, head, total, by_call_id=self.by_call_id)
+        quote = read_quote(buffer, head, total, by_call_id=self._by_call_id)
         if self.flows.is_exempt(key[:8] + bytes(4), ICMP, buffer, from_outside) and (
             quote is None or self.flows.is_exempt(quote.key, quote.protocol, buffer, from_outside)
         ):
@@ -299,7 +361,7 @@ class Translator:
         An ICMP query has its identifier for both.
         """
         at = START + (head & 15) * 4
-        if protocol == GRE and self.by_call_id:
+        if protocol == GRE and self._by_call_id:
             return ports_of_call(buffer, at, START + total)
         if protocol not in WITH_PORTS:
             return _NO_PORTS

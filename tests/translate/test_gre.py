@@ -12,6 +12,7 @@ from scapy.packet import Packet, Raw
 from snat.nat.entry import LOCAL_NAT_ID, Entry, Flag, State, TimeoutClass
 from tests.packets import bare, buffer
 from tests.translate.alg.doors import packed
+from tests.translate.alg.flow import services
 from tests.translate.configured import nat_by
 from tests.translate.errors import error, quote, through
 from tests.translate.nat import A, B, Nat, P, S, T, timeouts
@@ -37,8 +38,12 @@ def id_of(packet: Packet | None) -> int:
 def pptp() -> Nat:
     """A device whose gateway of PPTP is on."""
     nat = Nat()
-    nat.translator.by_call_id = True
+    turn_on(nat)
     return nat
+
+
+def turn_on(nat: Nat) -> None:
+    nat.translator.configure(nat.translator.flows.rules, timeouts(), services=services("pptp"))
 
 
 def expect(nat: Nat, host: str, own: int, server: str, outside: int, number: int = 1000) -> None:
@@ -198,7 +203,7 @@ def test_any_header(header: bytes, inward: bool) -> None:
 
 def test_a_server_inside_with_an_address_of_its_own_keeps_its_ids() -> None:
     nat = nat_by(f"ip nat inside source static {A} {P}")
-    nat.translator.by_call_id = True
+    turn_on(nat)
     assert id_of(nat.back(call(S, P, 5))) == 5
     assert id_of(nat.out(call(A, S, 6))) == 6
     assert packed(A) + b"\0\x05" + bytes((GRE,)) in nat.table.inside

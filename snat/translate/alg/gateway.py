@@ -1,9 +1,10 @@
 """What a gateway is: it reads one conversation, says what to write otherwise, and what to expect.
 
-A gateway of a stream sees its bytes in order from the first byte on, each once, as they pass; one of datagrams
-sees whole datagrams. It never holds bytes back: an edit lies wholly in the bytes that it was just given. What
-it may open it asks of :class:`Doors`, which refuse by rules that hold for all gateways (nat-behaviour.md 2.9:
-never another inside host, never a port below 1024, bound to a peer, one use, short-lived, bounded in number).
+A gateway of a stream sees its bytes in order from the first byte on, each once, as they pass; one of
+datagrams sees whole datagrams. It never holds bytes back: an edit lies wholly in the bytes that it was just
+given. What it may open it asks of :class:`Doors`, which refuse by rules that hold for all gateways
+(nat-behaviour.md 2.9: never another inside host, never a port below 1024, bound to a peer, one use,
+short-lived, bounded in number).
 """
 
 from abc import ABC, abstractmethod
@@ -58,7 +59,8 @@ class Doors(Protocol):
         Returns the inside-global endpoint to name to the peer; None: refused, which is counted. The same
         call again returns the same endpoint. ``life`` in seconds; a flow that came by then lives on by
         itself. ``follows`` names the gateway that reads the expected flow. ``pair``: an even port whose
-        successor is opened for ``inside.port + 1`` too (RTP and RTCP, RFC 3550 section 11).
+        successor is opened for ``inside.port + 1`` too (RTP and RTCP, RFC 3550 section 11). GRE has call IDs
+        for ports; the peer's, once it is known, lets out what the inside host sends there.
         """
 
     def called(self, protocol: int, peer: Endpoint, *, life: float, follows: str) -> None:
@@ -68,7 +70,7 @@ class Doors(Protocol):
         """How the other side calls an address by static mappings alone; None: there is none."""
 
     def close(self, protocol: int, inside: Endpoint) -> None:
-        """What was opened for an inside endpoint and not used yet is expected no more."""
+        """What was opened for an inside endpoint and not used yet is expected no more; a GRE call is over."""
 
     def count(self, what: str) -> None:
         """One more ``message``, ``edit`` or refusal, the last by its reason in a few words."""
@@ -86,7 +88,7 @@ class Gateway(ABC):
         self.conversation = conversation
         self.doors = doors
         self.ended = False
-        """Nothing of this conversation concerns the gateway any more (AUTH TLS, no such protocol after all)."""
+        """Nothing of this conversation concerns the gateway any more (AUTH TLS, no such protocol)."""
 
     @abstractmethod
     def take(self, from_outside: bool, data: bytes) -> Sequence[Edit]:

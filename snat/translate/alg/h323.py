@@ -84,7 +84,7 @@ class _Connection(Addresses):
 class H323(_Connection):
     """The connection of a call."""
 
-    name: ClassVar[str] = "h323"
+    name: ClassVar[str] = "H225"
 
     def _message(self, message: bytes, at: int, from_outside: bool) -> list[Edit]:
         found = user_user(message)

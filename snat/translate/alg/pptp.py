@@ -230,13 +230,11 @@ class Pptp(Gateway):
         if known is None and len(self._calls) >= CALLS:
             self.doors.count("too many calls")
             return None
-        inside = Endpoint(conversation.inside_local.address, own)
-        peer = Endpoint(conversation.outside_global.address, 0)
-        outside = self.doors.open(GRE, inside, peer, life=LIFE)
+        outside = self._open(own, theirs)
         if outside is None:
             return None
         if outside.address != conversation.inside_global.address:
-            self.doors.close(GRE, inside)
+            self.doors.close(GRE, Endpoint(conversation.inside_local.address, own))
             self.doors.count("another address")  # the other side sends to whom it has the connection with
             return None
         self._calls[own] = _Call(outside.port, theirs)
@@ -256,7 +254,14 @@ class Pptp(Gateway):
             self._forget(ours)
         elif shape.own:
             self._calls[ours].theirs = own
+            self._open(ours, own)
         return ours
+
+    def _open(self, own: int, theirs: int) -> Endpoint | None:
+        """Expect the GRE packets of a call: those to the inside host's ID, and to the other one if known."""
+        conversation = self.conversation
+        inside = Endpoint(conversation.inside_local.address, own)
+        return self.doors.open(GRE, inside, Endpoint(conversation.outside_global.address, theirs), life=LIFE)
 
     def _forget(self, own: int) -> None:
         del self._calls[own]

@@ -16,15 +16,15 @@ ASKED: Final = 10.0
 """Seconds that a gatekeeper has for its answer."""
 REGISTERED: Final = 3600.0
 """Seconds of a registration at most, and of one that names no time."""
-_REGISTRATION: Final = Way(TCP, follows="h323", life=ASKED)
+_REGISTRATION: Final = Way(TCP, follows="H225", life=ASKED)
 _ANSWERS: Final = Way(UDP, follows="ras", life=ASKED)
 _OPENED: Final = {
     ("registrationRequest", "callSignalAddress"): _REGISTRATION,
     ("registrationRequest", "rasAddress"): _ANSWERS,
     ("gatekeeperRequest", "rasAddress"): _ANSWERS,
 }
-_GATEKEEPER: Final = Way(TCP, follows="h323", life=REGISTERED)
-_CALL: Final = Way(TCP, follows="h323")
+_GATEKEEPER: Final = Way(TCP, follows="H225", life=REGISTERED)
+_CALL: Final = Way(TCP, follows="H225")
 _NAMED: Final = {
     ("registrationConfirm", "callSignalAddress"): _GATEKEEPER,
     ("admissionConfirm", "destCallSignalAddress"): _CALL,

@@ -37,7 +37,7 @@ class FakeDoors:
         self.first = first
         self.address = packed(GLOBAL)
         self.opened: dict[tuple[int, Endpoint], Opened] = {}
-        self.given: dict[tuple[int, Endpoint, Endpoint], Endpoint] = {}
+        self.given: dict[tuple[int, Endpoint], Endpoint] = {}
         self.calls: list[tuple[int, Endpoint, float, str]] = []
         self.names: dict[tuple[bytes, bool], bytes] = {}
         self.counts: Counter[str] = Counter()
@@ -57,10 +57,10 @@ class FakeDoors:
             self.counts["refused"] += 1
             return None
         self.opened[protocol, inside] = Opened(protocol, inside, peer, life, follows, pair)
-        if (protocol, inside, peer) not in self.given:
-            self.given[protocol, inside, peer] = Endpoint(self.address, self.first)
+        if (protocol, inside) not in self.given:
+            self.given[protocol, inside] = Endpoint(self.address, self.first)
             self.first += 2
-        return self.given[protocol, inside, peer]
+        return self.given[protocol, inside]
 
     def called(self, protocol: int, peer: Endpoint, *, life: float, follows: str) -> None:
         self.calls.append((protocol, peer, life, follows))

@@ -66,7 +66,7 @@ def test_client_inside() -> None:
     session = Session()
     assert session.outgoing(own=5, theirs=99) == FIRST
     opened = session.doors.opened[GRE, at(INSIDE, 5)]
-    assert (opened.peer, opened.life, opened.follows, opened.pair) == (at(OUTSIDE, 0), LIFE, "", False)
+    assert (opened.peer, opened.life, opened.follows, opened.pair) == (at(OUTSIDE, 99), LIFE, "", False)
     # What names the server's ID stays as it is; what names ours does not.
     assert session.say(OUT, PPTPSetLinkInfo(peer_call_id=99)).peer_call_id == 99
     assert session.say(IN, PPTPSetLinkInfo(peer_call_id=FIRST)).peer_call_id == 5
@@ -303,7 +303,7 @@ def test_any_bytes_in_any_pieces(said: list[tuple[bool, bytes, int]]) -> None:
         assert len(out) == len(data)
         assert len(session.pptp.context()) <= 256
     assert {inside.address for _, inside in session.doors.opened} <= {packed(INSIDE)}
-    assert {door.peer for door in session.doors.opened.values()} <= {at(OUTSIDE, 0)}
+    assert {door.peer.address for door in session.doors.opened.values()} <= {packed(OUTSIDE)}
 
 
 @given(

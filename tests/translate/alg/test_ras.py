@@ -53,9 +53,9 @@ def test_a_registration_opens_for_the_gatekeeper() -> None:
     asked = one.say(OUT, h.registration(INSIDE, 1720, 1025))
     assert asked["callSignalAddress"] == [h.transport(GLOBAL, FIRST)]
     assert asked["rasAddress"] == [h.transport(GLOBAL, 2025)]
-    assert one.opened == [Opened(TCP, at(INSIDE, 1720), PEER, ASKED, "h323", pair=False)]
+    assert one.opened == [Opened(TCP, at(INSIDE, 1720), PEER, ASKED, "H225", pair=False)]
     one.say(IN, h.confirmation(timeToLive=300))
-    assert one.opened == [Opened(TCP, at(INSIDE, 1720), PEER, 300.0, "h323", pair=False)]
+    assert one.opened == [Opened(TCP, at(INSIDE, 1720), PEER, 300.0, "H225", pair=False)]
 
 
 @pytest.mark.parametrize(("fields", "life"), [({}, REGISTERED), ({"timeToLive": 4_000_000_000}, REGISTERED)])
@@ -99,7 +99,7 @@ def test_a_call_through_the_gatekeeper() -> None:
     told = one.say(IN, h.admission_confirm(OTHER_OUTSIDE, 11720))
     assert told["destCallSignalAddress"] == h.transport(OTHER_OUTSIDE, 11720)
     one.say(IN, h.admission_confirm(OTHER_OUTSIDE, 1720))  # read anyway
-    assert one.doors.calls == [(TCP, at(OTHER_OUTSIDE, 11720), LIFE, "h323")]
+    assert one.doors.calls == [(TCP, at(OTHER_OUTSIDE, 11720), LIFE, "H225")]
     told = one.say(IN, h.admission_confirm(GLOBAL, FIRST))
     assert told["destCallSignalAddress"] == h.transport(INSIDE, 1720)
     assert len(one.doors.calls) == 1
@@ -108,7 +108,7 @@ def test_a_call_through_the_gatekeeper() -> None:
 def test_the_gatekeepers_own_signalling_port() -> None:
     one = Registration()
     one.say(IN, h.confirmation(h.transport(OUTSIDE, 11720)))
-    assert one.doors.calls == [(TCP, at(OUTSIDE, 11720), REGISTERED, "h323")]
+    assert one.doors.calls == [(TCP, at(OUTSIDE, 11720), REGISTERED, "H225")]
 
 
 def test_slipstream_another_hosts_service_is_not_registered() -> None:
@@ -126,7 +126,7 @@ def test_a_takeover() -> None:
     one.say(OUT, h.registration(INSIDE, 1720, 1025))
     assert other.gateway.restore(one.gateway.context())
     other.say(IN, h.confirmation(timeToLive=60))
-    assert other.opened == [Opened(TCP, at(INSIDE, 1720), PEER, 60.0, "h323", pair=False)]
+    assert other.opened == [Opened(TCP, at(INSIDE, 1720), PEER, 60.0, "H225", pair=False)]
 
 
 @given(st.data())
