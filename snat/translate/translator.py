@@ -13,7 +13,6 @@ from snat.nat.limits import Limits
 from snat.nat.rules import Rules
 from snat.nat.table import NatTable
 from snat.nat.tracking import ICMP, TCP, UDP, Timeouts
-from snat.translate.alg.pptp import Pptp
 from snat.translate.alg.reading import Reader, Services
 from snat.translate.alg.registry import GATEWAYS
 from snat.translate.checksum import adjust, header_is_valid
@@ -86,8 +85,6 @@ class Translator:
 
         To be looked at, and cleared, after every :meth:`translate` or :meth:`expire` by who called it.
         """
-        self._by_call_id = False
-        """GRE packets of PPTP are told apart by call IDs (:mod:`snat.translate.gre`): its gateway is on."""
         self._ttl_step = ttl_step
         """+1 between the TUNs, where the kernel forwards twice; -1 where we are the only router."""
         self._lowest, self._highest = max(1, 1 - ttl_step), min(255, 255 - ttl_step)
@@ -105,7 +102,7 @@ class Translator:
         gateways = {name: one.gateway for name, one in GATEWAYS.items()}
         self.reader = Reader(self.flows, gateways, self._finish, self.more)
         """Gateways at work."""
-        self._use(services or {})
+        self.reader.use(services or {})
 
     def configure(
         self,
@@ -120,12 +117,7 @@ class Translator:
         self.flows.age_by(timeouts)
         self.flows.filter_by(filtering)
         self.flows.limit_by(limits or Limits())
-        self._use(services or {})
-
-    def _use(self, services: Services) -> None:
-        """Have gateways read what flows to these ports."""
-        self.reader.use(services)
-        self._by_call_id = any(one.gateway is Pptp for one in services.get(TCP, {}).values())
+        self.reader.use(services or {})
 
     def expire(self, now: float) -> None:
         """Let go what is due: entries, fragments that waited too long, SYNs that nobody wanted.
@@ -320,7 +312,7 @@ class Translator:
         from_outside: bool,
     ) -> Verdict:
         """An ICMP error: exempt if neither its own addresses nor the flow it is about are translated."""
-        quote = read_quote(buffer, head, total, by_call_id=self._by_call_id)
+        quote = read_quote(buffer, head, total, by_call_id=self.reader.by_call_id)
         if self.flows.is_exempt(key[:8] + bytes(4), ICMP, buffer, from_outside) and (
             quote is None or self.flows.is_exempt(quote.key, quote.protocol, buffer, from_outside)
         ):
@@ -361,7 +353,7 @@ class Translator:
         An ICMP query has its identifier for both.
         """
         at = START + (head & 15) * 4
-        if protocol == GRE and self._by_call_id:
+        if protocol == GRE and self.reader.by_call_id:
             return ports_of_call(buffer, at, START + total)
         if protocol not in WITH_PORTS:
             return _NO_PORTS

@@ -43,7 +43,7 @@ def pptp() -> Nat:
 
 
 def turn_on(nat: Nat) -> None:
-    nat.translator.configure(nat.translator.flows.rules, timeouts(), services=services("pptp"))
+    nat.translator.reader.use(services("pptp"))
 
 
 def expect(nat: Nat, host: str, own: int, server: str, outside: int, number: int = 1000) -> None:

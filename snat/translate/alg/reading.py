@@ -23,6 +23,7 @@ from snat.translate.alg.application import (
 from snat.translate.alg.context import Expected, Read, decode
 from snat.translate.alg.doors import FlowDoors
 from snat.translate.alg.gateway import Edit, Gateway
+from snat.translate.alg.pptp import Pptp
 from snat.translate.alg.sequence import Numbers, unwrap
 from snat.translate.flow_cache import Path
 from snat.translate.flows import Flows
@@ -103,6 +104,8 @@ class Reader:
         self._counters = flows.counters
         self._gateways = gateways
         self._services: Services = {}
+        self.by_call_id = False
+        """GRE packets of PPTP are told apart by call IDs (:mod:`snat.translate.gre`): its gateway is on."""
         self._delayed: list[_Delayed] = []
         self._held: deque[_Held] = deque()
         self._held_bytes = 0
@@ -111,6 +114,7 @@ class Reader:
     def use(self, services: Services) -> None:
         """Read the flows at these ports that begin from now on."""
         self._services = services
+        self.by_call_id = any(one.gateway is Pptp for one in services.get(TCP, {}).values())
 
     def is_read(self, protocol: int, ports: bytes) -> bool:
         """Whether a flow with these ports, source first, would be read: its datagrams are wanted whole."""
