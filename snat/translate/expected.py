@@ -2,8 +2,9 @@
 
 Such an entry is replicated as any other, so what was opened stays open when another router takes over. It
 holds the port at the inside-global address, and lets in one flow, by which it goes. Port 0 of its outside
-endpoint keeps it apart from flows; which port the peer must come from its application context says. One whose
-inside endpoint has port 0 is for a flow that the inside host will begin.
+endpoint keeps it apart from flows; which port the peer must come from, its application context says. One
+whose inside endpoints have port 0 is for a flow that the inside host will begin, to the outside endpoint
+that it has.
 """
 
 from typing import Final
@@ -50,21 +51,20 @@ class ExpectedFlows(Entries):
         mapping_id: int,
         inside_local: bytes,
         inside_global: bytes,
-        peers: tuple[bytes, bytes],
+        peer: tuple[bytes, bytes],
         expected: Expected,
         now: float,
     ) -> None:
-        """Make an entry for a flow to come. ``peers``: the peer's address as the inside has it, and its own.
+        """Make an entry for a flow to come. ``peer``: its endpoint (6 bytes) for the inside, and its own.
 
-        A peer's call ID of GRE is behind its addresses. One that is there for the same ends is replaced.
+        One that is there for the same ends is replaced.
         """
         self._now = now
-        ends = (peers[0] + NO_PORT)[:6], (peers[1] + NO_PORT)[:6]
-        known = self._table.from_inside(inside_local, ends[0])
+        known = self._table.from_inside(inside_local, peer[0])
         if known is not None and known[FLAGS] & EXPECTED:
             self.forget_expected([known])
         record = self._create(
-            mapping_id, inside_local, inside_global, *ends, EXPECTED, encode(expected), expected.life
+            mapping_id, inside_local, inside_global, *peer, EXPECTED, encode(expected), expected.life
         )
         self._expected[record[REFERENCE]] = now + expected.life
 
@@ -75,7 +75,10 @@ class ExpectedFlows(Entries):
 
     def expected_to(self, host: bytes, protocol: int, called: bytes) -> bytes | None:
         """The entry that says that an inside host will call an outside-local endpoint (6 bytes)."""
-        record = self._table.from_inside(host + NO_PORT + OCTETS[protocol], called[:4] + NO_PORT)
+        inside_local = host + NO_PORT + OCTETS[protocol]
+        if inside_local not in self._table.inside:
+            return None
+        record = self._table.from_inside(inside_local, called)
         return record if record is not None and self._fits(record, called) else None
 
     def expected_at(self, inside_local: bytes) -> list[bytes]:

@@ -13,6 +13,7 @@ from snat.nat.limits import Limits
 from snat.nat.rules import Rules
 from snat.nat.table import NatTable
 from snat.nat.tracking import ICMP, TCP, UDP, Timeouts
+from snat.translate.alg.quoted import requote
 from snat.translate.alg.reading import Reader, Services
 from snat.translate.alg.registry import GATEWAYS
 from snat.translate.checksum import adjust, header_is_valid
@@ -320,6 +321,10 @@ class Translator:
         goes_out = self._errors.translate(buffer, total, quote, self.flows.rules, from_outside)
         if goes_out is None:
             return DROP
+        if quote is not None and quote.protocol == TCP:
+            path = (self._outside if from_outside else self._inside)[TCP].get(quote.key)
+            if path is not None and path.application is not None:
+                requote(path.application, buffer, quote, from_outside)
         return TO_OUTSIDE if goes_out else TO_INSIDE
 
     def _with_options(

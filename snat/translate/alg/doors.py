@@ -74,7 +74,8 @@ class FlowDoors:
         expected = Expected(name=follows, life=_whole(life), port=peer.port)
         for step, inside_local in enumerate(places):
             inside_global = found[:5] + (int.from_bytes(found[5:], "big") + step).to_bytes(2, "big")
-            self._expect(inside_local, inside_global, peer.address, expected)
+            self._forget_others(inside_local, peer.address)
+            self._expect(inside_local, inside_global, Endpoint(peer.address, 0), expected)
         flows.counters.expected += len(places)
         return Endpoint(found[1:5], int.from_bytes(found[5:], "big"))
 
@@ -87,7 +88,7 @@ class FlowDoors:
         inside_local = host + bytes(2) + OCTETS[protocol]
         inside_global = OCTETS[protocol] + conversation.inside_global.address + bytes(2)
         expected = Expected(name=follows, life=_whole(life), port=peer.port)
-        self._expect(inside_local, inside_global, peer.address, expected)
+        self._expect(inside_local, inside_global, peer, expected)
         flows.counters.expected += 1
 
     def named(self, address: bytes, *, from_outside: bool) -> bytes | None:
@@ -181,13 +182,18 @@ class FlowDoors:
         given = any(address in pool for pool in rules.address_pools)
         return kept if given or address == inside_local[:4] else None
 
-    def _expect(self, inside_local: bytes, inside_global: bytes, peer: bytes, expected: Expected) -> None:
-        conversation, flows = self._conversation, self._flows
-        called = conversation.outside_local.address if peer == conversation.outside_global.address else peer
+    def _forget_others(self, inside_local: bytes, peer: bytes) -> None:
+        """An inside endpoint is for one peer."""
+        flows = self._flows
         known = flows.expected_at(inside_local)
         flows.forget_expected([one for one in known if one[OUTSIDE_GLOBAL][:4] != peer and flows.ages(one)])
-        now = self._clock()
-        flows.expect(self._mapping_id, inside_local, inside_global, (called, peer), expected, now)
+
+    def _expect(self, inside_local: bytes, inside_global: bytes, peer: Endpoint, expected: Expected) -> None:
+        conversation, port = self._conversation, peer.port.to_bytes(2, "big")
+        is_its_own = peer.address == conversation.outside_global.address
+        called = conversation.outside_local.address if is_its_own else peer.address
+        ends = called + port, peer.address + port
+        self._flows.expect(self._mapping_id, inside_local, inside_global, ends, expected, self._clock())
 
 
 def _places(protocol: int, inside: Endpoint, *, pair: bool) -> list[bytes]:

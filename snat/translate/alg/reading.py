@@ -39,6 +39,8 @@ MOST_DELAYED: Final = 1024
 """Packets that wait for other routers; when there are more the first goes."""
 FARTHEST: Final = 1 << 21
 """Bytes ahead of what was read that a sender may be; a segment still farther away is no part of it."""
+_NEVER_CALL: Final = frozenset({"ftp", "tftp", "dns", "irc", "pptp"})
+"""Gateways that never announce whom an inside host will call; where there are no others, nobody is asked."""
 _LONGEST: Final = 65535 - 60
 """Bytes of payload that a segment never exceeds."""
 
@@ -106,6 +108,8 @@ class Reader:
         self._services: Services = {}
         self.by_call_id = False
         """GRE packets of PPTP are told apart by call IDs (:mod:`snat.translate.gre`): its gateway is on."""
+        self._calls = False
+        """Whether a gateway might have said whom inside hosts will call."""
         self._delayed: list[_Delayed] = []
         self._held: deque[_Held] = deque()
         self._held_bytes = 0
@@ -114,7 +118,9 @@ class Reader:
     def use(self, services: Services) -> None:
         """Read the flows at these ports that begin from now on."""
         self._services = services
-        self.by_call_id = any(one.gateway is Pptp for one in services.get(TCP, {}).values())
+        named = {one.gateway.name for ports in services.values() for one in ports.values()}
+        self.by_call_id = Pptp.name in named
+        self._calls = bool(named - _NEVER_CALL)
 
     def is_read(self, protocol: int, ports: bytes) -> bool:
         """Whether a flow with these ports, source first, would be read: its datagrams are wanted whole."""
@@ -125,17 +131,28 @@ class Reader:
 
     def begin(self, path: Path, from_outside: bool, now: float) -> None:
         """A flow has begun: perhaps it is to be read. ``path`` is that of its first packet."""
-        follows, self._flows.follows = self._flows.follows, ""
         protocol = path.record[22]
         services = self._services.get(protocol)
-        gateway = self._gateways.get(follows)
-        if gateway is None and services is not None:
+        gateway = None
+        if services is not None:
             service = services.get(path.tuple[10:12]) or services.get(path.target[10:12])
             if service is not None and (service.reads is None or service.reads(path.record[16:20])):
                 gateway = service.gateway
+        if gateway is None and (self._calls or self._flows.follows):
+            gateway = self._expected(path, protocol, from_outside)
         if gateway is not None and self._may_read(path.record):
             self._now = now
             self._attach(path, gateway, begun_inside=not from_outside)
+
+    def _expected(self, path: Path, protocol: int, from_outside: bool) -> type[Gateway] | None:
+        """What reads a flow that was announced."""
+        flows = self._flows
+        if not from_outside:
+            record = flows.expected_to(path.record[16:20], protocol, path.record[29:35])
+            if record is not None:
+                flows.came(record)
+        follows, flows.follows = flows.follows, ""
+        return self._gateways.get(follows)
 
     def _may_read(self, record: bytes) -> bool:
         """Whether no static rule says ``no-payload``."""

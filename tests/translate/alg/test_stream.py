@@ -1,24 +1,25 @@
 """Streams that a gateway edits, however they are cut, repeated, reordered or offloaded."""
 
 from collections.abc import Sequence
+from ipaddress import IPv4Address
 from itertools import pairwise
 from typing import ClassVar
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scapy.layers.inet import IP, TCP, UDP, fragment
-from scapy.packet import Packet
+from scapy.layers.inet import ICMP, IP, TCP, UDP, fragment
+from scapy.packet import Packet, Raw
 
 from snat.nat.tracking import TCP as TCP_NUMBER
 from snat.nat.tracking import UDP as UDP_NUMBER
-from snat.translate.alg.gateway import Edit, Gateway
+from snat.translate.alg.gateway import Edit, Endpoint, Gateway
 from snat.translate.alg.reading import HELD_FOR, Service
 from snat.translate.offload import GSO_TCPV4, VIRTIO
 from snat.translate.packet import NEEDS_CHECKSUM, START, Verdict
 from tests.packets import buffer, checksums_are_right, parse, pseudo_header_sum, tcp, udp
 from tests.translate.alg.flow import Connection, M, carried, released
-from tests.translate.nat import A, Nat, P, S
+from tests.translate.nat import A, B, Nat, P, S, T
 
 PORT = 7777
 LONG, SHORT, SAME, GONE = b"<longer than it was>", b"<", b"<abc>", b""
@@ -382,3 +383,34 @@ def test_urgent_data_of_an_edit_that_takes_several_segments() -> None:
     arrived = flow.carry(host, host.segment("PAU", 0, host.sent, urgptr=3))
     assert ["U" in one[TCP].flags for one in arrived] == [True, False, False]
     assert arrived[0][TCP].urgptr == len(LONG)
+
+
+@pytest.mark.parametrize("quoted", [8, 20, 100])
+def test_an_icmp_error_quotes_the_number_that_was_sent(quoted: int) -> None:
+    flow = connection()
+    flow.say(flow.client, b"[l]")
+    (sent,) = flow.carry(flow.client, flow.client.segment("PA", 3, b"later"))
+    flow.client.sent += b"later"
+    quote = bytes(sent)[: 20 + quoted]
+    error = IP(src="192.0.2.1", dst=P, flags="DF") / ICMP(type=3, code=4, nexthopmtu=576) / Raw(quote)
+    (arrived,) = carried(flow.nat, error, from_outside=True)
+    assert checksums_are_right(arrived)
+    inner = bytes(arrived[ICMP].payload)
+    assert int.from_bytes(inner[24:28], "big") == flow.client.first + 1 + 3
+    if quoted > 20:
+        assert checksums_are_right(IP(inner))
+
+
+def test_a_flow_that_was_announced_is_read() -> None:
+    nat = connection().nat
+    path = next(iter(nat.translator._inside[6].values()))
+    assert path.application is not None
+    assert path.application.doors is not None
+    there = IPv4Address(T).packed
+    for port in (3000, 3001):
+        path.application.doors.called(TCP_NUMBER, Endpoint(there, port), life=30, follows="words")
+    calls = [(A, 3000, LONG), (B, 3001, b"[l]"), (A, 3001, LONG), (A, 3002, b"[l]"), (A, 3000, b"[l]")]
+    for number, (client, port, made) in enumerate(calls):  # the last again: it was for once
+        flow = Connection(nat, client=(client, 41000 + number), server=(T, port)).open()
+        flow.say(flow.client, b"[l]")
+        assert flow.server.got == made
