@@ -19,10 +19,10 @@ def tpkt(message: bytes) -> bytes:
     return b"\x03\0" + (len(message) + 4).to_bytes(2, "big") + message
 
 
-def q931(kind: int, uuie: bytes, *, from_caller: bool = True) -> bytes:
-    """With a bearer capability, a display and a single-byte element before the user-user element."""
+def q931(kind: int, uuie: bytes, *, from_caller: bool = True, single: bool = True) -> bytes:
+    """With a bearer capability, a display and perhaps a single-byte element before the user-user element."""
     reference = b"\x02" + (b"\x12\x34" if from_caller else b"\x92\x34")
-    before = b"\x04\x03\x88\x93\xa5" + b"\x28\x06NetMtg" + b"\xa1"
+    before = b"\x04\x03\x88\x93\xa5" + b"\x28\x06NetMtg" + (b"\xa1" if single else b"")
     body = b"\x05" + uuie
     return b"\x08" + reference + bytes((kind,)) + before + b"\x7e" + len(body).to_bytes(2, "big") + body
 

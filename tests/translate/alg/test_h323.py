@@ -49,7 +49,7 @@ MINE = h.transport(INSIDE, 1234)
 
 def body(message: bytes) -> bytes:
     """The H.225.0 message of a TPKT that :func:`h.q931` made."""
-    return message[message.index(b"\x7e") + 4 :]
+    return message[message.index(b"\x7e", 17) + 4 :]
 
 
 class Call:
