@@ -15,15 +15,15 @@ ON: Final = ("ftp",)
 """Those that are looked into unless told otherwise."""
 PROTOCOLS: Final = {
     "ftp": ("tcp",),
-    "tftp": ("udp",),
     "dns": ("udp", "tcp"),
     "sip": ("udp", "tcp"),
+    "tftp": ("udp",),
     "rtsp": ("tcp",),
-    "irc": ("tcp",),
     "pptp": ("tcp",),
     "H225": ("tcp",),
     "ras": ("udp",),
     "ldap": ("tcp",),
+    "irc": ("tcp",),
 }
 """What each is spoken over, by the names of the lines."""
 UNBUILT: Final = frozenset({"sip", "rtsp", "irc", "ldap"})

@@ -8,7 +8,7 @@ from snat.config.model import Group as GroupConfiguration
 from snat.device.change import Change, peers_of
 from snat.device.conditions import Egress
 from snat.device.digest import configuration_digest
-from snat.device.gateways import services_of
+from snat.device.gateways import missed_of, services_of
 from snat.device.group import Group
 from snat.device.linking import Linking
 from snat.device.links import Neighbor
@@ -109,6 +109,7 @@ class Configured(Linking):
             nat.filtering,
             limits_of(self.configuration),
             services_of(self.configuration),
+            missed_of(self.configuration),
         )
 
     def _configured(self) -> tuple[GroupConfiguration, ...]:

@@ -16,7 +16,7 @@ from snat.device.conditions import Egress
 from snat.device.configured import Configured
 from snat.device.creation import CreationTimes
 from snat.device.events import DeviceEvent, Noted
-from snat.device.gateways import services_of
+from snat.device.gateways import missed_of, services_of
 from snat.device.links import Neighbor
 from snat.device.own_address import inside_address, silent_sides
 from snat.device.refused import CommandRefused
@@ -92,6 +92,7 @@ class Device(Configured):
             filtering=configuration.nat.filtering,
             limits=limits_of(configuration),
             services=services_of(configuration),
+            off=missed_of(configuration),
         )
         self.translator.own_errors.inside_address = inside_address(configuration)
         self.translator.own_errors.silent = silent_sides(configuration)
@@ -187,6 +188,7 @@ class Device(Configured):
         self._remember(now)
         self.translator.expire(now)
         self._report_collisions()
+        self._report_unread()
         for group in self.groups:
             group.turn(now)
             self._events += group.events
@@ -292,6 +294,13 @@ class Device(Configured):
             if feed in self._group_of:
                 self._group_of[feed].report(feed, record)
         self.table.collided.clear()
+
+    def _report_unread(self) -> None:
+        """Flows begin whose protocol carries addresses, and nobody reads them."""
+        for name in self.translator.reader.unread:
+            text = "{gateway} passes unread: ip nat service {gateway} has what it carries translated"
+            self._events.append(Noted(text, {"gateway": name}, mnemonic="IPNAT-6-UNREAD"))
+        self.translator.reader.unread.clear()
 
     def _serve(self) -> None:
         """What neighbors asked for, as long as their queues are short."""

@@ -13,6 +13,8 @@ from snat.translate.alg.reading import Service, Services
 from snat.translate.alg.registry import GATEWAYS
 
 _NUMBERS: Final = {"tcp": TCP, "udp": UDP}
+_UNMISSED: Final = frozenset({"dns"})
+"""Everybody speaks it, and hardly anybody about hosts with static mappings."""
 
 
 def services_of(configuration: Configuration) -> Services:
@@ -32,6 +34,18 @@ def services_of(configuration: Configuration) -> Services:
                     reads = _either(known.reads, reads)
                 places[key] = Service(GATEWAYS[name].gateway, reads)
     return {protocol: places for protocol, places in found.items() if places}
+
+
+def missed_of(configuration: Configuration) -> dict[tuple[int, bytes], str]:
+    """By protocol and port: the gateways that are off although nobody said so."""
+    nat = configuration.nat
+    said = {line.name for line in (*nat.services, *nat.no_services)} | {*ON, *_UNMISSED}
+    return {
+        (protocol, port.to_bytes(2, "big")): name
+        for name, one in GATEWAYS.items()
+        if name not in said and ALL not in said
+        for protocol, port in one.places
+    }
 
 
 def _places(name: str, line: Line) -> Iterator[tuple[int, int]]:

@@ -5,7 +5,7 @@ folded sums; without DF a new identification besides. Everything else takes the 
 closes a flow, fragments, what is malformed, what is not to be translated.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from snat.config.nat import Filtering
@@ -79,6 +79,7 @@ class Translator:
         filtering: Filtering = Filtering.ADDRESS_DEPENDENT,
         limits: Limits | None = None,
         services: Services | None = None,
+        off: Mapping[tuple[int, bytes], str] | None = None,
     ) -> None:
         self.counters = TranslateCounters()
         self.more: list[tuple[Verdict, bytes]] = []
@@ -103,7 +104,7 @@ class Translator:
         gateways = {name: one.gateway for name, one in GATEWAYS.items()}
         self.reader = Reader(self.flows, gateways, self._finish, self.more)
         """Gateways at work."""
-        self.reader.use(services or {})
+        self.reader.use(services or {}, off)
 
     def configure(
         self,
@@ -112,13 +113,14 @@ class Translator:
         filtering: Filtering = Filtering.ADDRESS_DEPENDENT,
         limits: Limits | None = None,
         services: Services | None = None,
+        off: Mapping[tuple[int, bytes], str] | None = None,
     ) -> None:
         """Take another configuration; entries and paths that exist stay, and age by the new time-outs."""
         self.flows.use(rules)
         self.flows.age_by(timeouts)
         self.flows.filter_by(filtering)
         self.flows.limit_by(limits or Limits())
-        self.reader.use(services or {})
+        self.reader.use(services or {}, off)
 
     def expire(self, now: float) -> None:
         """Let go what is due: entries, fragments that waited too long, SYNs that nobody wanted.
@@ -224,7 +226,10 @@ class Translator:
         path = self.flows.find(key, protocol, buffer, from_outside, now)
         if path is not None and (from_outside or not path.turns):
             if counters.created != made:
-                self.reader.begin(path, from_outside, now)
+                reader, ports = self.reader, self.reader.ports.get(protocol, ())
+                called = key[10:12] in ports or path.target[10:12] in ports
+                if called or self.flows.follows or reader.calls:
+                    reader.begin(path, from_outside, now)
             else:
                 self.reader.resume(path, now)
         if path is None:

@@ -1,15 +1,20 @@
 """Which gateways read at which ports, by lines of the configuration."""
 
+import random
+
 import pytest
 
 from cli.configuration_file import read_configuration
 from snat.config.gateways import ON, PROTOCOLS, UNBUILT
 from snat.config.verify import verify
-from snat.device.gateways import services_of
+from snat.device.device import Device
+from snat.device.events import Noted
+from snat.device.gateways import missed_of, services_of
 from snat.nat.tracking import TCP, UDP
 from snat.translate.alg.ftp import Ftp
 from snat.translate.alg.registry import GATEWAYS
 from snat.translate.alg.tftp import Tftp
+from tests.packets import buffer, udp
 
 LISTS = "access-list 1 permit 10.0.0.5\naccess-list 2 permit 10.0.0.6\n"
 FIVE, SIX, SEVEN = (bytes((10, 0, 0, last)) for last in (5, 6, 7))
@@ -45,6 +50,35 @@ def test_what_reads_where(text: str, expected: dict[tuple[int, int], type]) -> N
 def test_all_are_all_that_there_are() -> None:
     everywhere = at("ip nat service all-algs")
     assert everywhere == {place: one.gateway for one in GATEWAYS.values() for place in one.places}
+
+
+@pytest.mark.parametrize(
+    ("text", "missed"),
+    [("", {"tftp"}), ("ip nat service tftp", set()), ("no ip nat service tftp", {"tftp"})],
+)
+def test_what_is_off_and_nobody_said_so(text: str, missed: set[str]) -> None:
+    found = missed_of(read_configuration(f"{text}\n", "test")[0])
+    assert set(found.values()) & {"ftp", "tftp"} == missed
+
+
+def test_it_is_told_once(device: Device) -> None:
+    packet, end = buffer(udp("10.0.0.5", 4000, "198.51.100.7", 69, b"\0\1file\0octet\0"))
+    for port in (4000, 4001, 4002):
+        packet[30:32] = port.to_bytes(2, "big")
+        device.packet(bytearray(packet), end, False, 0.0)
+        device.turn(0.0)
+    told = [one for one in device.events() if isinstance(one, Noted) and "unread" in one.text]
+    assert [one.fields for one in told] == [{"gateway": "tftp"}]
+
+
+@pytest.fixture
+def device() -> Device:
+    rule = (
+        "ip nat pool P 203.0.113.9 203.0.113.9 prefix-length 24\nip nat inside source list 3 pool P overload"
+    )
+    text = f"{LISTS}access-list 3 permit any\n{rule}\n"
+    configuration = read_configuration(text, "test")[0]
+    return Device(configuration, incarnation=1, terms={}, ports=random.Random(1), ttl_step=-1, now=0.0)
 
 
 def test_a_list_says_for_which_hosts() -> None:

@@ -105,26 +105,41 @@ class Reader:
         self._flows = flows
         self._counters = flows.counters
         self._gateways = gateways
-        self._services: Services = {}
         self.by_call_id = False
         """GRE packets of PPTP are told apart by call IDs (:mod:`snat.translate.gre`): its gateway is on."""
-        self._calls = False
-        """Whether a gateway might have said whom inside hosts will call."""
+        self.services: Services = {}
+        """Which gateways read at which ports."""
+        self.ports: dict[int, frozenset[bytes]] = {}
+        """By protocol: at which ports :meth:`begin` is of use."""
+        self.calls = False
+        """Whether a gateway might have said whom inside hosts will call: then it always is."""
+        self._told: set[str] = set()
+        self._off: dict[tuple[int, bytes], str] = {}
+        self.unread: list[str] = []
+        """Gateways that are off and would have something to read; each is told once, and cleared then."""
         self._delayed: list[_Delayed] = []
         self._held: deque[_Held] = deque()
         self._held_bytes = 0
         self._now = 0.0
 
-    def use(self, services: Services) -> None:
-        """Read the flows at these ports that begin from now on."""
-        self._services = services
+    def use(self, services: Services, off: Mapping[tuple[int, bytes], str] | None = None) -> None:
+        """Read the flows at these ports that begin from now on.
+
+        ``off``: by protocol and port, the gateways that are off, and whose absence is to be told.
+        """
+        self.services = services
         named = {one.gateway.name for ports in services.values() for one in ports.values()}
         self.by_call_id = Pptp.name in named
-        self._calls = bool(named - _NEVER_CALL)
+        self.calls = bool(named - _NEVER_CALL)
+        self._off = dict(off or {})
+        found: dict[int, set[bytes]] = {protocol: set(ports) for protocol, ports in services.items()}
+        for protocol, port in self._off:
+            found.setdefault(protocol, set()).add(port)
+        self.ports = {protocol: frozenset(ports) for protocol, ports in found.items()}
 
     def is_read(self, protocol: int, ports: bytes) -> bool:
         """Whether a flow with these ports, source first, would be read: its datagrams are wanted whole."""
-        services = self._services.get(protocol)
+        services = self.services.get(protocol)
         return services is not None and (ports[2:] in services or ports[:2] in services)
 
     # Flows
@@ -132,17 +147,26 @@ class Reader:
     def begin(self, path: Path, from_outside: bool, now: float) -> None:
         """A flow has begun: perhaps it is to be read. ``path`` is that of its first packet."""
         protocol = path.record[22]
-        services = self._services.get(protocol)
+        services = self.services.get(protocol)
         gateway = None
         if services is not None:
             service = services.get(path.tuple[10:12]) or services.get(path.target[10:12])
             if service is not None and (service.reads is None or service.reads(path.record[16:20])):
                 gateway = service.gateway
-        if gateway is None and (self._calls or self._flows.follows):
+        if gateway is None and (self.calls or self._flows.follows):
             gateway = self._expected(path, protocol, from_outside)
+        if gateway is None and self._off:
+            self._miss(protocol, path.tuple[10:12])
         if gateway is not None and self._may_read(path.record):
             self._now = now
             self._attach(path, gateway, begun_inside=not from_outside)
+
+    def _miss(self, protocol: int, port: bytes) -> None:
+        """A gateway that is off would have read a flow: told once."""
+        name = self._off.pop((protocol, port), None)
+        if name is not None and name not in self._told:
+            self._told.add(name)
+            self.unread.append(name)
 
     def _expected(self, path: Path, protocol: int, from_outside: bool) -> type[Gateway] | None:
         """What reads a flow that was announced."""

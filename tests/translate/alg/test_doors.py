@@ -13,8 +13,9 @@ from snat.translate.alg.doors import SERVICES
 from snat.translate.alg.gateway import Doors, Endpoint
 from snat.translate.expected import MOST_OF_HOST
 from tests.packets import tcp, udp
-from tests.translate.alg.flow import Connection, carried, ftp_nat
+from tests.translate.alg.flow import Connection, carried, ftp_nat, services
 from tests.translate.alg.test_ftp_through import named
+from tests.translate.configured import nat_by
 from tests.translate.nat import MAPPING, A, B, Nat, P, S, T, rules
 
 PEER = IPv4Address(S).packed
@@ -262,9 +263,60 @@ def test_what_is_no_tftp_request_opens_nothing(payload: bytes) -> None:
 
 def test_the_hosts_of_a_list() -> None:
     nat = ftp_nat()
-    service = nat.translator.reader._services[TCP][(21).to_bytes(2, "big")]
+    service = nat.translator.reader.services[TCP][(21).to_bytes(2, "big")]
     reads = service._replace(reads=lambda host: host == IPv4Address(B).packed)
     nat.translator.reader.use({TCP: {(21).to_bytes(2, "big"): reads}})
     for client in (A, B):
         Connection(nat, client=(client, 40000)).open().log_in()
     assert nat.translator.reader.counters["ftp"]["message"] == 5
+
+
+# Other kinds of rules
+
+
+def by_lines(*lines: str) -> Nat:
+    nat = nat_by(*lines)
+    nat.translator.reader.use(services("ftp"))
+    return nat
+
+
+@pytest.mark.parametrize(
+    ("lines", "address", "port"),
+    [
+        (("ip nat inside source list 1 interface out0 overload",), "203.0.113.100", None),
+        (
+            ("ip nat pool P 203.0.113.8 203.0.113.11 prefix-length 24", "ip nat inside source list 1 pool P"),
+            None,
+            40001,
+        ),
+        ((f"ip nat inside source static {A} 203.0.113.50",), "203.0.113.50", 40001),
+        (("ip nat inside source static network 10.0.0.0 203.0.113.0 /24",), "203.0.113.2", 40001),
+    ],
+    ids=["the router's own address", "an address for the host", "static", "static network"],
+)
+def test_an_active_client_by_any_rule(lines: tuple[str, ...], address: str | None, port: int | None) -> None:
+    nat = by_lines(*lines)
+    flow = Connection(nat).open().log_in()
+    seen = flow.server.peer
+    assert seen is not None
+    flow.say(flow.client, b"PORT 10,0,0,2,156,65\r\n")
+    told = named(flow.server.got.splitlines()[-1])
+    assert told == (address or seen[0], port or told[1]), "a port of the router's own is not told"
+    assert told[0] == seen[0], "the server wants the address that it sees"
+    assert arrive(nat, S, 20, Endpoint(IPv4Address(told[0]).packed, told[1])) == f"{A}:40001"
+
+
+def test_with_twice_nat_either_side_is_told_its_own_names() -> None:
+    nat = by_lines(
+        "ip nat pool P 203.0.113.8 203.0.113.8 prefix-length 24",
+        "ip nat inside source list 1 pool P overload",
+        f"ip nat outside source static {S} 10.9.9.9",
+    )
+    flow = Connection(nat, called=("10.9.9.9", 21)).open().log_in()
+    flow.say(flow.client, b"PASV\r\n")
+    flow.say(flow.server, b"227 Ok (198,51,100,10,9,9)\r\n")
+    assert named(flow.client.got.splitlines()[-1]) == ("10.9.9.9", 9 * 257)
+    flow.say(flow.client, b"PORT 10,0,0,2,156,65\r\n")
+    address, port = named(flow.server.got.splitlines()[-1])
+    (data,) = carried(nat, tcp(S, 20, address, port), from_outside=True)
+    assert (data.src, data.dst, data.dport) == ("10.9.9.9", A, 40001)

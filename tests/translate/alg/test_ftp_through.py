@@ -14,7 +14,7 @@ def named(line: bytes) -> tuple[str, int]:
     return ".".join(map(str, values[:4])), values[4] << 8 | values[5]
 
 
-def test_port_is_rewritten_and_the_server_gets_in_once() -> None:
+def test_b7_port_is_rewritten_and_the_server_gets_in_once() -> None:
     nat = ftp_nat()
     control = Connection(nat).open().log_in()
     control.say(control.client, b"PORT 10,0,0,2,156,65\r\n")  # 40001

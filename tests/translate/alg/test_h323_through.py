@@ -20,6 +20,11 @@ SIGNALLING = 1720
 class Dialogue(Connection):
     """A connection whose messages are in TPKT."""
 
+    def open(self) -> "Dialogue":
+        """Shake hands."""
+        super().open()
+        return self
+
     def tell(self, host: Host, message: bytes, *cuts: int) -> bytes:
         """What the other end gets of a message, in segments that end at ``cuts``."""
         other, data = self.other(host), h.tpkt(message)

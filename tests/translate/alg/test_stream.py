@@ -81,7 +81,7 @@ FIRSTS = st.sampled_from([(1000, 5000), (M - 3, M - 20), (0, M // 2)])
 
 @settings(max_examples=60)
 @given(st.lists(st.tuples(st.booleans(), TEXTS), min_size=1, max_size=8), FIRSTS)
-def test_both_ends_see_one_stream(dialogue: list[tuple[bool, bytes]], firsts: tuple[int, int]) -> None:
+def test_t14_both_ends_see_one_stream(dialogue: list[tuple[bool, bytes]], firsts: tuple[int, int]) -> None:
     """Segments in order: each is edited as it says by itself, and both ends agree about numbers."""
     flow = connection(firsts)
     expected = {True: b"", False: b""}
@@ -163,7 +163,7 @@ def test_not_more_waits_than_there_is_room_for() -> None:
     assert flow.server.expects == 330
 
 
-def test_sack_blocks_are_translated() -> None:
+def test_t14_sack_blocks_are_translated() -> None:
     flow = connection()
     flow.say(flow.client, b"[l][l]")
     host, other = flow.client, flow.server
