@@ -1,4 +1,4 @@
-"""Sequence numbers at their end, deletes that come late, and messages of awkward lengths (pitfalls 3, 8, 26)."""
+"""Sequence numbers at their end, late deletes, messages of awkward lengths (pitfalls 3, 8, 26)."""
 
 import pytest
 

@@ -6,7 +6,7 @@ Each arrangement is a class like :class:`PrimaryBackup`; :data:`ARRANGEMENTS` ha
 import random
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final
+from typing import ClassVar, Final
 
 from snat.config.model import ConfiguredRole
 from snat.redundancy.hsrp_message import State
@@ -28,7 +28,7 @@ class PrimaryBackup:
     """A primary and its backups (Fig. 2A): nothing but the routers themselves."""
 
     name = "primary/backup"
-    rounds: Mapping[int, int] = {2: 22, 3: 16, 4: 11, 5: 8}
+    rounds: ClassVar[Mapping[int, int]] = {2: 22, 3: 16, 4: 11, 5: 8}
     """Of a schedule, by members: what it costs grows with their square."""
 
     def __init__(self, members: int, shape: Shape, dice: random.Random) -> None:
@@ -74,7 +74,7 @@ class ActiveStandby(PrimaryBackup):
     """An active and its standby routers (Fig. 2B): HSRP has the word."""
 
     name = "active/standby"
-    rounds = {2: 18, 3: 13, 4: 9, 5: 6}
+    rounds: ClassVar[Mapping[int, int]] = {2: 18, 3: 13, 4: 9, 5: 6}
 
     def __init__(self, members: int, shape: Shape, dice: random.Random) -> None:
         super().__init__(members, shape, dice)

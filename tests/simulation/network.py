@@ -40,7 +40,7 @@ class Network:
     ) -> None:
         """``plug`` gives every router that starts its IP redundancy module; None: they have none.
 
-        ``clocks`` bound what the monotonic clock of a router that starts is ahead of the virtual time; None: nothing.
+        ``clocks`` bound what the clock of a router that starts is ahead of the virtual time; None: nothing.
         """
         self.random = random.Random(seed)
         self.shape = shape
