@@ -117,6 +117,8 @@ def _verbose(row: Translation, detail: Detail) -> Iterator[str]:
     flags = ", ".join(detail.flags) or "none"
     yield f"{flags}, use_count: {detail.uses}, entry-id: {row.number}, lc_entries: {detail.paths}"
     yield f"    {_owner(row, detail)}"
+    if detail.context:
+        yield f"    context {', '.join(detail.context)}"
 
 
 def _owner(row: Translation, detail: Detail) -> str:

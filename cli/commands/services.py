@@ -10,13 +10,12 @@ from cli.commands.snat import IP_NAT
 from cli.grammar import Either, Optional, Pattern, Tail, Values
 from cli.tokens import Keyword, Number, Unsupported
 from cli.tree import Command, Configures, Refuses
+from snat.config.gateways import ALL, ON, PROTOCOLS
 from snat.config.model import Configuration, Filtering, Nat, Service
 
 DEFAULT_QUEUE = Nat().tun_queue
-GATEWAYS = ("ftp", "dns", "sip", "tftp", "rtsp", "pptp", "H225", "ras", "ldap", "irc", "all-algs")
+GATEWAYS = (*PROTOCOLS, ALL)
 """Protocols that carry addresses."""
-ON = ("ftp",)
-"""Those that are looked into unless told otherwise."""
 _PROTOCOLS = Either(
     (Keyword(text="tcp", key="tcp", help="Over TCP"),), (Keyword(text="udp", key="udp", help="Over UDP"),)
 )

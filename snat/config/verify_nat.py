@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 from snat.config import lines
+from snat.config.gateways import verify_services
 from snat.config.model import Configuration, DynamicRule, Pool, PoolType, RuleKind, Side, StaticRule
 from snat.config.problem import Problem
 
@@ -22,6 +23,7 @@ def verify_nat(configuration: Configuration) -> Iterator[Problem]:
     yield from _uses(configuration)
     yield from _pools(configuration)
     yield from _overlaps(configuration)
+    yield from verify_services(configuration)
 
 
 # --- names
@@ -55,7 +57,7 @@ def _named_by_rule(configuration: Configuration, rule: Rule, line: str) -> Itera
     groups = configuration.groups
     shared = {mapping_id for group in groups for mapping_id in group.mapping_ids}
     if rule.mapping_id and rule.mapping_id not in shared:
-        what = f"no primary or backup block has mapping-id {rule.mapping_id}"
+        what = f"no block of ip nat Stateful id has mapping-id {rule.mapping_id}"
         yield _missing(line, what, "add it to a block, or remove it from the rule")
 
 

@@ -71,6 +71,8 @@ class Flag(IntFlag):
     """A simple entry of an outside rule: an outside host's two addresses, and no inside ones."""
     DESTINATION = 8
     """A flow from outside that a rotary pool gave to one of its hosts."""
+    EXPECTED = 16
+    """No flow yet: a gateway heard that there will be one. Port 0 of an end stands for any."""
 
 
 class State(IntEnum):
@@ -141,3 +143,13 @@ def entry_number(incarnation: int, counter: int) -> int:
 def with_state(record: bytes, state: int, remaining: int) -> bytes:
     """The record in another transport state."""
     return record[:STATE] + bytes((state,)) + record[STATE + 1 : -TAIL.size] + TAIL.pack(remaining)
+
+
+def context_of(record: bytes) -> bytes:
+    """Its application context."""
+    return record[FIXED_SIZE : -TAIL.size]
+
+
+def with_context(record: bytes, context: bytes) -> bytes:
+    """The record with another application context, of at most MAXIMUM_CONTEXT bytes."""
+    return record[:FIXED_SIZE] + context + record[-TAIL.size :]

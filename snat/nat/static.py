@@ -36,6 +36,8 @@ class Static:
     """For which packets of the inside host; None: for all."""
     reversible: bool = False
     """With a condition: what outside hosts begin is translated too, where an answer would meet it."""
+    no_payload: bool = False
+    """What its flows carry is not read (``no-payload``)."""
 
     def to_global(self, endpoint: bytes) -> bytes:
         """What a local address and port become, 6 bytes each way. The rule has a global address."""

@@ -23,6 +23,7 @@ from snat.net.realms import Realms
 from snat.net.refused import KernelRefused
 from snat.net.replay import CapturePort
 from snat.net.virtual_links import virtual_links
+from snat.translate.packet import Verdict
 
 CAPTURE_TTL_STEP: Final = -1
 """In a capture we are the only router."""
@@ -97,7 +98,7 @@ class CapturePath:
         return {} if self._port is None else {"capture": as_dict(self._port.counters)}
 
     def _ready(self) -> bool:
-        return all(group.manages for group in self._device.groups)
+        return all(group.manages for group in self._device.groups if group.is_own)
 
     def _look(self) -> None:
         if not self._ready() or not self._source.exists():
@@ -121,7 +122,8 @@ class CapturePath:
         self._port.start()
 
     def _received(self, buffer: bytearray, length: int, from_outside: bool) -> bool:
-        return bool(self._device.packet(buffer, length, from_outside, self._reactor.seconds()))
+        verdict = self._device.packet(buffer, length, from_outside, self._reactor.seconds())
+        return verdict in (Verdict.TO_OUTSIDE, Verdict.TO_INSIDE)
 
     def _realms_of(self, configuration: Configuration) -> Realms:
         flows = self._device.translator.flows

@@ -5,10 +5,13 @@ from typing import Final
 
 from snat.device.links import Stage
 from snat.device.tracing import Trace
+from snat.translate.alg.reading import Rewrite
 from snat.translate.translator import Verdict
 from snat.translate.watch import Sight
 
 _PROTOCOLS: Final = {1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp"}
+_SHOWN: Final = 120
+"""Bytes of what a gateway rewrote."""
 _SAID_ALWAYS: Final = ("KEEPALIVE", "ROLE")
 """What every neighbor says several times in a second; only detailed debugging has it."""
 
@@ -33,6 +36,16 @@ def packet(sight: Sight, *, detailed: bool) -> Iterator[str]:
     yield f"{name}: s={_change(sight, 0)}, d={_change(sight, 4)} [{sight.identification}]"
 
 
+def rewritten(rewrite: Rewrite) -> Iterator[str]:
+    """``NAT: ftp i: tcp (10.0.0.5, 40001) [10,0,0,5,1,2] -> [203,0,113,1,1,2]``; IOS has no such line."""
+    record = rewrite.record
+    protocol = _PROTOCOLS.get(record[22]) or str(record[22])
+    side = "o" if rewrite.from_outside else "i"
+    inside = f"({_address(record, 16)}, {int.from_bytes(record[20:22], 'big')})"
+    texts = (_printable(text) for text in (rewrite.before, rewrite.after))
+    yield f"NAT: {rewrite.name} {side}: {protocol} {inside} [{'] -> ['.join(texts)}]"
+
+
 def message(trace: Trace, own: int, role: str, *, detailed: bool) -> Iterator[str]:
     """One message on its way, with our NAT ID; without ``detailed`` only what is not said all the time."""
     if trace.kind in _SAID_ALWAYS and not detailed:
@@ -51,6 +64,12 @@ def message(trace: Trace, own: int, role: str, *, detailed: bool) -> Iterator[st
             owner = trace.owner or trace.nat_id
             who = f"Router-Id:{trace.nat_id} for Router-Id:{owner}'s entry/entries"
             yield f"SNAT (Receive):Processed {trace.kind} Message from {who}"
+
+
+def _printable(text: bytes) -> str:
+    """At most so much of it, and nothing that a terminal would obey."""
+    shown = "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in text[:_SHOWN])
+    return shown + "..." * (len(text) > _SHOWN)
 
 
 def _address(endpoints: bytes, at: int) -> str:

@@ -15,6 +15,7 @@ from snat.device.tracing import trace
 from snat.net import debug_text
 from snat.net.log import MESSAGES, Budget
 from snat.status import DebugStatus
+from snat.translate.alg.reading import Rewrite
 from snat.translate.watch import Sight
 from snat.wire.header import Message
 
@@ -49,6 +50,7 @@ class Debugging:
         """Debug this from now on, and nothing else."""
         self._status = status
         self._device.watch_packets(self._packet if status.nat or status.nat_detailed else None)
+        self._device.watch_rewrites(self._rewrite if status.nat_detailed else None)
         self._device.watch_messages(self._message if status.snat or status.snat_detailed else None)
 
     def stop(self) -> None:
@@ -58,12 +60,19 @@ class Debugging:
 
     def _packet(self, sight: Sight) -> None:
         name = self._status.nat_list
-        if not name or _wanted(self._lists(name), sight):
+        if not name or _wanted(self._lists(name), {sight.before, sight.after}, sight.protocol, sight.detail):
             self._say(debug_text.packet(sight, detailed=self._status.nat_detailed))
+
+    def _rewrite(self, rewrite: Rewrite) -> None:
+        record, name = rewrite.record, self._status.nat_list
+        inside = record[16:20] + record[29:33] + record[20:22] + record[33:35]
+        outside = record[23:27] + record[35:39] + record[27:29] + record[39:41]
+        if not name or _wanted(self._lists(name), {inside, outside}, record[22], 0):
+            self._say(debug_text.rewritten(rewrite))
 
     def _message(self, stage: Stage, link: Link, message: bytes | Message | None) -> None:
         groups = (group for group in self._device.groups if link.neighbor in group.neighbors)
-        role = next((group.role.name for group in groups), "")
+        role = next((group.mode for group in groups), "")
         seen = trace(stage, link, message)
         self._say(debug_text.message(seen, self._device.nat_id, role, detailed=self._status.snat_detailed))
 
@@ -81,10 +90,10 @@ class Debugging:
         self._log.warn(text, number=number, mnemonic="SYS-4-DEBUG")
 
 
-def _wanted(lists: Iterable[AccessList], sight: Sight) -> bool:
-    """Whether a list permits the packet, or its answer, before or after translation."""
-    views = {sight.before, sight.after, _turned(sight.before), _turned(sight.after)}
-    return any(permits(listed, view, sight.protocol, sight.detail) for listed in lists for view in views)
+def _wanted(lists: Iterable[AccessList], views: set[bytes], protocol: int, detail: int) -> bool:
+    """Whether a list permits a packet, or its answer, as either side sees it."""
+    views = views | {_turned(view) for view in views}
+    return any(permits(listed, view, protocol, detail) for listed in lists for view in views)
 
 
 def _turned(endpoints: bytes) -> bytes:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Final
 
 from snat.config.model import Configuration
+from snat.device.gateways import services_of
 from snat.device.translation import limits_of, rules_of, timeouts_of
 from snat.nat.entry import entry_number
 from snat.nat.pool import SLOTS
@@ -20,7 +21,7 @@ from snat.net.capture_write import CaptureWriter
 from snat.net.realms import Realms
 from snat.net.tun import BUFFER, VNET_HEADER
 from snat.translate.flows import TranslateCounters
-from snat.translate.translator import Translator
+from snat.translate.translator import Translator, Verdict
 
 AT_ONCE: Final = 256
 """Records between two calls of ``progress``."""
@@ -79,6 +80,7 @@ class _Offline:
             now=0.0,
             filtering=configuration.nat.filtering,
             limits=limits_of(configuration),
+            services=services_of(configuration),
         )
         mapping_ids = {rule.mapping_id for rule in configuration.dynamic_rules}
         for mapping_id in {0, *mapping_ids, *(rule.mapping_id for rule in configuration.static_rules)}:
@@ -107,7 +109,10 @@ class _Offline:
             outside = None if interface.name else sides.get(data[start + 12 : start + 20])
             if outside is None:
                 outside = from_outside(packet)
-            if translate(buffer, VNET_HEADER + length, outside, now):
+            verdict = translate(buffer, VNET_HEADER + length, outside, now)
+            if verdict is Verdict.ELSEWHERE:
+                pass  # it is among the further ones, now or later
+            elif verdict:
                 after = buffer[12] << 8 | buffer[13]
                 counters.written += 1
                 write(packet, buffer[VNET_HEADER : there + after - length], after)

@@ -17,6 +17,8 @@ class TranslateCounters:
     """Of those on the slow path: TCP resets that may be anybody's, which shorten no time."""
     created: int = 0
     expired: int = 0
+    expected: int = 0
+    """Entries for flows that gateways announced."""
     malformed: int = 0
     not_ipv4: int = 0
     options: int = 0
@@ -27,6 +29,8 @@ class TranslateCounters:
     """Fragments that came before the first of their datagram and wait for it."""
     fragments_released: int = 0
     """Of those: sent after it."""
+    fragments_gathered: int = 0
+    """Of those held: put together, since a gateway reads their flow."""
     fragments_timed_out: int = 0
     """Of those: dropped, since the first did not come."""
     fragments_abandoned: int = 0
@@ -65,8 +69,14 @@ class TranslateCounters:
     crowded: int = 0
     """The same from one that it lets in, to an endpoint with so many flows that it gets no more this way."""
     unknown_inbound: int = 0
+    early_held: int = 0
+    """From outside, for a port that is a peer's to give: they wait for the entry that it may be making."""
+    early_released: int = 0
+    """Of those: its entry came in time."""
+    early_full: int = 0
+    """The same when too many waited: they did not."""
     unasked_forgotten: int = 0
-    """Of the last two: SYNs whose senders are not told, since too many others wait for that."""
+    """Of those for nobody: SYNs whose senders are not told, since too many others wait for that."""
     unknown_outbound: int = 0
     """To an address that stands for outside hosts, but for none now."""
     hairpins: int = 0
@@ -79,6 +89,22 @@ class TranslateCounters:
     """New flows by rules of an interface that has no address."""
     ambiguous: int = 0
     """New flows whose packets could not be told from those of another flow."""
+    read_held: int = 0
+    """Segments of flows that a gateway reads, which wait for one before them."""
+    read_released: int = 0
+    """Of those: sent after it."""
+    read_evicted: int = 0
+    """Of those: dropped to have room for newer ones, or after a time; they are sent again."""
+    read_crowded: int = 0
+    """The same that do not wait, since too many others do."""
+    read_beyond: int = 0
+    """The same, so far ahead that it can be no part of the stream."""
+    read_delayed: int = 0
+    """Packets that waited until other routers knew of an edit that changes the length."""
+    read_corrupt: int = 0
+    """Of flows that a gateway reads, with a wrong checksum, or lengths that do not fit."""
+    read_forgotten: int = 0
+    """Of those, segments sent again long after they were edited, by when nobody knows how."""
     icmp_errors: int = 0
     """ICMP errors translated."""
     icmp_bad_quote: int = 0

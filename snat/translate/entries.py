@@ -9,11 +9,15 @@ from snat.nat.address_pool import AddressPool
 from snat.nat.ageing import Wheel
 from snat.nat.entry import (
     FLAGS,
+    ID,
     INSIDE_GLOBAL,
     LOCAL_NAT_ID,
+    NAT_ID,
+    TAIL,
     Flag,
     State,
     TimeoutClass,
+    with_context,
 )
 from snat.nat.rules import Rule, Rules
 from snat.nat.table import NatTable
@@ -21,7 +25,9 @@ from snat.nat.tracking import ACK, CLASSES, ICMP, RST, SYN, TCP, UDP, Timeouts, 
 from snat.translate.admission import Admission
 from snat.translate.counters import TranslateCounters
 from snat.translate.flow_cache import FlowCache
+from snat.translate.hints import Hints
 from snat.translate.load import Load
+from snat.translate.managed import Managed
 from snat.translate.mapped import Mapped
 from snat.translate.packet import REQUESTS, TCP_FLAGS, TRANSPORT
 
@@ -35,6 +41,7 @@ NOBODY: Final = bytes(7)
 """The inside endpoints of a simple entry for an outside host."""
 EXTENDED: Final = int(Flag.EXTENDED)
 """A flag as a number: an IntFlag takes ten times as long to compare."""
+EXPECTED: Final = int(Flag.EXPECTED)
 OCTETS: Final = tuple(bytes((value,)) for value in range(256))
 """What a protocol is in an endpoint."""
 
@@ -58,11 +65,14 @@ class Entries:
         self._counters = counters
         self._identity = identity
         self._wheel = Wheel(now)
-        self._managed: dict[int, float] = {0: now}
-        """Mapping IDs whose entries this device makes, tracks and ages, and since when; 0 are its own."""
-        self._restrained: set[int] = set()
+        self.closed = False
+        """This device stops: no flow is opened any more."""
+        self.hints = Hints(cache, lambda record: self._managed.since(record) is not None, now)
+        self._managed = Managed(now)
         self._bases: dict[bytes, bytes] = {}
         """The entries of static rules."""
+        self._expected: dict[bytes, float] = {}
+        """By reference: until when a flow is expected for which this device made an entry."""
         self._kinds: dict[int, tuple[bytes, float]] = {}
         """How records of new entries end, and after how long they are looked at, by what decides that."""
         self._asked = b""
@@ -71,6 +81,8 @@ class Entries:
         self._admission = Admission(table)
         self._mapped = Mapped(table)
         self.load = Load(table)
+        self.known_to_lost = b""
+        """The newest entry of ours of which a peer knew that is lost now, by its id; empty: none is lost."""
         self._counts = False
         """Whether addresses are given away as a whole."""
         self._now = now
@@ -123,9 +135,9 @@ class Entries:
             self._counters.not_syn += 1
         elif not opens:
             self._counters.not_query += 1
-        elif mapping_id not in self._managed:
+        elif self.closed or mapping_id not in self._managed.makes:
             self._counters.not_managed += 1
-        elif protocol != TCP and mapping_id in self._restrained:
+        elif protocol != TCP and mapping_id in self._managed.restrained:
             self._counters.restrained += 1
         else:
             return True
@@ -146,8 +158,13 @@ class Entries:
         outside_local: bytes,
         outside_global: bytes,
         flags: int = EXTENDED,
+        context: bytes = b"",
+        life: float = 0.0,
     ) -> bytes:
-        """Put an entry into the table: the endpoints are slices of a record, and it is made of them."""
+        """Put an entry into the table: the endpoints are slices of a record, and it is made of them.
+
+        ``life``: seconds after which it is looked at, if its time-out does not say that.
+        """
         protocol = inside_local[6]
         nat_id, number = self._identity()
         key = protocol << 16 | flags
@@ -166,8 +183,12 @@ class Entries:
             + outside_global
             + kind[0]
         )
+        if context:
+            record = with_context(record, context)
+        if life:
+            record = record[: -TAIL.size] + TAIL.pack(int(life))
         self._table.insert(record)
-        self._wheel.put(record, self._now + kind[1])
+        self._wheel.put(record, self._now + (life or kind[1]))
         self._counters.created += 1
         return record
 
@@ -196,7 +217,9 @@ class Entries:
             if endpoint not in self._table.outside:
                 pool = self.rules.pool_of(endpoint[1:5])
                 if pool is not None:
-                    pool.free(endpoint, self._now, quarantine=quarantine or record[22] != TCP)
+                    newest = self.known_to_lost
+                    lost = bool(newest) and (record[ID] <= newest or record[NAT_ID] != newest[NAT_ID])
+                    pool.free(endpoint, self._now, quarantine=quarantine or record[22] != TCP, lost=lost)
 
     def _count(self, records: list[bytes], change: int, only: Container[AddressPool] | None = None) -> None:
         """Entries that have an address as a whole, one more of each or one less."""

@@ -11,12 +11,15 @@ of the other host's packets. Both go when either entry does.
 
 from collections import defaultdict
 from struct import Struct
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from snat.nat.entry import ID, REFERENCE
 from snat.nat.tracking import Closing
 from snat.translate.identification import Renewal
 from snat.translate.packet import Verdict
+
+if TYPE_CHECKING:
+    from snat.translate.alg.application import Application
 
 TTL_WORD = 0x0100
 """What one hop is worth in the sum under the header checksum."""
@@ -30,6 +33,7 @@ class Path:
 
     __slots__ = (
         "address_delta",
+        "application",
         "closing",
         "full_delta",
         "goes",
@@ -72,7 +76,9 @@ class Path:
         self.last: bytearray | None = None
         """The last TCP segment that passed, as :data:`snat.translate.segment.SEGMENT`; no reset."""
         self.closing: Closing | None = None
-        """Shared by both directions once a FIN was seen."""
+        """Shared by both directions once a FIN was seen, or while a gateway reads: no fast path then."""
+        self.application: Application | None = None
+        """What a gateway that reads the flow keeps; shared by both directions."""
         self.other = self
         """The other direction; the path itself where a host sends to its own endpoint."""
 
@@ -132,7 +138,7 @@ class FlowCache:
         for record in (there, back):
             known = self.of(record)
             if known is not None:
-                self._drop(known)
+                self.drop(known)
         path = other = self._turned(there, back, now)
         if back != there:
             other = self._turned(back, there, now)
@@ -151,6 +157,10 @@ class FlowCache:
         addresses, full = ((new >> _PORTS) - (old >> _PORTS)) % 0xFFFF, (new - old) % 0xFFFF
         header = (addresses + self._ttl_step * TTL_WORD) % 0xFFFF
         return Path(key, target, addresses, full, header, there, _IN, now)
+
+    def paths(self) -> list[Path]:
+        """The outward paths, as of now."""
+        return list(self._paths.values())
 
     def of(self, record: bytes) -> Path | None:
         """The outward path of a record."""
@@ -172,9 +182,10 @@ class FlowCache:
                 if not path.turns:
                     path.other.record = record
         for path in gone.values():
-            self._drop(path)
+            self.drop(path)
 
-    def _drop(self, path: Path) -> None:
+    def drop(self, path: Path) -> None:
+        """Forget both directions of a flow; if it goes on, they are made again."""
         protocol, other = path.record[22], path.other
         self._paths.pop(path.record[ID], None)  # gone already if both entries of a turned path go at once
         if path.turns:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from snat.nat.tracking import TCP
-from snat.translate.checksum import adjust, delta
+from snat.translate.checksum import adjust, delta, words
 from snat.translate.flow_cache import TTL_WORD
 from snat.translate.flows import TranslateCounters
 from snat.translate.packet import (
@@ -76,7 +76,7 @@ class Way:
 class Datagram:
     """What is known of a datagram whose fragments pass."""
 
-    __slots__ = ("cost", "covered", "deadline", "end", "held", "key", "pieces", "refused", "way")
+    __slots__ = ("cost", "covered", "deadline", "end", "held", "key", "pieces", "refused", "way", "whole")
 
     def __init__(self, key: bytes, deadline: float) -> None:
         self.key = key
@@ -91,6 +91,8 @@ class Datagram:
         """Offset and bytes of the fragments that wait."""
         self.way: Way | None = None
         self.refused = False
+        self.whole = False
+        """Whether its first fragment has come, and it is wanted in one piece."""
         self.cost = DATAGRAM_COST
 
     @property
@@ -222,6 +224,23 @@ class Fragments:
         self._forget_if_whole(datagram)
         return datagram.way.verdict
 
+    def gather(self, datagram: Datagram, buffer: bytearray) -> bytearray | None:
+        """Keep a fragment of a datagram that is wanted whole; the datagram, once all of it is there.
+
+        It has the header of its first fragment, without options, and stands behind a virtio header.
+        """
+        total = buffer[TOTAL_LENGTH] << 8 | buffer[TOTAL_LENGTH + 1]
+        datagram.held.append((_extent(buffer)[0], bytes(buffer[START : START + total])))
+        self._charge(datagram, total)
+        if not datagram.is_whole:
+            self._counters.fragments_held += 1
+            return None
+        pieces = [packet for _, packet in sorted(datagram.held)]
+        self._counters.fragments_gathered += len(pieces) - 1
+        self._drop_held(datagram)
+        self._forget_if_whole(datagram)
+        return _joined(pieces)
+
     def expire(self, now: float) -> None:
         """Forget the datagrams whose time is over."""
         while self._datagrams and next(iter(self._datagrams.values())).deadline <= now:
@@ -282,6 +301,18 @@ class Fragments:
         buffer[CHECKSUM : CHECKSUM + 2] = adjust(checksum, way.header_delta).to_bytes(2, "big")
         buffer[IDENTIFICATION : IDENTIFICATION + 2] = way.identification
         buffer[ADDRESSES : ADDRESSES + 8] = way.addresses
+
+
+def _joined(pieces: list[bytes]) -> bytearray:
+    """The datagram of fragments in order; their extents were checked, so it is no longer than it may be."""
+    made = bytearray(_NO_VIRTIO + pieces[0][:20])
+    made += b"".join(piece[(piece[0] & 15) * 4 :] for piece in pieces)
+    made[START] = PLAIN
+    made[TOTAL_LENGTH : TOTAL_LENGTH + 2] = (len(made) - START).to_bytes(2, "big")
+    made[FRAGMENT_WORD : FRAGMENT_WORD + 2] = bytes(2)
+    made[CHECKSUM : CHECKSUM + 2] = bytes(2)
+    made[CHECKSUM : CHECKSUM + 2] = (words(bytes(made[START : START + 20])) ^ 0xFFFF).to_bytes(2, "big")
+    return made
 
 
 def _extent(buffer: bytearray) -> tuple[int, int, bool]:

@@ -11,17 +11,23 @@ from snat.nat.rules import Rule
 from snat.nat.static import Static
 from snat.nat.tracking import ICMP, TCP
 from snat.translate.entries import EXTENDED, OCTETS, facts, opens
+from snat.translate.expected import ExpectedFlows
 from snat.translate.outside_hosts import OutsideHosts
 
 
-class Inward(OutsideHosts):
+class Inward(OutsideHosts, ExpectedFlows):
     """Makes the entry of a packet from outside."""
 
     def _open_inward(self, key: bytes, protocol: int, buffer: bytearray) -> bytes | None:
         rules = self.rules
         inside_global = OCTETS[protocol] + key[4:8] + key[10:12]
         outside_local = outside_global = key[:4] + key[8:10]
-        found = self._inside_local(inside_global, key, protocol, buffer)
+        expected = self.expected_from(inside_global, outside_global)
+        found = (
+            self._inside_local(inside_global, key, protocol, buffer)
+            if expected is None
+            else (int.from_bytes(expected[MAPPING], "big"), expected[INSIDE_LOCAL], 0)
+        )
         if found is None:
             return None
         mapping_id, inside_local, flags = found
@@ -41,9 +47,12 @@ class Inward(OutsideHosts):
         if self._table.from_inside(inside_local, outside_local) is not None:
             self._counters.ambiguous += 1
             return None
-        return self._create(
+        record = self._create(
             mapping_id, inside_local, inside_global, outside_local, outside_global, EXTENDED | flags
         )
+        if expected is not None:
+            self.came(expected)
+        return record
 
     def _inside_local(
         self, inside_global: bytes, key: bytes, protocol: int, buffer: bytearray

@@ -8,7 +8,8 @@ from snat.nat.table import NatTable, records_in
 
 CROWDED: Final = 32
 """Flows of an endpoint from which on it is worth while to know its inside-global endpoints."""
-_EXTENDED: Final = int(Flag.EXTENDED)
+_EXTENDED: Final = int(Flag.EXTENDED | Flag.EXPECTED)
+"""An endpoint that a flow is expected at has its name already."""
 
 
 class Mapped:

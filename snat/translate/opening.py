@@ -7,13 +7,14 @@ same on both sides. A simple entry says which address a host has as a whole; its
 """
 
 from snat.nat.entry import (
+    FLAGS,
     INSIDE_GLOBAL,
     INSIDE_LOCAL,
     OUTSIDE_GLOBAL,
     OUTSIDE_LOCAL,
 )
 from snat.nat.tracking import ICMP
-from snat.translate.entries import OCTETS
+from snat.translate.entries import EXPECTED, OCTETS
 from snat.translate.flow_cache import Path
 from snat.translate.hairpin import Hairpins
 
@@ -27,6 +28,9 @@ class Opening(Hairpins):
         """The path of a packet that has none yet: by its entry, or by a new one."""
         self._now = now
         record = self._exact(key, protocol, from_outside)
+        if record is not None and record[FLAGS] & EXPECTED:
+            self._counters.filtered += 1  # from or to port 0, which stands for any port there
+            return None
         if record is None:
             if not from_outside and self.rules.owns(key[4:8]):
                 return self._open_hairpin(key, protocol, buffer, now)
@@ -40,13 +44,19 @@ class Opening(Hairpins):
                 return self._turn_back(record, buffer, now)
             self._counters.filtered += 1  # from one of our addresses, whose host is inside
             return None
-        elif from_outside:
-            leads = self._table.from_inside(record[INSIDE_LOCAL], record[OUTSIDE_LOCAL]) is record
-            path = self._cache.put(record, now, leads_out=leads)
         else:
-            leads = self._table.from_outside(record[INSIDE_GLOBAL], record[OUTSIDE_GLOBAL]) is record
-            path = self._cache.put(record, now, leads_in=leads)
+            path = self._path_of(record)
+            self.hints.begin(path, self.timeouts.of_record(record), now)
         return path.other if from_outside else path
+
+    def _path_of(self, record: bytes) -> Path:
+        """The outward path of an entry that is there; made if nothing used it here yet."""
+        path = self._cache.of(record)
+        if path is None:
+            out = self._table.from_inside(record[INSIDE_LOCAL], record[OUTSIDE_LOCAL]) is record
+            back = self._table.from_outside(record[INSIDE_GLOBAL], record[OUTSIDE_GLOBAL]) is record
+            path = self._cache.put(record, self._now, leads_out=out, leads_in=back)
+        return path
 
     def is_exempt(self, key: bytes, protocol: int, buffer: bytearray, from_outside: bool) -> bool:
         """Whether the packet is routed untranslated, as IOS does without a rule for it.
@@ -81,5 +91,6 @@ class Opening(Hairpins):
             return exact or (protocol != ICMP and inside_global in self._table.outside)
         return (
             self._admitted(inside_global, key[:4]) is not None
+            or self.expected_from(inside_global, key[:4] + key[8:10]) is not None
             or self._exact(key, protocol, from_outside=True) is not None
         )

@@ -61,3 +61,5 @@ class Verdict(IntEnum):
     DROP = 0
     TO_OUTSIDE = 1
     TO_INSIDE = 2
+    ELSEWHERE = 3
+    """It does not go on as it is: what became of it is among the further packets, now or later."""

@@ -5,7 +5,7 @@ folded sums; without DF a new identification besides. Everything else takes the 
 closes a flow, fragments, what is malformed, what is not to be translated.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from snat.config.nat import Filtering
@@ -13,11 +13,15 @@ from snat.nat.limits import Limits
 from snat.nat.rules import Rules
 from snat.nat.table import NatTable
 from snat.nat.tracking import ICMP, TCP, UDP, Timeouts
+from snat.translate.alg.quoted import requote
+from snat.translate.alg.reading import Reader, Services
+from snat.translate.alg.registry import GATEWAYS
 from snat.translate.checksum import adjust, header_is_valid
+from snat.translate.early import EarlyPackets
 from snat.translate.entries import opens
 from snat.translate.flow_cache import TTL_WORD, FlowCache, Path
 from snat.translate.flows import Flows, TranslateCounters
-from snat.translate.fragments import Fragments
+from snat.translate.fragments import Datagram, Fragments
 from snat.translate.icmp_error import IcmpErrors, is_error, read_quote
 from snat.translate.identification import Identifications, Renewal
 from snat.translate.options import Options, judge, take_over, without_options
@@ -49,13 +53,15 @@ from snat.translate.unasked import UnaskedSyns
 
 _UNPACK: Final = HEADER.unpack_from
 _NO_PORTS: Final = bytes(4)
+_SPARE: Final = 64
+"""Bytes behind a packet that was put together: no header that is looked at ends outside a buffer."""
 _EVERYBODY: Final = b"\xff" * 4
 _GROUPS, _RESERVED = 224, 240
 """First bytes of the first multicast address, and of the first behind all of them."""
 _ANY_SUM: Final = frozenset({TCP, DCCP})
 """Protocols whose checksum may be 0; UDP and UDP-Lite have 0xFFFF for that, and UDP 0 for none."""
 
-DROP, TO_OUTSIDE, TO_INSIDE = Verdict
+DROP, TO_OUTSIDE, TO_INSIDE, ELSEWHERE = Verdict
 
 
 class Translator:
@@ -72,6 +78,8 @@ class Translator:
         now: float,
         filtering: Filtering = Filtering.ADDRESS_DEPENDENT,
         limits: Limits | None = None,
+        services: Services | None = None,
+        off: Mapping[tuple[int, bytes], str] | None = None,
     ) -> None:
         self.counters = TranslateCounters()
         self.more: list[tuple[Verdict, bytes]] = []
@@ -93,6 +101,12 @@ class Translator:
         self.own_errors = OwnErrors(lambda: self.flows.rules, self.more, now)
         """Tells senders why their packets are dropped."""
         self._unasked = UnaskedSyns(self.own_errors, self.counters)
+        self.early = EarlyPackets(self.counters)
+        """Packets that wait for an entry which another device is making."""
+        gateways = {name: one.gateway for name, one in GATEWAYS.items()}
+        self.reader = Reader(self.flows, gateways, self._finish, self.more)
+        """Gateways at work."""
+        self.reader.use(services or {}, off)
 
     def configure(
         self,
@@ -100,12 +114,15 @@ class Translator:
         timeouts: Timeouts,
         filtering: Filtering = Filtering.ADDRESS_DEPENDENT,
         limits: Limits | None = None,
+        services: Services | None = None,
+        off: Mapping[tuple[int, bytes], str] | None = None,
     ) -> None:
         """Take another configuration; entries and paths that exist stay, and age by the new time-outs."""
         self.flows.use(rules)
         self.flows.age_by(timeouts)
         self.flows.filter_by(filtering)
         self.flows.limit_by(limits or Limits())
+        self.reader.use(services or {}, off)
 
     def expire(self, now: float) -> None:
         """Let go what is due: entries, fragments that waited too long, SYNs that nobody wanted.
@@ -113,13 +130,20 @@ class Translator:
         Senders are told of the last by :attr:`more`.
         """
         self.flows.expire(now)
+        self._take_early(now)
         self._fragments.expire(now)
         self._unasked.expire(now)
+        self.reader.expire(now)
 
     def next_deadline(self) -> float:
         """When :meth:`expire` has something to do."""
         deadlines = self.flows.next_deadline(), self._fragments.next_deadline()
-        return min(*deadlines, self._unasked.next_deadline())
+        return min(
+            *deadlines,
+            self._unasked.next_deadline(),
+            self.early.next_deadline(),
+            self.reader.next_deadline(),
+        )
 
     # Packets
 
@@ -178,16 +202,26 @@ class Translator:
         if path is None:
             return DROP
         path.seen = now
+        read = path.application is not None and self.reader.prepare(path, buffer, from_outside, now)
         if protocol == TCP:
             if path.turns and not from_outside:
                 self.flows.track_turned(path, buffer, total, now)
             else:
                 self.flows.track(path, buffer, total, from_outside, now)
+        if read:
+            return self.reader.read(path, buffer, from_outside, now)
         self.counters.slow += 1
         if fragment & (FRAGMENT | DONT_FRAGMENT) != DONT_FRAGMENT:
             checksum = (path.renew or self._renewal(path, protocol))(buffer, checksum)
         _rewrite(buffer, path, ttl + self._ttl_step, protocol, checksum)
         return path.goes
+
+    def _finish(self, packet: bytearray, path: Path) -> None:
+        """All but what a gateway does: a packet without options, behind its virtio header."""
+        _, _, fragment, ttl, protocol, checksum, _ = _UNPACK(packet, START)
+        if not fragment & DONT_FRAGMENT:
+            checksum = (path.renew or self._renewal(path, protocol))(packet, checksum)
+        _rewrite(packet, path, ttl + self._ttl_step, protocol, checksum)
 
     def _find(
         self, buffer: bytearray, protocol: int, key: bytes, from_outside: bool, now: float
@@ -195,11 +229,28 @@ class Translator:
         """The path of a new flow; or its sender is told that there is none, maybe later."""
         counters = self.counters
         refused = counters.exhausted + counters.address_taken + counters.limited
-        unasked = counters.filtered + counters.unknown_inbound
+        filtered, unknown = counters.filtered, counters.unknown_inbound
+        unasked = filtered + unknown
+        made = counters.created
         path = self.flows.find(key, protocol, buffer, from_outside, now)
+        if path is not None and (from_outside or not path.turns):
+            if counters.created != made:
+                reader, ports = self.reader, self.reader.ports.get(protocol, ())
+                called = key[10:12] in ports or path.target[10:12] in ports
+                if called or self.flows.follows or reader.calls:
+                    reader.begin(path, from_outside, now)
+            else:
+                self.reader.resume(path, now)
         if path is None:
             if counters.exhausted + counters.address_taken + counters.limited != refused:  # RFC 5508 REQ-8
                 self.own_errors.prohibited(buffer, from_outside, now)
+            elif (
+                from_outside
+                and counters.filtered + counters.unknown_inbound != unasked
+                and self.flows.is_others(key, protocol)
+                and self.early.hold(key, protocol, buffer, now)
+            ):
+                counters.filtered, counters.unknown_inbound = filtered, unknown
             elif (
                 from_outside
                 and counters.filtered + counters.unknown_inbound != unasked
@@ -212,16 +263,55 @@ class Translator:
             self._unasked.asked(path.other.tuple)
         return path
 
+    def _take_early(self, now: float) -> None:
+        """Packets that waited: the entry is here now, or will not come."""
+        due = self.early.due(now, self.flows.is_known)
+        opened, self.early.open = self.early.open, False
+        for packet in due:
+            buffer = bytearray(packet) + bytes(_SPARE)
+            verdict = self.translate(buffer, len(packet), True, now)
+            if verdict is not DROP:
+                self.more.append((verdict, bytes(buffer[: len(packet)])))
+        self.early.open = opened
+
     def _fragment(self, buffer: bytearray, length: int, from_outside: bool, now: float) -> Verdict:
         """The first fragment is translated as any packet; the others go its way, or wait for it."""
         datagram = self._fragments.take(buffer, from_outside, now)
         if datagram is None:
             return DROP
-        if _UNPACK(buffer, START)[2] & OFFSET:
+        first = not _UNPACK(buffer, START)[2] & OFFSET
+        if datagram.whole or (first and self._is_read(buffer, from_outside)):
+            datagram.whole = True
+            return self._gather(datagram, buffer, from_outside, now)
+        if not first:
             return self._fragments.follow(datagram, buffer)
         old = bytes(buffer[IDENTIFICATION : ADDRESSES + 8])
         verdict = self._slow(buffer, length, from_outside, now, first=True)
         self.more += self._fragments.lead(datagram, verdict, old, buffer)
+        return verdict
+
+    def _is_read(self, buffer: bytearray, from_outside: bool) -> bool:
+        """Whether a gateway reads the flow of a first fragment, or may want to."""
+        head, _, _, _, protocol, _, key = _UNPACK(buffer, START)
+        if protocol not in (TCP, UDP):
+            return False
+        key = key[:8] + _ports(buffer, head, protocol)
+        path = (self._outside if from_outside else self._inside)[protocol].get(key)
+        if path is not None:
+            return path.application is not None
+        return self.reader.is_read(protocol, key[8:])
+
+    def _gather(self, datagram: Datagram, buffer: bytearray, from_outside: bool, now: float) -> Verdict:
+        """A fragment of a datagram that a gateway will see, which sees whole ones."""
+        whole = self._fragments.gather(datagram, buffer)
+        if whole is None:
+            return DROP
+        length = len(whole)
+        whole += bytes(_SPARE)
+        verdict = self._slow(whole, length, from_outside, now)
+        if verdict in (TO_OUTSIDE, TO_INSIDE):
+            self.more.append((verdict, bytes(whole[:length])))
+            return ELSEWHERE
         return verdict
 
     def _renewal(self, path: Path, protocol: int) -> Renewal:
@@ -263,6 +353,10 @@ class Translator:
         goes_out = self._errors.translate(buffer, total, quote, self.flows.rules, from_outside)
         if goes_out is None:
             return DROP
+        if quote is not None and quote.protocol == TCP:
+            path = (self._outside if from_outside else self._inside)[TCP].get(quote.key)
+            if path is not None and path.application is not None:
+                requote(path.application, buffer, quote, from_outside)
         return TO_OUTSIDE if goes_out else TO_INSIDE
 
     def _with_options(

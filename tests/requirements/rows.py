@@ -134,7 +134,6 @@ TCP: Final = Section(
             NOTE,
             "7857 9",
             "Who changes lengths changes sequence numbers, in SACK too.",
-            "No length is changed: application gateways are not built yet (issue 7).",
         ),
         Row("T15", MAY, "5382 5", "A SYN after the close opens again, with the same port."),
     ),
@@ -331,7 +330,7 @@ BASE: Final = Section(
         Row("B4", NOTE, "3022 3.3", "With its last session a mapping goes.", see=("U5",)),
         Row("B5", NOTE, "3022 4.1", "A UDP datagram without a checksum has none afterwards."),
         Row("B6", NOTE, "3022 4.3", "An ICMP error is translated in all its parts.", see=("I4", "I5")),
-        Row("B7", NOTE, "3022 4.4", "FTP.", "Application gateways are not built yet (issue 7)."),
+        Row("B7", NOTE, "3022 4.4", "FTP."),
         Row("B8", NOTE, "3022 4.6", "Record route and source routes may be refused.", see=("I10b",)),
         Row(
             "B9",

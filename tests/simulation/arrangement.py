@@ -1,6 +1,6 @@
 """How the routers of a schedule are arranged: who has the role, by whose word, and what goes wrong there.
 
-Each arrangement is a class like :class:`PrimaryBackup`; :data:`ARRANGEMENTS` has them all.
+Each arrangement is a class like :class:`PrimaryBackup`; :mod:`tests.simulation.arrangements` has them all.
 """
 
 import random
@@ -11,10 +11,11 @@ from typing import ClassVar, Final
 from snat.config.model import ConfiguredRole
 from snat.redundancy.hsrp_message import State
 from snat.redundancy.roles import ALONE_EXTRA
-from tests.simulation.invariants import disagreement
+from tests.simulation.invariants import Ledger, disagreement
 from tests.simulation.network import Network, Router
 from tests.simulation.shape import Shape
 from tests.simulation.standby import Lan, LanShape, Module
+from tests.simulation.traffic import Book
 
 Disturbance = Callable[[Router], None]
 """Something that happens to a router, or near it."""
@@ -45,6 +46,10 @@ class PrimaryBackup:
         """The network, with routers that start."""
         self.network = Network(seed, self.roles, self.shape, trace, clocks=CLOCKS)
         return self.network
+
+    def ledger(self) -> Book:
+        """Who keeps what all agreed on."""
+        return Ledger(self.network)
 
     def __str__(self) -> str:
         primary = next(one for one, role in self.roles.items() if role is ConfiguredRole.PRIMARY)
@@ -243,11 +248,3 @@ class ActiveStandby(PrimaryBackup):
 
 _TIMES: Final = ((0.2, 0.7), (0.2, 0.7), (0.1, 0.4), (0.5, 1.5), (1.0, 3.0))
 """Hello and hold time."""
-
-ARRANGEMENTS: Final = (PrimaryBackup, ActiveStandby, ActiveStandby)
-"""By the remainder of a seed."""
-
-
-def of_seed(seed: int) -> type[PrimaryBackup]:
-    """The arrangement of a schedule."""
-    return ARRANGEMENTS[seed % len(ARRANGEMENTS)]

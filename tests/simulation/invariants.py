@@ -58,7 +58,7 @@ def inbound_queues(device: Device, _shape: Shape) -> Iterator[Size]:
 
 def journals(device: Device, shape: Shape) -> Iterator[Size]:
     """Bytes in each journal."""
-    for feed, state in device.groups[0].feeds.items():
+    for feed, state in (one for group in device.groups for one in group.feeds.items()):
         yield Size(f"journal of {feed}", state.journal.size, shape.journal_limit)
 
 

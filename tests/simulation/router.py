@@ -17,6 +17,7 @@ from snat.device.events import (
     RoleTaken,
     TermTaken,
 )
+from snat.device.group import Group
 from snat.device.links import Link
 from snat.device.snapshot import Snapshot
 from snat.redundancy.roles import Input
@@ -85,7 +86,7 @@ class Router:
             now=self.clock,
             snapshot=self._snapshot,
         )
-        for state in self.device.groups[0].feeds.values():
+        for state in (state for group in self.device.groups for state in group.feeds.values()):
             state.journal.bound(network.shape.journal_limit)
         network.say(f"R{self.nat_id} starts")
         network.started(self)
@@ -105,11 +106,11 @@ class Router:
     def stop(self) -> None:
         """As `systemctl stop`: it says goodbye."""
         self.network.say(f"R{self.nat_id} stops")
-        if self.module is not None:
-            self.module.stop()
         self.device.stop(self.clock)
         for end in list(self.wires.values()):
             end.close()
+        if self.module is not None:
+            self.module.stop()  # behind the last word
         self._die(silently=False)
 
     def _die(self, silently: bool) -> None:
@@ -170,9 +171,14 @@ class Router:
         return self.alive and not self.paused
 
     @property
+    def group(self) -> Group:
+        """Its group; among peers, the one for what it makes itself."""
+        return next(group for group in self.device.groups if group.is_own)
+
+    @property
     def standing(self) -> Standing:
         """What it does in its group."""
-        return self.device.groups[0].standing
+        return self.group.standing
 
     @property
     def knows(self) -> bool:
@@ -182,7 +188,7 @@ class Router:
     @property
     def manages(self) -> bool:
         """Whether it believes that it manages the group; it may be paused, and wrong."""
-        return self.alive and self.device.groups[0].manages
+        return self.alive and self.group.manages
 
     # What net does
 
@@ -209,7 +215,9 @@ class Router:
         else:
             self._set_alarm(now)
         if self.module is not None:
-            self.module.tell(ready=device.groups[0].ready)
+            (group,) = device.groups
+            self.module.tell(ready=group.ready)
+            self.module.hand_over(manages=group.manages, preempts=group.preempts)
         for watch in self.network.watches:
             watch(self)
 
@@ -217,6 +225,12 @@ class Router:
         """The module's word; a turn follows soon."""
         for group in self.device.groups:
             group.told(active, self.clock)
+        self.network.at(self.network.now, self.wake)
+
+    def preempts(self) -> None:
+        """The module is to preempt once we manage."""
+        for group in self.device.groups:
+            group.preempt()
         self.network.at(self.network.now, self.wake)
 
     def wake(self) -> None:
@@ -242,13 +256,17 @@ class Router:
                     end.close()
             case Noted():
                 if "happened" in event.fields:
-                    self._stepped(event.fields["before"], event.fields["happened"])
+                    self._stepped(event.fields["before"], event.fields["happened"], event.fields["owner"])
                 if self.network.trace is not None:
                     self.network.say(f"R{self.nat_id} {event.text.format(**event.fields)}")
 
-    def _stepped(self, before: str, happened: str) -> None:
+    def _stepped(self, before: str, happened: str, owner: int) -> None:
+        for tell in self.network.steps:
+            tell(happened)
+        if owner not in (0, self.nat_id):
+            return
         self.moved = (before, happened)
-        group = self.device.groups[0]
+        group = self.group
         if happened == Input.STANDS_BY.value:
             nothing = group.feeds[FEED].position == Position()
             self.lacks = nothing or group.manages or not group.whole(FEED)

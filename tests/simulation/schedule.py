@@ -7,8 +7,9 @@ from typing import Final
 
 from snat.config.model import Timeouts
 from snat.redundancy.roles import ALONE_EXTRA
-from tests.simulation.arrangement import PrimaryBackup, of_seed
-from tests.simulation.invariants import Broken, Ledger
+from tests.simulation.arrangement import PrimaryBackup
+from tests.simulation.arrangements import of_seed
+from tests.simulation.invariants import Broken
 from tests.simulation.network import Router
 from tests.simulation.shape import PLAIN, Shape
 from tests.simulation.traffic import Traffic
@@ -56,7 +57,7 @@ class Schedule:
             name, arranged = self.arrangement.name, self.arrangement
             trace.append(f"seed {seed}: {name}, {members} members, {arranged}, {self.shape}")
         self.network = self.arrangement.begin(seed, trace)
-        self.ledger = Ledger(self.network)
+        self.ledger = self.arrangement.ledger()
         self.traffic = Traffic(self.network, dice, self.ledger)
         self._backlog: dict[int, int] = {}
         """Packets that wait for a router that is paused."""

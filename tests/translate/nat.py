@@ -29,8 +29,15 @@ MAPPING = 10
 INSIDE = "10.0.0.0/8"
 
 OTHERS = {
-    *("created", "expired", "inexact_resets", "unasked_forgotten"),
-    *("fragments_released", "fragments_timed_out", "fragments_abandoned", "fragments_evicted"),
+    *("created", "expired", "expected", "inexact_resets", "unasked_forgotten"),
+    *("early_released", "early_full", "read_released", "read_evicted", "read_delayed"),
+    *(
+        "fragments_gathered",
+        "fragments_released",
+        "fragments_timed_out",
+        "fragments_abandoned",
+        "fragments_evicted",
+    ),
 }
 """What becomes of entries, and of packets that came earlier."""
 OUTCOMES = [one.name for one in fields(TranslateCounters) if one.name not in OTHERS]

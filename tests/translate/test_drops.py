@@ -9,11 +9,15 @@ from scapy.packet import Packet, Raw
 
 from snat.config.nat import Filtering
 from snat.nat.limits import Limits
+from snat.nat.parking import Parking
 from snat.translate.admission import MOST
+from snat.translate.alg.reading import FARTHEST
+from snat.translate.alg.sequence import Change
 from snat.translate.fragments import MOST_FRAGMENTS
 from snat.translate.packet import START, TRANSPORT
 from snat.translate.translator import Verdict
 from tests.packets import buffer, echo, parse, tcp, udp
+from tests.translate.alg.flow import Connection, carried, ftp_nat
 from tests.translate.configured import nat_by
 from tests.translate.errors import error
 from tests.translate.nat import (
@@ -36,6 +40,35 @@ def question(**ip: object) -> Packet:
     return udp(A, 5000, S, 53, b"x", **ip)
 
 
+BEGUN = 1001
+"""Of the client of a connection that is read."""
+
+
+def said(payload: bytes, *, seq: int = BEGUN, **fields: int) -> Packet:
+    return tcp(A, 40000, S, 21, "PA", payload, seq=seq, ack=5001, **fields)
+
+
+def logged_in() -> Nat:
+    return Connection(ftp_nat()).open().nat
+
+
+def crowded_stream() -> Nat:
+    nat = logged_in()
+    carried(nat, said(b"NOOP\r\n", seq=BEGUN + 10), from_outside=False)
+    return nat
+
+
+def forgetful() -> Nat:
+    """A segment that was edited comes again, and nobody knows what it became."""
+    nat = logged_in()
+    application = next(iter(nat.translator._inside[6].values())).application
+    assert application is not None
+    numbers = application.context.outward
+    numbers.next = BEGUN + 6
+    numbers.changes.append(Change(BEGUN, BEGUN + 6, None, 3))
+    return nat
+
+
 def unmanaged() -> Nat:
     return Nat(manages=False)
 
@@ -48,6 +81,15 @@ def restrained() -> Nat:
 
 def exhausted() -> Nat:
     return Nat(rules(slots=[]))
+
+
+def among_peers() -> Nat:
+    """All ports but those of slot 5 are others' to give: 5002 is ours, 5000 is not."""
+    nat = Nat(rules(slots=[5]))
+    for pool in nat.translator.flows.rules.pools:
+        pool.parking = Parking()  # type: ignore[union-attr]
+    nat.translator.early.open = True
+    return nat
 
 
 def without_address() -> Nat:
@@ -183,12 +225,19 @@ REASONS: list[tuple[str, Callable[[], Nat], Packet | bytes, bool]] = [
     ("limited", limited, udp(S, 99, P, 5000), True),
     ("crowded", crowded, udp("192.0.2.1", 9999, P, 5000), True),
     ("unknown_inbound", Nat, udp(S, 53, P, 5000), True),
+    ("early_held", among_peers, udp(S, 53, P, 5000), True),
+    ("unknown_inbound", among_peers, udp(S, 53, P, 5002), True),
     ("hairpins", mapped, udp("192.0.2.9", 1, P, 5000), False),
     ("exhausted", exhausted, question(), False),
     ("no_address", without_address, question(), False),
     ("unknown_outbound", renamed, udp(A, 5000, "10.9.9.9", 53), False),
     ("ambiguous", crossed, udp(S, 4000, "203.0.113.21", 53), True),
     ("not_query", Nat, echo(A, S, 7, reply=True), False),
+    ("read_corrupt", logged_in, said(b"NOOP\r\n", chksum=1), False),
+    ("read_held", logged_in, said(b"NOOP\r\n", seq=BEGUN + 10), False),
+    ("read_beyond", logged_in, said(b"NOOP\r\n", seq=BEGUN + FARTHEST + 10), False),
+    ("read_crowded", crowded_stream, said(b"NOOP\r\n", seq=BEGUN + 10), False),
+    ("read_forgotten", forgetful, said(b"NOOP\r\n"), False),
 ]
 
 
