@@ -1,6 +1,6 @@
 """Random schedules over groups of two to five devices; a failing one is named and told.
 
-A third of them are primary/backup, the others active/standby; see :mod:`tests.simulation.arrangement`.
+A third of them has each arrangement; see :mod:`tests.simulation.arrangements`.
 """
 
 import os
