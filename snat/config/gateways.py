@@ -25,7 +25,7 @@ PROTOCOLS: Final = {
     "irc": ("tcp",),
 }
 """What each is spoken over, by the names of the lines."""
-UNBUILT: Final = frozenset({"dns", "sip", "rtsp", "irc", "pptp", "H225", "ras", "ldap"})
+UNBUILT: Final = frozenset({"dns", "pptp", "H225", "ras", "ldap"})
 """Those that this version has no gateway for."""
 
 
