@@ -271,7 +271,7 @@ class Translator:
         for packet in due:
             buffer = bytearray(packet) + bytes(_SPARE)
             verdict = self.translate(buffer, len(packet), True, now)
-            if verdict is not DROP:
+            if verdict in (TO_OUTSIDE, TO_INSIDE):
                 self.more.append((verdict, bytes(buffer[: len(packet)])))
         self.early.open = opened
 
@@ -288,7 +288,8 @@ class Translator:
             return self._fragments.follow(datagram, buffer)
         old = bytes(buffer[IDENTIFICATION : ADDRESSES + 8])
         verdict = self._slow(buffer, length, from_outside, now, first=True)
-        self.more += self._fragments.lead(datagram, verdict, old, buffer)
+        way = DROP if verdict is ELSEWHERE else verdict  # a gateway reads whole datagrams, or none
+        self.more += self._fragments.lead(datagram, way, old, buffer)
         return verdict
 
     def _is_read(self, buffer: bytearray, from_outside: bool) -> bool:
