@@ -110,7 +110,7 @@ def _partition(routers: Sequence[str]) -> tuple[Step, ...]:
 
 
 def _silence(routers: Sequence[str]) -> tuple[Step, ...]:
-    """Only the network that tells who is dead is parted: both manage, and who announced last has the traffic."""
+    """Only the network that tells who is dead is parted: both manage; who announced last has the traffic."""
     first, second, *_ = routers
 
     def part(lab: Laboratory, site: Site) -> None:
