@@ -18,6 +18,7 @@ _TWISTD: Final = "from twisted.scripts.twistd import run; run()"
 """The twistd of this very interpreter, wherever its scripts are."""
 
 _MERGED: Final = re.compile(r"mapping \d+: (\d+ entries of \S+ merged, \d+ had keys of ours)")
+_NOTHING: Final = re.compile(r"0 entries .*, 0 had")
 
 Row = Mapping[str, Any]
 
@@ -78,7 +79,8 @@ class Router:
 
     def merged(self) -> str:
         """What it took over from others that had managed beside it, as its log has it; empty: nothing."""
-        return "; ".join(_MERGED.findall(self._log.read_text(errors="replace")))
+        told: list[str] = _MERGED.findall(self._log.read_text(errors="replace"))
+        return "; ".join(each for each in told if not _NOTHING.match(each))
 
     def show(self, command: str) -> list[Row] | None:
         """The rows of a ``show`` command; None while the router does not answer."""
