@@ -1,7 +1,7 @@
 """Telephones of live tests: sipp (Debian's sip-tester) calls and answers, with audio, and ears on the wire.
 
-The caller echoes what audio it gets; the callee streams as soon as it has answered, so audio comes in only if
-the address that the caller's description named leads to it.
+One end streams as soon as the call is answered, the other echoes: audio comes in only if the address that the
+description of the other end named leads to it.
 """
 
 import os
@@ -93,38 +93,41 @@ def _answers(status: str, body: str, *, tag: str = "", options: str = "") -> str
     )
 
 
-_OFFER: Final = _described("[media_port]")
-_TAKES: Final = _described("[rtpstream_audio_port]")
 _TAG: Final = ";tag=[pid]B[call_number]"
 
-CALLER: Final = _scenario(
-    "caller",
-    _calls("INVITE", 1, _OFFER, _AGAIN),
-    _PROGRESS,
-    '<recv response="200"/>',
-    _calls("ACK", 1, _NO_BODY),
-    "<pause/>",
-    _calls("INVITE", 2, _OFFER, _AGAIN),
-    _PROGRESS,
-    '<recv response="200"/>',
-    _calls("ACK", 2, _NO_BODY),
-    '<recv request="BYE"/>',
-    _answers("200 OK", _NO_BODY),
-)
-"""Calls, offers the same audio again after a while (``-d``), and waits until the other end hangs up."""
+
+def caller(audio: Path | None) -> str:
+    """Calls, offers the same audio again after a while (``-d``), and waits until the other end hangs up."""
+    offer = _described(_port(audio))
+    return _scenario(
+        "caller",
+        _calls("INVITE", 1, offer, _AGAIN),
+        _PROGRESS,
+        '<recv response="200"/>',
+        _calls("ACK", 1, _NO_BODY),
+        _stream(audio),
+        "<pause/>",
+        _calls("INVITE", 2, offer, _AGAIN),
+        _PROGRESS,
+        '<recv response="200"/>',
+        _calls("ACK", 2, _NO_BODY),
+        '<recv request="BYE"/>',
+        _answers("200 OK", _NO_BODY),
+    )
 
 
-def callee(audio: Path) -> str:
-    """Answers, streams ``audio``, takes the second offer, and hangs up by the caller's Contact."""
+def callee(audio: Path | None) -> str:
+    """Answers, takes the second offer, and hangs up by the caller's Contact."""
+    answer = _described(_port(audio))
     return _scenario(
         "callee",
         '<recv request="INVITE" rrs="true"/>',
         _answers("180 Ringing", _NO_BODY, tag=_TAG),
-        _answers("200 OK", _TAKES, tag=_TAG, options=_AGAIN),
+        _answers("200 OK", answer, tag=_TAG, options=_AGAIN),
         '<recv request="ACK"/>',
-        f'<nop><action><exec rtp_stream="{audio},-1,0"/></action></nop>',
+        _stream(audio),
         '<recv request="INVITE"/>',
-        _answers("200 OK", _TAKES, options=_AGAIN),
+        _answers("200 OK", answer, options=_AGAIN),
         '<recv request="ACK"/>',
         '<pause milliseconds="500"/>',
         _send(
@@ -140,6 +143,15 @@ def callee(audio: Path) -> str:
         ),
         '<recv response="200"/>',
     )
+
+
+def _port(audio: Path | None) -> str:
+    return "[rtpstream_audio_port]" if audio else "[media_port]"
+
+
+def _stream(audio: Path | None) -> str:
+    """The step that begins to stream; who has nothing to say echoes."""
+    return f'<nop><action><exec rtp_stream="{audio},-1,0"/></action></nop>' if audio else ""
 
 
 class Telephone:
@@ -188,28 +200,35 @@ class Telephone:
 
 def phones(
     stack: ExitStack,
-    caller: tuple[Namespace, str],
-    called: tuple[Namespace, str],
+    near: tuple[Namespace, str],
+    far: tuple[Namespace, str],
     directory: Path,
     transport: str,
     *,
     talk: float = 1.5,
+    calls: str = "",
 ) -> tuple[Telephone, Telephone]:
-    """Alice and Bob, each with a host and its address; she calls him and ``talk`` seconds later offers again.
+    """Alice and Bob, each with a host and its address: she calls him and ``talk`` seconds later offers again.
 
+    Whoever is ``far``, outside, streams; Alice is near, unless she ``calls`` an inside Bob's other address.
     ``transport`` as sipp's ``-t``. They are stopped with ``stack``.
     """
-    (near, address), (far, far_address) = caller, called
-    common = ("-t", transport, "-p", str(SIGNALLING))
-    own = ("-i", far_address, "-mi", far_address)
-    bob = Telephone("bob", directory, callee(recording(directory)), *common, *own, host=far)
+    audio = recording(directory)
+    (alices, bobs), streams = ((far, near), (audio, None)) if calls else ((near, far), (None, audio))
+    common = ("-t", transport, "-p", str(SIGNALLING), "-rtp_echo", "-mp", str(AUDIO_IN))
+    bob = Telephone("bob", directory, callee(streams[1]), *common, *_at(bobs[1]), host=bobs[0])
     stack.callback(bob.stop)
     bob.await_socket()
-    own = ("-i", address, "-mi", address)
-    more = ("-rtp_echo", "-mp", str(AUDIO_IN), "-d", str(round(talk * 1000)))
-    alice = Telephone("alice", directory, CALLER, *common, *own, *more, far_address, host=near)
+    pause = ("-d", str(round(talk * 1000)), calls or bobs[1])
+    alice = Telephone(
+        "alice", directory, caller(streams[0]), *common, *_at(alices[1]), *pause, host=alices[0]
+    )
     stack.callback(alice.stop)
     return alice, bob
+
+
+def _at(address: str) -> tuple[str, ...]:
+    return "-i", address, "-mi", address
 
 
 class Ear:

@@ -14,6 +14,7 @@ from tests.system.telephones import AUDIO_IN, SIGNALLING, ear, needs_sipp, phone
 pytestmark = [pytest.mark.root, needs_sipp]
 
 CLIENT, NEIGHBOR = "10.0.0.5", "10.0.0.6"
+PUBLISHED = "203.0.113.20"
 ONE_ADDRESS = CONFIGURATION.replace(str(POOL[-1]), str(POOL[0]))
 
 
@@ -56,3 +57,22 @@ def test_without_the_gateway_no_audio_comes(tmp_path: Path) -> None:
         alice, bob = phones(stack, (here.client, CLIENT), (here.server, SERVER), tmp_path, "u1")
         assert alice.ended(30) == 0, alice.said() + bob.said()
     assert not at_client.heard
+
+
+@pytest.mark.parametrize("transport", ["u1", "t1"], ids=["UDP", "TCP"])
+def test_a_call_to_a_telephone_inside(tmp_path: Path, transport: str) -> None:
+    static = f"ip nat inside source static {transport.replace('u1', 'udp').replace('t1', 'tcp')}"
+    lines = f"{static} {CLIENT} {SIGNALLING} {PUBLISHED} {SIGNALLING}", "ip nat service sip"
+    with ExitStack() as stack:
+        here = stack.enter_context(crowded(tmp_path, *lines))
+        at_client = stack.enter_context(ear(here.client))
+        at_server = stack.enter_context(ear(here.server))
+        ends = (here.client, CLIENT), (here.server, SERVER)
+        alice, bob = phones(stack, *ends, tmp_path, transport, calls=PUBLISHED)
+        assert alice.ended(30) == 0, alice.said() + bob.said()
+        assert bob.ended(10) == 0, bob.said()
+    assert len(at_client.heard) > 50, bob.said()
+    assert at_client.ports == {AUDIO_IN}
+    assert len(at_server.heard) > 50, "and back"
+    assert CLIENT not in re.sub(r"(From|To|Call-ID): .*", "", alice.said())
+    assert re.search(rf"^Contact: <sip:bob@{PUBLISHED}:{SIGNALLING};transport=", alice.said(), re.MULTILINE)

@@ -301,6 +301,7 @@ class Rtsp(Gateway):
         for reader, at in zip(self._readers, (_HEAD.size, _HEAD.size + STATE_SIZE), strict=True):
             if not reader.resume(context[at : at + STATE_SIZE]):
                 self._end("cut off by a takeover")
+                break
         self._shown = dict(_TOLD.iter_unpack(told))
         return True
 

@@ -185,11 +185,9 @@ class Sip(Gateway):
         talk, count = self.conversation, self.doors.count
         if from_outside:
             own, shown = talk.outside_global.address, talk.outside_local.address
-            return (
-                Description(own, shown, lambda port, _: Endpoint(shown, port), count)
-                if own != shown
-                else None
-            )
+            if own == shown:
+                return None
+            return Description(own, shown, lambda port, _: Endpoint(shown, port), count)
         call_id = message.said.get(b"call-id")
         if call_id is None or _sequence(message)[1] not in _CALLING:
             count("media without a call")
@@ -240,10 +238,11 @@ class Sip(Gateway):
         elif method == b"INVITE" and message.status >= 300:
             self._close(self._calls.ended(call, all_of_it=False))
         elif method == b"REGISTER" and from_outside and message.status >= 200:
-            asked = call_of(call_id + b" " + sequence) in self._registers
-            self._registers.pop(call_of(call_id + b" " + sequence), None)
-            if asked and message.status < 300:
-                self._registered(life, message)
+            request = call_of(call_id + b" " + sequence)
+            if request in self._registers:
+                del self._registers[request]
+                if message.status < 300:
+                    self._registered(life, message)
 
     def _note_register(self, request: bytes) -> None:
         if self._stream or not self.conversation.begun_inside:
@@ -288,10 +287,11 @@ class Sip(Gateway):
         for reader, at in zip(self._readers, (_HEAD.size, _HEAD.size + STATE_SIZE), strict=True):
             if not reader.resume(context[at : at + STATE_SIZE]):
                 self._end("cut off by a takeover")
+                break
         return True
 
 
 def _sequence(message: Message) -> tuple[bytes, bytes]:
     """Number and method of CSeq, empty without one."""
-    first, _, method = message.said.get(b"cseq", b"").partition(b" ")
-    return first, method.strip()
+    words = message.said.get(b"cseq", b"").split()
+    return (words[0], words[1]) if len(words) == 2 else (b"", b"")

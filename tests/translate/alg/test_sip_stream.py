@@ -4,7 +4,7 @@ import pytest
 
 from snat.translate.alg.messages import MAX_BODY, MAX_LINE
 from snat.translate.alg.sip import Sip
-from tests.translate.alg.doors import TCP, FakeDoors, conversation, in_pieces, passed
+from tests.translate.alg.doors import TCP, UDP, FakeDoors, conversation, in_pieces, passed
 from tests.translate.alg.sip_texts import invite, message, request, response, sdp
 
 CALL = invite(transport="TCP")
@@ -264,4 +264,31 @@ def test_slipstreaming_a_message_in_the_middle_of_a_body() -> None:
     gateway, doors = stream()
     head = b"MESSAGE sip:b@192.0.2.80 SIP/2.0\r\nContent-Length: 5000\r\n\r\n"
     assert in_pieces(gateway, [head, b"x" * 1000, CALL, REGISTER]) == head + b"x" * 1000 + CALL + REGISTER
+    assert not doors.opened
+
+
+def turn(username: bytes) -> bytes:
+    """A TURN allocation as a browser sends it, with a user name of the page's choice (RFC 8489 section 5)."""
+    attribute = b"\x00\x06" + len(username).to_bytes(2) + username
+    return b"\x00\x03" + len(attribute).to_bytes(2) + b"\x21\x12\xa4\x42" + bytes(12) + attribute
+
+
+@pytest.mark.parametrize("attack", [REGISTER, CALL], ids=["register", "invite"])
+def test_slipstreaming_a_turn_user_name_that_overflows_into_the_next_segment(attack: bytes) -> None:
+    gateway, doors = stream()
+    request = turn(b"x" * 1428 + attack)
+    at = request.index(attack)
+    assert in_pieces(gateway, [request[:at], request[at:], attack]) == request + attack
+    assert gateway.ended
+    assert not doors.opened
+
+
+@pytest.mark.parametrize("attack", [REGISTER, CALL], ids=["register", "invite"])
+def test_slipstreaming_a_turn_user_name_in_a_datagram(attack: bytes) -> None:
+    doors = FakeDoors()
+    gateway = Sip(conversation(UDP, 40000, outside_port=5060, global_port=1500), doors)
+    request = turn(attack)
+    assert passed(gateway, request) == request
+    accepted = response("200 OK", "REGISTER", call="YmIxZjUyN2Y", contact="<sip:samy@203.0.113.5:1500>")
+    passed(gateway, accepted, from_outside=True)
     assert not doors.opened
