@@ -1,16 +1,20 @@
 """A router of the laboratory: one ``twistd snat``, and what its shell tells of it."""
 
 import json
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from snat.lab.errors import LabError
 from snat.lab.process import PYTHON, Program
 
 SHOW_TIMEOUT: Final = 5.0
 _TWISTD: Final = "from twisted.scripts.twistd import run; run()"
 """The twistd of this very interpreter, wherever its scripts are."""
+
+_MERGED: Final = re.compile(r"mapping \d+: (\d+ entries of \S+ merged, \d+ had keys of ours)")
 
 Row = Mapping[str, Any]
 
@@ -69,19 +73,34 @@ class Router:
         """Its last log lines."""
         return self._program.tail() if self._program else f"{self.host}: never started"
 
+    def merged(self) -> str:
+        """What it took over from others that had managed beside it, as its log has it; empty: nothing."""
+        return "; ".join(_MERGED.findall(self._log.read_text(errors="replace")))
+
     def show(self, command: str) -> list[Row] | None:
         """The rows of a ``show`` command; None while the router does not answer."""
         if not self.alive:
             return None
-        shell = [*PYTHON, "-m", "cli.terminal", "--control", str(self.control), "-c", f"{command} | json"]
         try:
-            done = subprocess.run(
-                shell, capture_output=True, text=True, timeout=SHOW_TIMEOUT, check=False, cwd="/"
-            )
-            rows: list[Row] = json.loads(done.stdout)
+            rows: list[Row] = json.loads(self._shell(f"{command} | json").stdout)
         except (subprocess.TimeoutExpired, json.JSONDecodeError):
             return None
         return rows
+
+    def reload(self) -> None:
+        """The shell's ``reload``; :class:`LabError` if it is refused."""
+        done = self._shell("reload", "")
+        if done.returncode:
+            raise LabError(f"{self.name} does not reload: {(done.stderr or done.stdout).strip()}")
+
+    def _shell(self, *lines: str) -> subprocess.CompletedProcess[str]:
+        """Run the lines in ``snat-cli``."""
+        command = [*PYTHON, "-m", "cli.terminal", "--control", str(self.control)]
+        for line in lines:
+            command += ["-c", line]
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=SHOW_TIMEOUT, check=False, cwd="/"
+        )
 
     def group(self) -> Row | None:
         """Its redundancy group, as ``show ip snat distributed`` has it; None while it does not answer."""

@@ -49,12 +49,17 @@ class Closing:
         """Both FINs are acknowledged: nothing but retransmissions will come."""
         return len(self._acknowledged) == 2
 
-    def see(self, from_outside: bool, flags: int, after: int, acknowledged: int) -> None:
-        """A segment; ``after`` is the sequence number that follows it, ``acknowledged`` its ACK number."""
+    def see(self, from_outside: bool, flags: int, after: int, acknowledged: int) -> bool:
+        """A segment; ``after`` is the sequence number that follows it, ``acknowledged`` its ACK number.
+
+        Whether it brought the first word of a FIN, or the first that one arrived.
+        """
+        before = len(self._fins) + len(self._acknowledged)
         if flags & FIN:
             self._fins[from_outside] = after
         if flags & ACK and self._fins.get(not from_outside) == acknowledged:
             self._acknowledged.add(not from_outside)
+        return len(self._fins) + len(self._acknowledged) > before
 
 
 def next_state(state: int, flags: int, from_outside: bool, payload: int, closing: Closing | None) -> int:

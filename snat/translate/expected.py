@@ -39,7 +39,7 @@ class ExpectedFlows(Entries):
 
     def manages(self, mapping_id: int) -> bool:
         """Whether this device makes the entries of a mapping."""
-        return mapping_id in self._managed
+        return mapping_id in self._managed.makes
 
     def is_full(self, host: bytes, more: int) -> bool:
         """Whether so many more flows may not be expected of an inside host."""
@@ -142,8 +142,10 @@ class ExpectedFlows(Entries):
 
     def expected_until(self, record: bytes) -> float:
         """When nobody waits any more. Who takes over waits in full."""
-        since = self._managed.get(int.from_bytes(record[12:16], "big"), self._now)
-        return self._expected.get(record[REFERENCE], since + life_of(record))
+        since = self._managed.since(record)
+        return self._expected.get(
+            record[REFERENCE], (self._now if since is None else since) + life_of(record)
+        )
 
     def _fits(self, record: bytes, peer: bytes) -> bool:
         if not record[FLAGS] & EXPECTED:

@@ -11,9 +11,9 @@ import pytest
 
 from tests.simulation.soak import failure, soak, story
 
-SCHEDULES: Final = 500
+SCHEDULES: Final = 1500
 FIRST: Final = int(os.environ.get("SNAT_SIMULATION_FIRST", "0"))
-"""Seed of the first: another one makes 500 other schedules."""
+"""Seed of the first: another one makes as many others."""
 _BATCH: Final = 20
 _LINES: Final = 60
 
