@@ -6,6 +6,7 @@ from struct import Struct
 from typing import Final, NamedTuple
 
 from scapy.layers.inet import ICMP, IP, TCP, UDP, in4_chksum
+from scapy.layers.l2 import GRE_PPTP
 from scapy.packet import Packet, Raw
 
 from snat.translate.packet import START
@@ -114,7 +115,7 @@ def checksums_are_right(packet: Packet) -> bool:
 
 
 def addressed(packet: Packet, *, as_in: Packet, ttl: int) -> Packet:
-    """The packet with another's addresses, ports and identifier: what a translation should make of it.
+    """The packet with another's addresses, ports and identifiers: what a translation should make of it.
 
     With another source, what may become a fragment has another identification too.
     """
@@ -127,6 +128,8 @@ def addressed(packet: Packet, *, as_in: Packet, ttl: int) -> Packet:
             fresh[layer].sport, fresh[layer].dport = as_in[layer].sport, as_in[layer].dport
     if ICMP in fresh:
         fresh[ICMP].id = as_in[ICMP].id
+    if GRE_PPTP in fresh:
+        fresh[GRE_PPTP].call_id = as_in[GRE_PPTP].call_id
     return recomputed(fresh)
 
 

@@ -1,6 +1,7 @@
 """``ip nat service``: the protocols that carry addresses, how they are spoken, and which lines fit them."""
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Final
 
 from snat.config import lines
@@ -25,8 +26,15 @@ PROTOCOLS: Final = {
     "irc": ("tcp",),
 }
 """What each is spoken over, by the names of the lines."""
-UNBUILT: Final = frozenset({"dns", "pptp", "H225", "ras", "ldap"})
+UNBUILT: Final = frozenset({"ldap"})
 """Those that this version has no gateway for."""
+NEEDS: Final = {"H225": "pycrate_asn1dir", "ras": "pycrate_asn1dir"}
+"""Modules that some need beside what a router needs anyway."""
+
+
+def is_available(name: str) -> bool:
+    """Whether what a gateway needs is installed."""
+    return name not in NEEDS or find_spec(NEEDS[name]) is not None
 
 
 def verify_services(configuration: Configuration) -> Iterator[Problem]:
@@ -38,6 +46,9 @@ def verify_services(configuration: Configuration) -> Iterator[Problem]:
         if service.protocol and service.protocol not in spoken:
             what = f"{service.name} is not spoken over {service.protocol}"
             yield Problem(what=what, where=where, remedy=f"say {' or '.join(spoken)}, or leave it out")
+        if not is_available(service.name):
+            what = f"{service.name} needs pycrate, which is not installed"
+            yield Problem(what=what, where=where, remedy="install snat-router[h323], or remove the line")
         if service.name == ALL and (service.protocol or service.port):
             yield Problem(what="each has its own port", where=where, remedy=f"say {ALL} alone")
         for protocol in (service.protocol,) if service.protocol else spoken if service.port else ():

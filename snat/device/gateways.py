@@ -13,6 +13,8 @@ from snat.translate.alg.reading import Service, Services
 from snat.translate.alg.registry import GATEWAYS
 
 _NUMBERS: Final = {"tcp": TCP, "udp": UDP}
+_UNMISSED: Final = frozenset({"dns"})
+"""Everybody speaks it, and hardly anybody about hosts with static mappings."""
 
 
 def services_of(configuration: Configuration) -> Services:
@@ -37,7 +39,7 @@ def services_of(configuration: Configuration) -> Services:
 def missed_of(configuration: Configuration) -> dict[tuple[int, bytes], str]:
     """By protocol and port: the gateways that are off although nobody said so."""
     nat = configuration.nat
-    said = {line.name for line in (*nat.services, *nat.no_services)} | set(ON)
+    said = {line.name for line in (*nat.services, *nat.no_services)} | {*ON, *_UNMISSED}
     return {
         (protocol, port.to_bytes(2, "big")): name
         for name, one in GATEWAYS.items()

@@ -218,6 +218,7 @@ def timeouts_of(configuration: Configuration) -> Timeouts:
         finrst=_seconds(wanted.finrst),
         icmp=_seconds(wanted.icmp),
         other=_seconds(wanted.other),
+        pptp=_seconds(wanted.pptp),
         ports=_ports(configuration.nat),
     )
 

@@ -57,7 +57,11 @@ _TAKEOVERS: Final = ("kill", "reload")
 _LINKS: Final = ("inside", "outside", "replication", "partition")
 
 FAILOVER: Final = Arrangement(
-    topology="failover", routers=2, router_of=_primary_or_backup, faults=_TAKEOVERS, possible=_TAKEOVERS
+    topology="failover",
+    routers=2,
+    router_of=_primary_or_backup,
+    faults=_TAKEOVERS,
+    possible=(*_TAKEOVERS, "silence"),
 )
 STANDBY: Final = Arrangement(
     topology="standby", routers=3, router_of=_by_hsrp, faults=_TAKEOVERS, possible=(*_TAKEOVERS, *_LINKS)
@@ -144,7 +148,8 @@ class Trial:
         self._pings.append(mappings(rows, ICMP))
         self._last = stage.end
         tables = "" if equal is None else f"; tables {_equality(equal)}"
-        self._lab.say(f"{outcome.outage * 1000:.0f} ms without an answer, {outcome.flows_lost} lost{tables}")
+        lost = f"{outcome.flows_lost} connections lost"
+        self._lab.say(f"{outcome.outage * 1000:.0f} ms without an answer, {lost}{tables}")
 
     def _await(self, step: Step) -> None:
         if step.whole:

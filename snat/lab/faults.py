@@ -110,6 +110,21 @@ def _partition(routers: Sequence[str]) -> tuple[Step, ...]:
     )
 
 
+def _silence(routers: Sequence[str]) -> tuple[Step, ...]:
+    """Only the network that tells who is dead is parted: both manage; who announced last has the traffic."""
+    first, second, *_ = routers
+
+    def part(lab: Laboratory, site: Site) -> None:
+        site.network.part("replication", [first])
+        lab.await_standing(site.router(second), "MANAGE")
+        site.traffic.open_more(MORE)
+
+    return (
+        Step(name="replication network parted", do=part, manager=second, whole=False, everything=False),
+        Step(name="partition healed", do=lambda _, site: site.network.heal("replication"), manager=first),
+    )
+
+
 def _and_open_more(do: Do) -> Do:
     def both(lab: Laboratory, site: Site) -> None:
         do(lab, site)
@@ -173,8 +188,10 @@ FAULTS: Final[Mapping[str, StepsOf]] = {
     "outside": _link("out0", "outside link"),
     "replication": _replication,
     "partition": _partition,
+    "silence": _silence,
     "split": _split,
 }
 """``kill``: kill -9 of who manages, and its return; ``reload``: the shell's command; ``rolling``: every
-router ends and returns in turn; others: a link of who manages, or its place in the replication network;
-``split``: two halves that each manage, make flows, and meet."""
+router ends and returns in turn; ``inside``, ``outside``, ``replication``: that link of who manages;
+``partition``: the replication network, parted where a module says who manages; ``silence``: where it says so
+itself, and both then manage; ``split``: everything, in two halves that each make flows and meet."""

@@ -9,12 +9,13 @@ that it has.
 
 from typing import Final
 
-from snat.nat.entry import FLAGS, INSIDE_GLOBAL, REFERENCE, Flag, context_of
+from snat.nat.entry import FIXED_SIZE, FLAGS, INSIDE_GLOBAL, REFERENCE, TAIL, Flag, context_of
 from snat.nat.pool import NO_PORT
 from snat.nat.table import records_in
+from snat.nat.tracking import in_record
 from snat.translate.alg.context import Expected, decode, encode
 from snat.translate.counters import TranslateCounters
-from snat.translate.entries import EXPECTED, OCTETS, Entries
+from snat.translate.entries import EXPECTED, EXTENDED, OCTETS, Entries
 
 MOST: Final = 4096
 """Flows that are expected at once, in all,"""
@@ -100,6 +101,30 @@ class ExpectedFlows(Entries):
         """A flow that was expected has begun."""
         self.follows = follows_of(record)
         self.forget_expected([record])
+
+    def arrived(self, record: bytes) -> bytes:
+        """A packet of a flow that was expected with all of its ends, as calls of GRE are: its entry now.
+
+        That of another router's mapping stays as it is.
+        """
+        if self._managed.since(record) is None:
+            return record
+        self._expected.pop(record[REFERENCE], None)
+        flags = record[FLAGS] & ~EXPECTED | EXTENDED
+        flow = record[:FLAGS] + OCTETS[flags] + record[FLAGS + 1 : FIXED_SIZE]
+        timeout = self.timeouts.of_record(flow + bytes(TAIL.size))
+        flow += TAIL.pack(in_record(timeout))
+        self._table.add([flow])
+        self._wheel.put(flow, self._now + timeout)
+        return flow
+
+    def entries_at(self, inside_local: bytes) -> list[bytes]:
+        """All entries of an inside endpoint."""
+        return list(self._table.at(inside_local))
+
+    def entry_from(self, inside_global: bytes, outside_global: bytes) -> bytes | None:
+        """The entry of just these ends."""
+        return self._table.from_outside(inside_global, outside_global)
 
     def is_taken(self, inside_global: bytes) -> bool:
         """Whether an inside-global endpoint is anybody's."""

@@ -20,6 +20,7 @@ from snat.nat.tracking import ICMP, TCP, UDP
 from snat.translate.checksum import adjust, delta, header_is_valid, words
 from snat.translate.flow_cache import TTL_WORD
 from snat.translate.flows import TranslateCounters
+from snat.translate.gre import CALL_ID, GRE, ports_of_call
 from snat.translate.identification import Identifications
 from snat.translate.options import Options, judge
 from snat.translate.packet import (
@@ -77,10 +78,10 @@ def is_error(buffer: bytearray, head: int, total: int, fragment: int) -> bool:
     return not fragment & FRAGMENT and total >= size + _HEAD and buffer[START + size] in ERRORS
 
 
-def read_quote(buffer: bytearray, head: int, total: int) -> Quote | None:
+def read_quote(buffer: bytearray, head: int, total: int, *, by_call_id: bool = False) -> Quote | None:
     """What an error quotes; None if that is no IPv4 header and 8 bytes.
 
-    Of a protocol without ports the header is enough.
+    Of a protocol without ports the header is enough. GRE may have ports ``by_call_id``.
     """
     icmp = START + (head & 15) * 4
     at, end = icmp + _HEAD, START + total
@@ -100,6 +101,8 @@ def read_quote(buffer: bytearray, head: int, total: int) -> Quote | None:
             near = far = bytes(buffer[transport + 4 : transport + 6])
         elif protocol in _WITH_PORTS:
             near, far = bytes(buffer[transport : transport + 2]), bytes(buffer[transport + 2 : transport + 4])
+    elif protocol == GRE and by_call_id and not later:
+        far = ports_of_call(buffer, transport, end)[2:]
     source, destination = bytes(buffer[at + 12 : at + 16]), bytes(buffer[at + 16 : at + 20])
     return Quote(at, transport, end, protocol, later, source + near, destination + far)
 
@@ -268,6 +271,8 @@ def _requote(buffer: bytearray, icmp: int, quote: Quote, restored: _Restored) ->
         if quote.protocol in _WITH_PORTS:
             buffer[quote.transport : quote.transport + 4] = source[4:] + destination[4:]
         _adjust_transport(buffer, quote, address_delta + port_delta)
+    elif quote.protocol == GRE and destination[4:] != quote.destination[4:]:
+        buffer[quote.transport + CALL_ID : quote.transport + CALL_ID + 2] = destination[4:]
     if not buffer[0] & NEEDS_CHECKSUM:
         _adjust(buffer, icmp + CHECKSUM_AT[ICMP], delta(before, bytes(buffer[quote.at : stop])))
 

@@ -16,6 +16,7 @@ from snat.nat.entry import (
 from snat.nat.tracking import ICMP
 from snat.translate.entries import EXPECTED, OCTETS
 from snat.translate.flow_cache import Path
+from snat.translate.gre import GRE
 from snat.translate.hairpin import Hairpins
 
 
@@ -29,8 +30,10 @@ class Opening(Hairpins):
         self._now = now
         record = self._exact(key, protocol, from_outside)
         if record is not None and record[FLAGS] & EXPECTED:
-            self._counters.filtered += 1  # from or to port 0, which stands for any port there
-            return None
+            if protocol != GRE:
+                self._counters.filtered += 1  # from or to port 0, which stands for any port there
+                return None
+            record = self.arrived(record)
         if record is None:
             if not from_outside and self.rules.owns(key[4:8]):
                 return self._open_hairpin(key, protocol, buffer, now)

@@ -22,6 +22,7 @@ from snat.translate.entries import opens
 from snat.translate.flow_cache import TTL_WORD, FlowCache, Path
 from snat.translate.flows import Flows, TranslateCounters
 from snat.translate.fragments import Datagram, Fragments
+from snat.translate.gre import CALL_ID, GRE, ports_of_call
 from snat.translate.icmp_error import IcmpErrors, is_error, read_quote
 from snat.translate.identification import Identifications, Renewal
 from snat.translate.options import Options, judge, take_over, without_options
@@ -190,7 +191,7 @@ class Translator:
         if protocol == ICMP and is_error(buffer, head, total, fragment):
             return self._error(buffer, head, total, ttl, checksum, key, from_outside)
         if protocol not in (TCP, UDP) or head != PLAIN:
-            key = key[:8] + _ports(buffer, head, protocol)
+            key = key[:8] + self._ports(buffer, head, total, protocol)
         if self.flows.is_exempt(key, protocol, buffer, from_outside):
             return self._pass(buffer, ttl, checksum, from_outside)
         if head != PLAIN:
@@ -293,10 +294,10 @@ class Translator:
 
     def _is_read(self, buffer: bytearray, from_outside: bool) -> bool:
         """Whether a gateway reads the flow of a first fragment, or may want to."""
-        head, _, _, _, protocol, _, key = _UNPACK(buffer, START)
+        head, total, _, _, protocol, _, key = _UNPACK(buffer, START)
         if protocol not in (TCP, UDP):
             return False
-        key = key[:8] + _ports(buffer, head, protocol)
+        key = key[:8] + self._ports(buffer, head, total, protocol)
         path = (self._outside if from_outside else self._inside)[protocol].get(key)
         if path is not None:
             return path.application is not None
@@ -346,7 +347,7 @@ class Translator:
         from_outside: bool,
     ) -> Verdict:
         """An ICMP error: exempt if neither its own addresses nor the flow it is about are translated."""
-        quote = read_quote(buffer, head, total)
+        quote = read_quote(buffer, head, total, by_call_id=self.reader.by_call_id)
         if self.flows.is_exempt(key[:8] + bytes(4), ICMP, buffer, from_outside) and (
             quote is None or self.flows.is_exempt(quote.key, quote.protocol, buffer, from_outside)
         ):
@@ -385,6 +386,18 @@ class Translator:
         self.counters.passed += 1
         return TO_INSIDE if from_outside else TO_OUTSIDE
 
+    def _ports(self, buffer: bytearray, head: int, total: int, protocol: int) -> bytes:
+        """The ports of a packet, behind its options, or what it has for ports; or zeros.
+
+        An ICMP query has its identifier for both.
+        """
+        at = START + (head & 15) * 4
+        if protocol == GRE and self.reader.by_call_id:
+            return ports_of_call(buffer, at, START + total)
+        if protocol not in WITH_PORTS:
+            return _NO_PORTS
+        return bytes(buffer[at + 4 : at + 6]) * 2 if protocol == ICMP else bytes(buffer[at : at + 4])
+
     def _supported(self, key: bytes, buffer: bytearray, total: int, protocol: int) -> bool:
         """Whether a packet that is to be translated can be."""
         counters = self.counters
@@ -401,14 +414,6 @@ class Translator:
         return False
 
 
-def _ports(buffer: bytearray, head: int, protocol: int) -> bytes:
-    """The ports of a packet, behind its options; of an ICMP query its identifier for both; or zeros."""
-    if protocol not in WITH_PORTS:
-        return _NO_PORTS
-    at = START + (head & 15) * 4
-    return bytes(buffer[at + 4 : at + 6]) * 2 if protocol == ICMP else bytes(buffer[at : at + 4])
-
-
 def _rewrite(buffer: bytearray, path: Path, ttl: int, protocol: int, checksum: int) -> None:
     """Addresses, ports, TTL and checksums, in place. RFC 1624 Eqn 3, written out: this is the hot path."""
     total = (checksum ^ 0xFFFF) + path.header_delta
@@ -422,6 +427,8 @@ def _rewrite(buffer: bytearray, path: Path, ttl: int, protocol: int, checksum: i
     else:
         buffer[ADDRESSES : ADDRESSES + 8] = path.target[:8]
         if protocol not in CHECKSUM_AT:
+            if protocol == GRE and path.target[10:] != path.tuple[10:]:
+                buffer[TRANSPORT + CALL_ID : TRANSPORT + CALL_ID + 2] = path.target[10:]
             return
     at = TRANSPORT + CHECKSUM_AT[protocol]
     field = buffer[at] << 8 | buffer[at + 1]

@@ -20,13 +20,12 @@ UNBUILT = [
     ("ip nat inside source list 1 pool P reversible overload", "ip nat inside source list 1"),
     ("ip nat inside source list 1 pool P overload extended", "ip nat inside source list 1"),
     ("ip nat inside source list 1 interface out0", "ip nat inside source list 1"),
-    ("ip nat translation pptp-timeout never", "ip nat translation pptp-timeout"),
     ("ip nat translation routemap-entry-timeout 30", "ip nat translation routemap-entry-timeout"),
     ("ip nat translation arp-ping-timeout 30", "ip nat translation arp-ping-timeout"),
     ("no ip nat create flow-entries", "no ip nat create flow-entries"),
     ("no ip nat switchover replication http", "no ip nat switchover replication http"),
     ("ip nat switchover replication http port 8080", "ip nat switchover replication http"),
-    ("ip nat service pptp", "ip nat service"),
+    ("ip nat service ldap", "ip nat service"),
     ("ip nat service fullrange udp port 500", "ip nat service fullrange"),
 ]
 
@@ -127,5 +126,5 @@ def test_what_of_them_is_not(text: str) -> None:
 
 
 def test_it_is_part_of_verifying() -> None:
-    configuration = read_configuration("ip nat translation pptp-timeout never\n", "test")[0]
+    configuration = read_configuration("ip nat translation arp-ping-timeout 30\n", "test")[0]
     assert [one.what for one in verify(configuration)] == ["this version does not use this time-out yet"]

@@ -4,9 +4,9 @@ Each arrangement is a class like :class:`PrimaryBackup`; :mod:`tests.simulation.
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Final
+from typing import ClassVar, Final
 
 from snat.config.model import ConfiguredRole
 from snat.redundancy.hsrp_message import State
@@ -29,6 +29,8 @@ class PrimaryBackup:
     """A primary and its backups (Fig. 2A): nothing but the routers themselves."""
 
     name = "primary/backup"
+    rounds: ClassVar[Mapping[int, int]] = {2: 22, 3: 16, 4: 11, 5: 8}
+    """Of a schedule, by members: what it costs grows with their square."""
 
     def __init__(self, members: int, shape: Shape, dice: random.Random) -> None:
         primary = dice.randint(1, members)
@@ -77,6 +79,7 @@ class ActiveStandby(PrimaryBackup):
     """An active and its standby routers (Fig. 2B): HSRP has the word."""
 
     name = "active/standby"
+    rounds: ClassVar[Mapping[int, int]] = {2: 18, 3: 13, 4: 9, 5: 6}
 
     def __init__(self, members: int, shape: Shape, dice: random.Random) -> None:
         super().__init__(members, shape, dice)
@@ -239,7 +242,8 @@ class ActiveStandby(PrimaryBackup):
 
     def bound(self) -> float:
         """Elections come on top, and waits before them."""
-        return super().bound() + 6 * self.lan_shape.hold + ALONE_EXTRA
+        waits = self.lan_shape.delay_reload + self.lan_shape.preempt_minimum + ALONE_EXTRA
+        return super().bound() + 6 * self.lan_shape.hold + waits
 
 
 _TIMES: Final = ((0.2, 0.7), (0.2, 0.7), (0.1, 0.4), (0.5, 1.5), (1.0, 3.0))

@@ -106,11 +106,11 @@ class Router:
     def stop(self) -> None:
         """As `systemctl stop`: it says goodbye."""
         self.network.say(f"R{self.nat_id} stops")
-        if self.module is not None:
-            self.module.stop()
         self.device.stop(self.clock)
         for end in list(self.wires.values()):
             end.close()
+        if self.module is not None:
+            self.module.stop()  # behind the last word
         self._die(silently=False)
 
     def _die(self, silently: bool) -> None:
@@ -215,7 +215,9 @@ class Router:
         else:
             self._set_alarm(now)
         if self.module is not None:
-            self.module.tell(ready=device.groups[0].ready)
+            (group,) = device.groups
+            self.module.tell(ready=group.ready)
+            self.module.hand_over(manages=group.manages, preempts=group.preempts)
         for watch in self.network.watches:
             watch(self)
 
@@ -223,6 +225,12 @@ class Router:
         """The module's word; a turn follows soon."""
         for group in self.device.groups:
             group.told(active, self.clock)
+        self.network.at(self.network.now, self.wake)
+
+    def preempts(self) -> None:
+        """The module is to preempt once we manage."""
+        for group in self.device.groups:
+            group.preempt()
         self.network.at(self.network.now, self.wake)
 
     def wake(self) -> None:

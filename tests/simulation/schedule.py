@@ -16,8 +16,6 @@ from tests.simulation.traffic import Traffic
 
 _TIMES: Final = ((0.2, 0.6), (0.2, 0.6), (0.1, 0.5), (0.5, 1.5), (0.5, 0.8), (1.0, 3.0))
 """Keepalive and hold time."""
-_ROUNDS: Final = {2: 22, 3: 16, 4: 11, 5: 8}
-"""By members: what a schedule costs grows with their square."""
 _SHORT: Final = Timeouts(udp=2, tcp=4, syn=2, closing=2, finrst=1, icmp=1, dns=1)
 _SMALL_QUEUE: Final = 48 << 10
 """Three messages: a dump of these tables fits, and a flood of changes does not."""
@@ -76,7 +74,7 @@ class Schedule:
     def _run(self) -> None:
         hold_time = self.shape.hold_time
         self._agree()
-        for _ in range(_ROUNDS[len(self.network.routers)]):
+        for _ in range(self.arrangement.rounds[len(self.network.routers)]):
             self._disturb()
             if self.dice.random() < 0.2:
                 self._disturb()  # one upon another

@@ -16,6 +16,7 @@ from snat.redundancy.hsrp_events import (
     AddressTaken,
     Event,
     GratuitousArpDue,
+    PreemptionDue,
     Send,
     StateChanged,
 )
@@ -174,6 +175,8 @@ class Module:
         self._hsrp = HsrpRouter(router.clock, random.Random(self._network.random.random()))
         self._standby = standby
         self._synchronised: bool | None = None
+        self._hands_over = False
+        """It is to preempt once what the role manages was handed over."""
         self._working = False
         self._alarm = float("inf")
         self._waiting: list[tuple[bytes, IPv4Address]] = []
@@ -183,6 +186,7 @@ class Module:
 
     def start(self) -> None:
         """As ``Modules.follow``: held back first, then configured."""
+        self._hsrp.claim_first({NAME})
         self.tell(ready=False)
         self._notice()
         self._hsrp.configure([Interface(name=INSIDE, standby=self._standby)], self.router.clock)
@@ -194,6 +198,17 @@ class Module:
             self._synchronised = ready
             self._hsrp.synchronise(NAME, self.router.clock, synchronised=ready)
             self._work()
+
+    def hand_over(self, *, manages: bool, preempts: bool) -> None:
+        """As ``Modules.hand_over``, after that: preempt if the group manages by now."""
+        if self._hands_over and manages:
+            self._hands_over = False
+            self._hsrp.released(NAME, self.router.clock)
+            self._work()
+            if self.state is not State.ACTIVE:
+                self.router.told(active=False)
+        elif not preempts:
+            self._hands_over = False  # refused: HSRP will ask again
 
     def stop(self) -> None:
         """As ``Hsrp.stop``: resign."""
@@ -286,6 +301,9 @@ class Module:
                 self.answers = False
             case GratuitousArpDue() if self.nat_id not in self._lan.unplugged:
                 self._lan.points_to = self.nat_id
+            case PreemptionDue():
+                self._hands_over = True
+                self.router.preempts()
             case StateChanged():
                 self._changed(event)
 

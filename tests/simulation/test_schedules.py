@@ -1,4 +1,7 @@
-"""Random schedules over groups of two to five devices; a failing one is named and told."""
+"""Random schedules over groups of two to five devices; a failing one is named and told.
+
+A third of them has each arrangement; see :mod:`tests.simulation.arrangements`.
+"""
 
 import os
 import random
@@ -40,7 +43,7 @@ def test_a_seed_replays_in_another_process() -> None:
 @pytest.mark.timeout(0)
 def test_many_random_schedules() -> None:
     """`make soak`: thousands of schedules from a new seed each time."""
-    schedules = int(os.environ.get("SNAT_SOAK_SCHEDULES", "20000"))
+    schedules = int(os.environ.get("SNAT_SOAK_SCHEDULES", "50000"))
     first = random.SystemRandom().randrange(1 << 30)
     failed = soak(first, schedules, keep_going=True, say=partial(print, flush=True))
     if failed:

@@ -14,8 +14,10 @@ from snat.nat.static import Statics
 from snat.nat.tracking import TCP, UDP
 from snat.translate.alg.context import Expected
 from snat.translate.alg.gateway import Conversation, Endpoint
+from snat.translate.alg.tunnels import Tunnels
 from snat.translate.entries import OCTETS
 from snat.translate.flows import Flows
+from snat.translate.gre import GRE
 
 LOWEST: Final = 1024
 SERVICES: Final = {
@@ -53,6 +55,7 @@ class FlowDoors:
         self._flows = flows
         self._counters = counters
         self._clock = clock
+        self._calls = Tunnels(conversation, mapping_id, flows)
 
     def open(
         self,
@@ -65,6 +68,8 @@ class FlowDoors:
         pair: bool = False,
     ) -> Endpoint | None:
         """Expect ``peer`` to reach an inside endpoint; see :class:`Doors`."""
+        if protocol == GRE:
+            return self._call(inside, peer, life)
         flows, places = self._flows, _places(protocol, inside, pair=pair)
         if not self._may_open(protocol, inside, len(places)):
             return None
@@ -106,6 +111,9 @@ class FlowDoors:
         flows, conversation = self._flows, self._conversation
         if inside.address != conversation.inside_local.address:
             return
+        if protocol == GRE:
+            self._calls.close(inside)
+            return
         (place,) = _places(protocol, inside, pair=False)
         flows.forget_expected([one for one in flows.expected_at(place) if flows.ages(one)])
 
@@ -114,6 +122,23 @@ class FlowDoors:
         self._counters[what] += 1
 
     # Inside
+
+    def _call(self, inside: Endpoint, peer: Endpoint, life: float) -> Endpoint | None:
+        """Expect both directions of a PPTP call, as far as its IDs are known."""
+        if inside.address != self._conversation.inside_local.address:
+            self.count("address of another host")
+        elif not inside.port:
+            self.count("call ID 0")
+        elif not self._calls.is_free(inside, peer):
+            self.count("call ID of another host")
+        elif self._may_expect(inside.address, 2):
+            opened = self._calls.open(
+                inside, peer, _whole(life), self._clock(), lambda place: self._global([place])
+            )
+            if opened is None:
+                self.count("no free call ID")
+            return opened
+        return None
 
     def _may_open(self, protocol: int, inside: Endpoint, ports: int) -> bool:
         if inside.address != self._conversation.inside_local.address:

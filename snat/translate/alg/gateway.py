@@ -61,7 +61,8 @@ class Doors(Protocol):
         Returns the inside-global endpoint to name to the peer; None: refused, which is counted. The same
         call again returns the same endpoint. ``life`` in seconds; a flow that came by then lives on by
         itself. ``follows`` names the gateway that reads the expected flow. ``pair``: an even port whose
-        successor is opened for ``inside.port + 1`` too (RTP and RTCP, RFC 3550 section 11).
+        successor is opened for ``inside.port + 1`` too (RTP and RTCP, RFC 3550 section 11). GRE has call IDs
+        for ports; the peer's, once it is known, lets out what the inside host sends there.
         """
 
     def called(self, protocol: int, peer: Endpoint, *, life: float, follows: str) -> None:
@@ -71,7 +72,7 @@ class Doors(Protocol):
         """How the other side calls an address by static mappings alone; None: there is none."""
 
     def close(self, protocol: int, inside: Endpoint) -> None:
-        """What was opened for an inside endpoint and not used yet is expected no more."""
+        """What was opened for an inside endpoint and not used yet is expected no more; a GRE call is over."""
 
     def count(self, what: str) -> None:
         """One more ``message``, ``edit`` or refusal, the last by its reason in a few words."""

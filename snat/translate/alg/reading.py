@@ -23,6 +23,7 @@ from snat.translate.alg.application import (
 from snat.translate.alg.context import Expected, Read, decode
 from snat.translate.alg.doors import FlowDoors
 from snat.translate.alg.gateway import Edit, Gateway
+from snat.translate.alg.pptp import Pptp
 from snat.translate.alg.sequence import Numbers, unwrap
 from snat.translate.flow_cache import Path
 from snat.translate.flows import Flows
@@ -38,7 +39,7 @@ MOST_DELAYED: Final = 1024
 """Packets that wait for other routers; when there are more the first goes."""
 FARTHEST: Final = 1 << 21
 """Bytes ahead of what was read that a sender may be; a segment still farther away is no part of it."""
-_NEVER_CALL: Final = frozenset({"ftp", "tftp", "dns", "irc"})
+_NEVER_CALL: Final = frozenset({"ftp", "tftp", "dns", "irc", "pptp"})
 """Gateways that never announce whom an inside host will call; where there are no others, nobody is asked."""
 _LONGEST: Final = 65535 - 60
 """Bytes of payload that a segment never exceeds."""
@@ -104,6 +105,8 @@ class Reader:
         self._flows = flows
         self._counters = flows.counters
         self._gateways = gateways
+        self.by_call_id = False
+        """GRE packets of PPTP are told apart by call IDs (:mod:`snat.translate.gre`): its gateway is on."""
         self.services: Services = {}
         """Which gateways read at which ports."""
         self.ports: dict[int, frozenset[bytes]] = {}
@@ -126,6 +129,7 @@ class Reader:
         """
         self.services = services
         named = {one.gateway.name for ports in services.values() for one in ports.values()}
+        self.by_call_id = Pptp.name in named
         self.calls = bool(named - _NEVER_CALL)
         self._off = dict(off or {})
         found: dict[int, set[bytes]] = {protocol: set(ports) for protocol, ports in services.items()}
