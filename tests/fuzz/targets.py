@@ -22,6 +22,7 @@ from snat.wire.header import MAXIMUM_MESSAGE, SIZE, Feed, HeaderFlag, Message, e
 from tests.fuzz.frames import arbitrary, real_packets, translator
 from tests.fuzz.lies import device, lies_of_vectors
 from tests.fuzz.script import Script, Speaker
+from tests.fuzz.texts import conversations, spoken, texts
 from tests.session.ends import HOLD_TIME, greeting
 from tests.session.ends import session as side_of
 from tests.vectors import NAMES, vector
@@ -299,4 +300,5 @@ TARGETS: Final = {
         run=device, corpus=lies_of_vectors, generate=lambda dice: dice.randbytes(dice.choice((30, 100, 300)))
     ),
     "translator": Target(run=translator, corpus=real_packets, generate=arbitrary),
+    "texts": Target(run=texts, corpus=conversations, generate=spoken),
 }
