@@ -84,7 +84,6 @@ def _later(nat: Nat) -> Iterator[tuple[str, str]]:
 
 
 _LATER_TIMES = {
-    "pptp": "pptp-timeout",
     "routemap_entry": "routemap-entry-timeout",
     "arp_ping": "arp-ping-timeout",
 }

@@ -214,6 +214,7 @@ def timeouts_of(configuration: Configuration) -> Timeouts:
         finrst=_seconds(wanted.finrst),
         icmp=_seconds(wanted.icmp),
         other=_seconds(wanted.other),
+        calls=_seconds(wanted.pptp),
         ports=_ports(configuration.nat),
     )
 

@@ -13,6 +13,8 @@ ACK: Final = 0x10
 TCP: Final = 6
 UDP: Final = 17
 ICMP: Final = 1
+GRE: Final = 47
+_NO_CALL: Final = bytes(2)
 
 CLASSES: Final[Mapping[int, TimeoutClass]] = {
     TCP: TimeoutClass.TCP,
@@ -90,10 +92,15 @@ class Timeouts:
         finrst: float,
         icmp: float,
         other: float = 86400,
+        calls: float = 86400,
         ports: Mapping[bytes, float] | None = None,
     ) -> None:
-        """``ports``: of UDP flows and established TCP connections, by protocol and outside port, 3 bytes."""
+        """``ports``: of UDP flows and established TCP connections, by protocol and outside port, 3 bytes.
+
+        ``calls``: of GRE with call IDs (PPTP).
+        """
         self.finrst = float(finrst)
+        self._calls = float(calls)
         self.ports = dict(ports or {})
         self._seconds: dict[tuple[int, int], float] = {
             (TimeoutClass.UDP, State.OPEN): udp,
@@ -110,11 +117,13 @@ class Timeouts:
     __hash__ = None  # type: ignore[assignment]  # what can be compared and not be a key
 
     def _all(self) -> tuple[object, ...]:
-        return self.finrst, self._seconds, self.ports
+        return self.finrst, self._seconds, self._calls, self.ports
 
     def of_record(self, record: bytes) -> float:
         """The idle time-out of an entry, as far as the entry says it."""
         state = record[STATE]
+        if record[22] == GRE and (record[20:22] != _NO_CALL or record[33:35] != _NO_CALL):
+            return self._calls
         if self.ports and state in (State.OPEN, State.ESTABLISHED) and record[FLAGS] & _EXTENDED:
             seconds = self.ports.get(record[22:23] + record[39:41])
             if seconds is not None:

@@ -8,7 +8,8 @@ too where that gateway is not on, is translated by addresses alone.
 
 from typing import Final
 
-GRE: Final = 47
+from snat.nat.tracking import GRE as GRE
+
 CALL_ID: Final = 6
 """Offset of the call ID in the GRE header."""
 _SIZE: Final = 8

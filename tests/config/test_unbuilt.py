@@ -20,7 +20,6 @@ UNBUILT = [
     ("ip nat inside source list 1 pool P reversible overload", "ip nat inside source list 1"),
     ("ip nat inside source list 1 pool P overload extended", "ip nat inside source list 1"),
     ("ip nat inside source list 1 interface out0", "ip nat inside source list 1"),
-    ("ip nat translation pptp-timeout never", "ip nat translation pptp-timeout"),
     ("ip nat translation routemap-entry-timeout 30", "ip nat translation routemap-entry-timeout"),
     ("ip nat translation arp-ping-timeout 30", "ip nat translation arp-ping-timeout"),
     ("no ip nat create flow-entries", "no ip nat create flow-entries"),
@@ -124,5 +123,5 @@ def test_what_of_them_is_not(text: str) -> None:
 
 
 def test_it_is_part_of_verifying() -> None:
-    configuration = read_configuration("ip nat translation pptp-timeout never\n", "test")[0]
+    configuration = read_configuration("ip nat translation arp-ping-timeout never\n", "test")[0]
     assert [one.what for one in verify(configuration)] == ["this version does not use this time-out yet"]

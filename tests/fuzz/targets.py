@@ -19,6 +19,7 @@ from snat.wire.actions import Action, Applied, Error
 from snat.wire.errors import ErrorCode, WireError
 from snat.wire.framing import Framing
 from snat.wire.header import MAXIMUM_MESSAGE, SIZE, HeaderFlag, Message, encode
+from tests.fuzz import gateways
 from tests.fuzz.frames import arbitrary, real_packets, translator
 from tests.fuzz.lies import device, lies_of_vectors
 from tests.fuzz.script import Script, Speaker
@@ -287,4 +288,7 @@ TARGETS: Final = {
         run=device, corpus=lies_of_vectors, generate=lambda dice: dice.randbytes(dice.choice((30, 100, 300)))
     ),
     "translator": Target(run=translator, corpus=real_packets, generate=arbitrary),
+} | {
+    name: Target(run=gateways.gateway(of, protocol, port), corpus=corpus, generate=gateways.some_pieces)
+    for name, (of, protocol, port, corpus) in gateways.NAMES.items()
 }
