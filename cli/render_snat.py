@@ -66,10 +66,12 @@ def _messages(links: list[LinkStatus]) -> str:
 def _feed(feed: FeedStatus, local_nat_id: int, verbose: bool) -> Iterator[str]:
     managers = {0: "nobody", local_nat_id: f"{local_nat_id} (this router)"}
     manager = managers.get(feed.manager_nat_id, feed.manager_nat_id)
+    steward = " as steward" if feed.manager_nat_id and feed.process_id not in (0, feed.manager_nat_id) else ""
     age = "never" if feed.verified_age is None else f"{feed.verified_age:.0f} s ago"
     yield (
-        f"Feed process {feed.process_id} mapping {feed.mapping_id}: manager {manager}, term {feed.term}, "
-        f"sequence {feed.sequence}, entries {feed.entries}, {_lag(feed)}, verified equal {age}{_unwell(feed)}"
+        f"Feed process {feed.process_id} mapping {feed.mapping_id}: manager {manager}{steward}, "
+        f"term {feed.term}, sequence {feed.sequence}, entries {feed.entries}, {_lag(feed)}, "
+        f"verified equal {age}{_unwell(feed)}"
     )
     if verbose:
         yield (

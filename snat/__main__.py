@@ -98,6 +98,7 @@ def _add_lab(commands: "Commands") -> None:
     lab.add_argument("--json", action="store_true", help="one JSON object as the last line")
     lab.add_argument("--flows", metavar="N", type=_positive, default=DEFAULT_FLOWS, help="TCP connections")
     lab.add_argument("--keep", action="store_true", help="leave the topology until interrupted")
+    lab.add_argument("--faults", metavar="F,...", type=_words, default=(), help="other faults than its own")
     lab.set_defaults(command=_lab)
 
 
@@ -114,6 +115,10 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
     return int(text)
+
+
+def _words(text: str) -> list[str]:
+    return text.split(",")
 
 
 def _refuse(reason: object) -> int:
@@ -289,7 +294,13 @@ def _certificate_text(certificate: "CertificateSummary") -> str:
 def _lab(options: argparse.Namespace) -> int:
     from snat import lab
 
-    return lab.run(options.topology, json=options.json, flows=options.flows, keep=options.keep)
+    return lab.run(
+        options.topology,
+        json=options.json,
+        flows=options.flows,
+        keep=options.keep,
+        faults=options.faults,
+    )
 
 
 if __name__ == "__main__":

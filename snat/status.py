@@ -173,7 +173,7 @@ class StandbyStatus:
     state: str
     """``Init``, ``Learn``, ``Listen``, ``Speak``, ``Standby``, ``Active`` or ``Disabled``."""
     why: str = ""
-    """Why it is in Init: ``interface down``."""
+    """Why it is in Init, keeps to Listen or does not preempt: ``interface down``, ``not synchronised``."""
     changes: int = 0
     changed: float = 0.0
     """Since the last change of state."""

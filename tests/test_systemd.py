@@ -3,6 +3,7 @@
 import argparse
 import re
 import shlex
+import subprocess
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -84,11 +85,13 @@ SERVICE = {
     "WorkingDirectory": PATHS,
     "ExecStart": COMMAND,
     "ExecReload": COMMAND,
+    "ExecStopPost": matches("-/bin/sh -c '[^']+'"),
     "Restart": matches("always"),
     "RestartSec": NUMBER,
     "TimeoutStopSec": NUMBER,
     "RuntimeDirectory": NAME,
     "RuntimeDirectoryMode": MODE,
+    "RuntimeDirectoryPreserve": YES,
     "StateDirectory": NAME,
     "StateDirectoryMode": MODE,
     "ConfigurationDirectory": NAME,
@@ -283,3 +286,16 @@ def test_networkd_leaves_the_tuns_alone() -> None:
 def test_operators_are_told_of_each_file_and_each_says_where_it_goes(file: str) -> None:
     assert f"](systemd/{file})" in (ROOT / "doc" / "operations.md").read_text()
     assert re.match(r"# /etc/\S+/\S+\n#\n# [A-Z]", (FILES / file).read_text())
+
+
+@pytest.mark.parametrize("files", [{}, {"vrrp-ready": "-254"}, {"a-ready": "-254", "b-ready": "-254"}])
+def test_after_a_daemon_no_module_makes_this_router_active(tmp_path: Path, files: dict[str, str]) -> None:
+    """However it ended: its track files say so, nothing else is touched, and none is made."""
+    command = only(sections_of("snat.service"), "Service", "ExecStopPost")
+    program, *words = shlex.split(command.removeprefix("-").replace("$$", "$"))
+    assert "$" not in command.replace("$$", ""), "systemd would put a variable of its own there"
+    others = {"control.sock": "0\n"}
+    for name in (*files, *others):
+        (tmp_path / name).write_text("0\n")
+    subprocess.run([program, *(word.replace("/run/snat", str(tmp_path)) for word in words)], check=True)
+    assert {one.name: one.read_text().strip() for one in tmp_path.iterdir()} == files | {"control.sock": "0"}

@@ -24,7 +24,8 @@ MUTE = f"The daemon has said nothing for {GREETING:.0f} seconds. It hangs: look 
 class Connection:
     """A session with the daemon."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, bounded: bool = False) -> None:
+        """``bounded``: a daemon that says nothing for so long after its hello, too, counts as hung."""
         self._socket = connected(path)
         self._input = self._socket.makefile("rb")  # reading is taken up again after a signal (PEP 475)
         self._requests = Requests()
@@ -32,7 +33,8 @@ class Connection:
             self._socket.settimeout(GREETING)
             self.prompt = str(greeting(self._line()).get("prompt", ""))
             """What to print before a line is typed."""
-            self._socket.settimeout(None)
+            if not bounded:
+                self._socket.settimeout(None)
         except ControlError:
             self.close()
             raise

@@ -26,7 +26,7 @@ PROTOCOLS: Final = {
     "irc": ("tcp",),
 }
 """What each is spoken over, by the names of the lines."""
-UNBUILT: Final = frozenset({"sip", "rtsp", "irc", "ldap"})
+UNBUILT: Final = frozenset({"ldap"})
 """Those that this version has no gateway for."""
 NEEDS: Final = {"H225": "pycrate_asn1dir", "ras": "pycrate_asn1dir"}
 """Modules that some need beside what a router needs anyway."""

@@ -9,7 +9,6 @@ from snat.config import lines
 from snat.config.gateways import UNBUILT
 from snat.config.model import (
     Configuration,
-    ConfiguredRole,
     DynamicRule,
     Nat,
     Timeouts,
@@ -21,12 +20,8 @@ from snat.config.verify_lists import entry_line
 def unbuilt_roles(configuration: Configuration) -> Iterator[Problem]:
     """Blocks and lines of ``ip nat Stateful id`` that this version has no roles for."""
     for group in configuration.groups:
-        if group.role is ConfiguredRole.PEERS:
-            yield _not_yet("share a table among peers", f"peers {group.name}".rstrip(), _BLOCKS)
         if group.udp:
             yield _not_yet("speak UDP to neighbors", "protocol   udp", "leave it out: links are TLS over TCP")
-        if group.defer:
-            yield _not_yet("hold packets back", "defer", "leave it out")
 
 
 def unbuilt_lists(configuration: Configuration) -> Iterator[Problem]:
@@ -87,7 +82,6 @@ _LATER_TIMES = {
     "routemap_entry": "routemap-entry-timeout",
     "arp_ping": "arp-ping-timeout",
 }
-_BLOCKS = "use primary and backup blocks"
 
 
 def _not_yet(what: str, where: str, remedy: str) -> Problem:

@@ -78,10 +78,14 @@ def _module(configuration: Configuration, group: Group) -> Iterator[Problem]:
     if group.role is not ConfiguredRole.REDUNDANCY or group.keepalived is not None:
         return
     groups = [one for interface in configuration.interfaces for one in interface.standby.groups]
-    if not any(one.enabled and one.name == group.name for one in groups):
+    named = [one for one in groups if one.enabled and one.name == group.name]
+    if not named:
         what = f"no HSRP group with an ip line has the name {group.name}"
         remedy = f"add standby N ip and standby N name {group.name} under an interface, or a keepalived line"
         yield _missing(_group_line(group), what, remedy)
+    elif leader := named[0].follow:  # it elects nothing, so nobody could hold its role back
+        what = f"the HSRP group {group.name} follows another one"
+        yield Problem(what=what, where=_group_line(group), remedy=f"name that one: redundancy {leader}")
 
 
 def _trust(configuration: Configuration, group: Group) -> Iterator[Problem]:
@@ -156,8 +160,14 @@ def _mapping_ids(configuration: Configuration) -> Iterator[Problem]:
     for mapping_id, count in counts.items():
         if count > 1:
             what = f"{count} blocks have mapping ID {mapping_id}"
-            remedy = "a mapping ID belongs to one primary or backup block"
+            remedy = "a mapping ID belongs to one block"
             yield Problem(what=what, where=f"mapping-id {mapping_id}", remedy=remedy)
+    for group in groups:
+        owners = len(group.peers) + 1
+        if group.role is ConfiguredRole.PEERS and owners * len(group.mapping_ids) > MAX_MAPPING_IDS:
+            what = f"{owners} peers share {len(group.mapping_ids)} mapping IDs: over {MAX_MAPPING_IDS} feeds"
+            where = f"mapping-id {group.mapping_ids[-1]}"
+            yield Problem(what=what, where=where, remedy="give several rules the same mapping ID")
     if len(counts) > MAX_MAPPING_IDS:
         what = f"there are {len(counts)} mapping IDs, more than {MAX_MAPPING_IDS}"
         where = f"mapping-id {list(counts)[MAX_MAPPING_IDS]}"

@@ -57,7 +57,7 @@ def _named_by_rule(configuration: Configuration, rule: Rule, line: str) -> Itera
     groups = configuration.groups
     shared = {mapping_id for group in groups for mapping_id in group.mapping_ids}
     if rule.mapping_id and rule.mapping_id not in shared:
-        what = f"no primary or backup block has mapping-id {rule.mapping_id}"
+        what = f"no block of ip nat Stateful id has mapping-id {rule.mapping_id}"
         yield _missing(line, what, "add it to a block, or remove it from the rule")
 
 

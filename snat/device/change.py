@@ -6,8 +6,9 @@ Pure, so the router can ask before it changes anything.
 from collections.abc import Container
 from dataclasses import dataclass
 
-from snat.config.model import Configuration, Group
+from snat.config.model import Configuration, ConfiguredRole, Group
 from snat.device.digest import configuration_digest
+from snat.wire.header import Feed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,14 +38,30 @@ class Change:
         before, after = agreements(self.before), agreements(self.after)
         return {one for one in before.keys() | after.keys() if before.get(one) != after.get(one)}
 
-    def forgotten(self) -> list[int]:
-        """Mapping IDs that no group shares any more: nobody answers for their entries."""
-        shared = _mapping_ids(self.after)
-        return [one for one in _mapping_ids(self.before) if one not in shared]
+    def forgotten(self) -> list[Feed]:
+        """Mappings that no group shares any more, and what those made who are no peers any more.
+
+        Nobody answers for their entries.
+        """
+        after = {one: group for group in self.after.groups for one in group.mapping_ids}
+        found = [Feed(0, one) for one in _mapping_ids(self.before) if one not in after]
+        for group in self.before.groups:
+            members = {_nat_id(self.before), *(peer.nat_id for peer in group.peers)}
+            for one in group.mapping_ids:
+                if one in after and after[one].role is ConfiguredRole.PEERS:
+                    found += [Feed(gone, one) for gone in members - {*owners_of(self.after, after[one])}]
+        return found
 
     def manages(self, managed: Container[Group]) -> tuple[Group, ...]:
         """What groups that are managed now become, as far as they go on."""
         return tuple(new for old, new in self.goes_on().items() if old in managed)
+
+
+def owners_of(configuration: Configuration, group: Group) -> tuple[int, ...]:
+    """Whose entries are managed apart: every peer's, this device's among them; 0: all together."""
+    if group.role is not ConfiguredRole.PEERS:
+        return (0,)
+    return tuple(sorted({_nat_id(configuration), *(peer.nat_id for peer in group.peers)}))
 
 
 def peers_of(configuration: Configuration) -> dict[int, str]:

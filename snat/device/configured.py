@@ -1,12 +1,14 @@
 """A device takes another configuration while it runs: groups go on, begin and end (doc/design.md)."""
 
 import random
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 
 from snat.config.model import Configuration
 from snat.config.model import Group as GroupConfiguration
-from snat.device.change import Change, peers_of
+from snat.device.change import Change, owners_of, peers_of
 from snat.device.conditions import Egress
+from snat.device.deferral import Deferral, Translate
 from snat.device.digest import configuration_digest
 from snat.device.gateways import missed_of, services_of
 from snat.device.group import Group
@@ -14,12 +16,13 @@ from snat.device.linking import Linking
 from snat.device.links import Neighbor
 from snat.device.own_address import inside_address, silent_sides
 from snat.device.snapshot import account
-from snat.device.translation import Pools, limits_of, rules_of, timeouts_of
+from snat.device.translation import Pools, limits_of, retain_of, rules_of, timeouts_of, waits_for_peers
 from snat.nat.own_ports import OwnPorts
 from snat.nat.pool import member_slots
 from snat.nat.table import NatTable
 from snat.replication.feed import FeedCounters, FeedState
 from snat.translate.translator import Translator
+from snat.translate.watch import Sight, WatchedTranslator
 from snat.wire.errors import ErrorCode
 from snat.wire.header import NO_TERM, Feed, Position, Term
 
@@ -40,6 +43,10 @@ class Configured(Linking):
     """What the router uses at them itself."""
     _terms: dict[Feed, Term]
     """The highest of every feed that there was, but for those that have a state now."""
+    _deferral: Deferral
+    _saw: Callable[[Sight], None] | None
+    """Who is told of every packet."""
+    _translate: Translate
     _neighbors_since: float
     """Since when the neighbors are these, and have what they have now in common with us."""
     _next_keepalive: float
@@ -56,23 +63,24 @@ class Configured(Linking):
         for nat_id in concerned & self.neighbors.keys():
             self._hear_out(self.neighbors[nat_id], now)
         positions = self.positions()
-        kept = self._leave_groups(change.goes_on(), now)
+        kept = self._leave_groups(change, now)
         nat_id = configuration.stateful.nat_id if configuration.stateful else 0
         neighbors = self._rename(concerned, nat_id, peers_of(configuration), now)
-        for mapping_id in change.forgotten():
-            self.translator.flows.forget(mapping_id, now)
+        for feed in change.forgotten():
+            self.translator.flows.forget(feed.mapping_id, now, owner=feed.process_id)
         self.configuration = configuration
         slots = member_slots(nat_id, [*neighbors, nat_id])
         self._configure_translator(slots)
         self.translator.own_errors.inside_address = inside_address(configuration)
         self.translator.own_errors.silent = silent_sides(configuration)
         groups = [
-            self._go_on(kept[group], group, neighbors, positions, now)
-            if group in kept
-            else self._begin(group, nat_id, neighbors, positions, now)
-            for group in self._configured()
+            self._go_on(kept[group, owner], group, neighbors, positions, now)
+            if (group, owner) in kept
+            else self._begin(group, owner, nat_id, neighbors, positions, now)
+            for group, owner in self._configured()
         ]
         self._take(nat_id, neighbors, slots, groups)
+        self._choose_translate()
         self._next_keepalive = min(self._next_keepalive, now + self._keepalive)
         if concerned:
             self._neighbors_since = now
@@ -99,9 +107,15 @@ class Configured(Linking):
 
     # Inside
 
+    def stop(self, now: float) -> None:
+        """As :meth:`Linking.stop`. Flows that exist are translated on; one that opened, nobody would know."""
+        super().stop(now)
+        self.translator.flows.closed = True
+
     def _configure_translator(self, slots: Sequence[int]) -> None:
         known = self._learnt, self._own_ports, self._egress
         rules = rules_of(self.configuration, slots, self._ports, self._pools, *known)
+        self._adapt_to_peers()
         nat = self.configuration.nat
         self.translator.configure(
             rules,
@@ -112,14 +126,30 @@ class Configured(Linking):
             missed_of(self.configuration),
         )
 
-    def _configured(self) -> tuple[GroupConfiguration, ...]:
-        """The groups that share something."""
-        return tuple(group for group in self.configuration.groups if group.mapping_ids)
+    def _adapt_to_peers(self) -> None:
+        """What of the translator depends on who else translates."""
+        self.translator.flows.hints.retain = retain_of(self.configuration)
+        self.translator.early.open = waits_for_peers(self.configuration)
+
+    def _choose_translate(self) -> None:
+        """What packets go through: the translator, and who watches it or holds its packets back, if asked."""
+        watched = None if self._saw is None else WatchedTranslator(self.translator, self._saw)
+        self._translate = (watched or self.translator).translate
+        if any(group.defer for group in self.configuration.groups):
+            self._translate = partial(self._deferral.translate, self._translate)
+
+    def _configured(self) -> list[tuple[GroupConfiguration, int]]:
+        """The groups that share something; each block of peers once for every owner."""
+        return [
+            (group, owner)
+            for group in self.configuration.groups
+            if group.mapping_ids
+            for owner in owners_of(self.configuration, group)
+        ]
 
     def _group(
-        self, group: GroupConfiguration, nat_id: int, neighbors: dict[int, Neighbor], now: float
+        self, group: GroupConfiguration, owner: int, nat_id: int, neighbors: dict[int, Neighbor], now: float
     ) -> Group:
-        flows = self.translator.flows
         return Group(
             group,
             self._digests(group),
@@ -128,22 +158,22 @@ class Configured(Linking):
             self.table,
             self.feed_counters,
             self._terms,
-            flows.manage,
-            flows.adopt,
-            flows.restrain,
+            self.translator.flows,
             now,
+            owner=owner,
         )
 
     def _digests(self, group: GroupConfiguration) -> dict[int, int]:
         return {one: configuration_digest(self.configuration, one) for one in group.mapping_ids}
 
-    def _leave_groups(
-        self, goes_on: dict[GroupConfiguration, GroupConfiguration], now: float
-    ) -> dict[GroupConfiguration, Group]:
-        """End groups, and feeds of others; those that go on, by what they become."""
-        kept: dict[GroupConfiguration, Group] = {}
+    def _leave_groups(self, change: Change, now: float) -> dict[tuple[GroupConfiguration, int], Group]:
+        """End groups, and feeds of others; those that go on, by what they become and their owner."""
+        goes_on = change.goes_on()
+        kept: dict[tuple[GroupConfiguration, int], Group] = {}
         for group in self.groups:
             becomes = goes_on.get(group.configuration)
+            if becomes is not None and group.owner not in owners_of(change.after, becomes):
+                becomes = None
             left = [
                 feed for feed in group.feeds if becomes is None or feed.mapping_id not in becomes.mapping_ids
             ]
@@ -151,7 +181,7 @@ class Configured(Linking):
             if becomes is None:
                 group.end(now)
             else:
-                kept[becomes] = group
+                kept[becomes, group.owner] = group
                 group.drop(left, now)
             self._events += group.events  # before any of the links ends
             group.events = []
@@ -184,7 +214,7 @@ class Configured(Linking):
     ) -> Group:
         added = [
             FeedState(feed, highest=self._terms.get(feed, NO_TERM))
-            for feed in (Feed(0, one) for one in configuration.mapping_ids)
+            for feed in (Feed(group.owner, one) for one in configuration.mapping_ids)
             if feed not in group.feeds
         ]
         self._account(added, positions)
@@ -195,13 +225,14 @@ class Configured(Linking):
     def _begin(
         self,
         configuration: GroupConfiguration,
+        owner: int,
         nat_id: int,
         neighbors: dict[int, Neighbor],
         positions: dict[Feed, Position],
         now: float,
     ) -> Group:
         """As at a start, with what the table holds for a snapshot."""
-        group = self._group(configuration, nat_id, neighbors, now)
+        group = self._group(configuration, owner, nat_id, neighbors, now)
         self._account(group.feeds.values(), positions)
         group.begin_with()
         return group

@@ -5,18 +5,23 @@ drains :meth:`Device.events` (a term is stored before it is announced), then sen
 """
 
 import random
+from collections import defaultdict
 from collections.abc import Callable, Collection
 from typing import Final
 
 from snat.config.model import Configuration
 from snat.counters import as_dict
+from snat.device.accounting import PeerAccount
 from snat.device.alarms import EXHAUSTION, Alarm, alarms, limit_alarms, pool_alarms
 from snat.device.change import peers_of
 from snat.device.conditions import Egress
 from snat.device.configured import Configured
 from snat.device.creation import CreationTimes
+from snat.device.deferral import Deferral
 from snat.device.events import DeviceEvent, Noted
+from snat.device.feeds import feed_of
 from snat.device.gateways import missed_of, services_of
+from snat.device.group import Group
 from snat.device.links import Neighbor
 from snat.device.own_address import inside_address, silent_sides
 from snat.device.refused import CommandRefused
@@ -28,20 +33,20 @@ from snat.nat.entry import (
     FLAGS,
     INCARNATION_BITS,
     LOCAL_NAT_ID,
-    MAPPING,
     NAT_ID,
     Entry,
     Flag,
     entry_number,
 )
 from snat.nat.own_ports import OwnPorts
-from snat.nat.pool import member_slots
+from snat.nat.pool import Pool, member_slots
 from snat.nat.table import NatTable
 from snat.replication.feed import FeedCounters
 from snat.translate.alg.reading import Rewrite
 from snat.translate.translator import Translator, Verdict
-from snat.translate.watch import Sight, WatchedTranslator
+from snat.translate.watch import Sight
 from snat.wire import items
+from snat.wire.actions import Hears, Hint
 from snat.wire.header import Feed, Position, Term, encode
 
 _LOCAL: Final = LOCAL_NAT_ID.to_bytes(4, "big")
@@ -67,6 +72,8 @@ class Device(Configured):
         self.peak_at = now
         """When the table last grew larger than ever before, to a turn."""
         self._peak = 0
+        self._hears: frozenset[int] = frozenset()
+        """Whom we hear, as we last said."""
         self._creations = CreationTimes()
         self.feed_counters = FeedCounters()
         self._counter = 0
@@ -94,12 +101,26 @@ class Device(Configured):
             services=services_of(configuration),
             off=missed_of(configuration),
         )
+        self._adapt_to_peers()
         self.translator.own_errors.inside_address = inside_address(configuration)
         self.translator.own_errors.silent = silent_sides(configuration)
-        self.watch_packets(None)
-        groups = [self._group(group, nat_id, neighbors, now) for group in self._configured()]
+        self._deferral = Deferral(self.translator)
+        self._peers = PeerAccount()
+        self._saw = None
+        self._choose_translate()
+        groups = [self._group(group, owner, nat_id, neighbors, now) for group, owner in self._configured()]
         run = ports.getrandbits(64)
-        super().__init__(nat_id, incarnation, run, neighbors, slots, groups, self.feed_counters, now)
+        super().__init__(
+            nat_id,
+            incarnation,
+            run,
+            neighbors,
+            slots,
+            groups,
+            self.feed_counters,
+            self.translator.flows.hinted,
+            now,
+        )
         self._events += noted
         if snapshot is not None:
             self._begin_with(snapshot.positions)
@@ -139,8 +160,8 @@ class Device(Configured):
         mine = [one for one in found if one[NAT_ID] == _LOCAL or flows.ages(one)]
         self.table.remove(mine)
         if len(mine) < len(found):
-            others = {one[MAPPING] for one in found if one[NAT_ID] != _LOCAL and not flows.ages(one)}
-            managers = {self.manager_of(int.from_bytes(mapping, "big")) for mapping in others}
+            others = [one for one in found if one[NAT_ID] != _LOCAL and not flows.ages(one)]
+            managers = {self.manager_of(one) for one in others}
             raise self._refusal(f"{len(found) - len(mine)} of {len(found)} entries", managers)
 
     def refresh(self, nat_ids: Collection[int], now: float, *, forget: bool) -> None:
@@ -165,8 +186,8 @@ class Device(Configured):
 
     def watch_packets(self, saw: Callable[[Sight], None] | None) -> None:
         """Tell of every packet from now on; None: of none any more, and nothing is asked for each."""
-        translator = self.translator if saw is None else WatchedTranslator(self.translator, saw)
-        self._translate = translator.translate
+        self._saw = saw
+        self._choose_translate()
 
     def watch_rewrites(self, saw: Callable[[Rewrite], None] | None) -> None:
         """Tell of everything that gateways write otherwise from now on; None: of nothing any more."""
@@ -176,8 +197,7 @@ class Device(Configured):
 
     def turn(self, now: float) -> None:
         """What follows from everything that came in: roles, messages, dumps, expiry, keepalives."""
-        late = now - self._next_keepalive  # a turn was due then at the latest
-        if late > self._keepalive / 2 and now - self._last_turn > self._hold_time / 2:
+        if self._was_paused(now):
             self._forgive(now)
         self._last_turn = now
         for neighbor in self.neighbors.values():
@@ -193,14 +213,27 @@ class Device(Configured):
             group.turn(now)
             self._events += group.events
             group.events = []
+        self._hint()
+        self._deferral.turn(self.groups, now)
         self._serve()
-        if now >= self._next_keepalive:
+        if now >= self._next_keepalive or not self._hears_all(now):
             self._next_keepalive = now + self._keepalive
             self._keep_alive(now)
 
+    def is_late(self, now: float) -> bool:
+        """Whether this device was paused, and another may have its role: what waits is to be dropped.
+
+        Until the next turn, after which it hears what happened meanwhile.
+        """
+        return bool(self.groups) and self._was_paused(now)
+
+    def _was_paused(self, now: float) -> bool:
+        late = now - self._next_keepalive  # a turn was due then at the latest
+        return late > self._keepalive / 2 and now - self._last_turn > self._hold_time / 2
+
     def next_deadline(self) -> float:
         """When :meth:`turn` must be called next, if nothing happens before."""
-        deadlines = [self._next_keepalive, self.translator.next_deadline()]
+        deadlines = [self._next_keepalive, self.translator.next_deadline(), self._deferral.next_deadline()]
         deadlines += [at for group in self.groups if (at := group.next_deadline(self._last_turn)) is not None]
         links = [link for neighbor in self.neighbors.values() for link in neighbor.links()]
         deadlines += [at for link in links if (at := link.session.next_deadline()) is not None]
@@ -223,6 +256,7 @@ class Device(Configured):
             },
             "own_errors": as_dict(self.translator.own_errors.counters),
             "feeds": as_dict(self.feed_counters),
+            "deferral": as_dict(self._deferral.counters),
             "links": as_dict(self.link_counters),
             "table": {"entries": len(self.table), "collisions": self.table.collisions},
         }
@@ -235,16 +269,16 @@ class Device(Configured):
             return None
         return self._creations.of(counter)
 
-    def manager_of(self, mapping_id: int) -> int:
-        """NAT ID of who manages a mapping, as far as known; 0: nobody."""
-        group = self._group_of.get(Feed(0, mapping_id))
-        return group.manager if group is not None else 0
+    def manager_of(self, record: bytes) -> int:
+        """NAT ID of who manages an entry, as far as known; 0: nobody."""
+        feed = feed_of(record, self._group_of)
+        return self._group_of[feed].manager if feed is not None else 0
 
     # Inside
 
     def _is_shared(self, mapping_id: int) -> bool:
         """Whether another router would take over the entries of a mapping."""
-        group = self._group_of.get(Feed(0, mapping_id))
+        group = self._group_of.get(Feed(0, mapping_id)) or self._group_of.get(Feed(self.nat_id, mapping_id))
         return group is not None and group.has_company(self._last_turn)
 
     def _refusal(self, entries: str, managers: set[int]) -> CommandRefused:
@@ -253,6 +287,22 @@ class Device(Configured):
         names = " and ".join(f"{self.neighbors[one].name} (NAT ID {one})" for one in known)
         who = f"are managed by {names}: clear them there" if names else "have no manager now: try later"
         return CommandRefused(f"{entries} {who}")
+
+    def _hint(self) -> None:
+        """What packets of others' entries say, is told to who manages those."""
+        hints: defaultdict[Group, list[Hint]] = defaultdict(list)
+        told = self.translator.flows.hints
+        self.feed_counters.hints_lost += told.dropped
+        told.dropped = 0
+        for hint in told.drain():
+            feed = feed_of(hint.entry, self._group_of)
+            if feed is not None:
+                hints[self._group_of[feed]].append(hint)
+        for group, listed in hints.items():
+            if group.hint(listed):
+                self.feed_counters.hints_sent += len(listed)
+            else:
+                self.feed_counters.hints_lost += len(listed)
 
     def _remember(self, now: float) -> None:
         """What `show` wants to know of the past."""
@@ -268,7 +318,7 @@ class Device(Configured):
             group.begin_with()
 
     def _fill(self, snapshot: Snapshot) -> Noted:
-        mapping_ids = {one for group in self._configured() for one in group.mapping_ids}
+        mapping_ids = {one for group, _ in self._configured() for one in group.mapping_ids}
         foreign = fill(self.table, snapshot, mapping_ids)
         return Noted(
             "table of {entries} entries loaded from {age} s ago, {expired} expired, "
@@ -290,8 +340,8 @@ class Device(Configured):
     def _report_collisions(self) -> None:
         """The NAT process found entries of different devices for one key."""
         for record in self.table.collided:
-            feed = Feed(0, int.from_bytes(record[MAPPING], "big"))
-            if feed in self._group_of:
+            feed = feed_of(record, self._group_of)
+            if feed is not None:
                 self._group_of[feed].report(feed, record)
         self.table.collided.clear()
 
@@ -319,17 +369,34 @@ class Device(Configured):
                     group.compile()
                 serve(link, self._group_of, self.table, self.feed_counters)
 
+    def _hears_all(self, now: float) -> bool:
+        """Whether everybody whom we said to hear is heard still; else the others must know at once."""
+        neighbors = self.neighbors
+        return not any(
+            one in neighbors and neighbors[one].silent(now, self._hold_time) for one in self._hears
+        )
+
     def _keep_alive(self, now: float) -> None:
+        heard = (one.nat_id for one in self.neighbors.values() if not one.silent(now, self._hold_time))
+        self._hears = frozenset(heard)
+        hears = items.hears(Hears(tuple(self._hears)))
         for neighbor in self.neighbors.values():
-            applied = [one for group in self.groups if neighbor in group.neighbors for one in group.applied()]
-            message = encode(items.keepalive(applied))
+            message = encode(items.keepalive(self._exchange.applied(neighbor)) + hears)
             for link in neighbor.links():
                 link.put(message)
+        self._account_for_peers(now)
         for group in self.groups:
             group.announce()
             for sender in group.senders.values():
                 sender.sample(now)
         self._raise_alarms(now)
+
+    def _account_for_peers(self, now: float) -> None:
+        pools = [pool for pool in self._pools.values() if isinstance(pool, Pool) and pool.parking is not None]
+        if pools:
+            number = entry_number(self.incarnation, self._counter)
+            newest = self.nat_id.to_bytes(4, "big") + number.to_bytes(8, "big")
+            self.translator.flows.known_to_lost = self._peers.turn(self.groups, pools, newest, now)
 
     def _raise_alarms(self, now: float) -> None:
         """Into the log, when they begin and when they end."""

@@ -4,12 +4,13 @@ A message is decoded whole before any of it is applied; a malformed one closes t
 that its sender may not send is skipped, answered with an error item, counted, and written to the log.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from snat.device.events import DeviceEvent, IncarnationRefused, Noted
+from snat.device.feeds import feed_of
 from snat.device.group import Group
-from snat.device.links import Link, Stage
+from snat.device.links import Link, Neighbor, Stage
 from snat.device.serving import answers
 from snat.replication.feed import FeedCounters
 from snat.replication.receiver import Receiver
@@ -24,6 +25,9 @@ from snat.wire.actions import (
     DumpRequest,
     Error,
     Had,
+    Hears,
+    Hint,
+    Prompt,
     Released,
     RoleChange,
     Standing,
@@ -38,13 +42,23 @@ _FROM_MEMBER = Applied | RoleChange | Claim | Released | DumpRequest | Unavailab
 _FROM_MANAGER = Digest | TermBegin | Had | DumpBegin | DumpEnd
 
 
+Hinted = Callable[[Hint, float], bool]
+"""What a neighbor saw of an entry, and when; whether the entry is here, and this device manages it."""
+
+
 class Exchange:
     """Messages of established links, by what they concern."""
 
-    def __init__(self, group_of: Mapping[Feed, Group], counters: FeedCounters) -> None:
+    def __init__(self, group_of: Mapping[Feed, Group], counters: FeedCounters, hinted: Hinted) -> None:
         self.events: list[DeviceEvent] = []
         self._group_of = group_of
         self._counters = counters
+        self._hinted = hinted
+
+    def applied(self, neighbor: Neighbor) -> list[Applied]:
+        """How far this device has applied what a neighbor is a member of, and others manage."""
+        groups = dict.fromkeys(self._group_of.values())
+        return [one for group in groups if neighbor in group.neighbors for one in group.applied()]
 
     def receive(self, link: Link, message: Message, now: float) -> None:
         """Apply a message, or close the link for it."""
@@ -64,6 +78,12 @@ class Exchange:
         match said:
             case Error():
                 self._refused(link, said, now)
+            case Prompt():
+                link.put(encode(items.keepalive(self.applied(link.neighbor))))
+            case Hint():
+                self._hint(link, said, now)
+            case Hears():
+                link.neighbor.hears = frozenset(said.nat_ids)
             case Applied() | RoleChange() | Claim() | Released() | DumpRequest() | Unavailable():
                 group = self._group(link, said.feed)
                 if group is not None:
@@ -74,6 +94,15 @@ class Exchange:
                     self._from_manager(group, link, said, now)
             case _:
                 raise WireError(ErrorCode.MALFORMED, "authenticate on an established link")
+
+    def _hint(self, link: Link, said: Hint, now: float) -> None:
+        """What concerns nothing of ours is dropped: the entry may have gone, or its manager be another."""
+        feed = feed_of(said.entry, self._group_of)
+        member = feed is not None and link.neighbor in self._group_of[feed].neighbors
+        if member and self._hinted(said, now):
+            self._counters.hints_received += 1
+        else:
+            self._counters.hints_unknown += 1
 
     def _apply(self, link: Link, message: Message, now: float) -> None:
         group = self._group(link, message.feed)

@@ -4,21 +4,31 @@ Who manages is decided above, in :mod:`snat.device.group`; here it only shows in
 receivers.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Container, Iterable
 
 from snat.config.model import Group as GroupConfiguration
 from snat.device.events import DeviceEvent, Noted
 from snat.device.links import Neighbor
-from snat.nat.entry import NAT_ID, REFERENCE
+from snat.nat.entry import MAPPING, NAT_ID, REFERENCE
 from snat.nat.table import NatTable
 from snat.replication.feed import FeedCounters, FeedState
 from snat.replication.journal import DEFAULT_LIMIT, TOTAL_LIMIT
 from snat.replication.receiver import Receiver
 from snat.replication.sender import Sender
-from snat.wire.actions import Applied, Capability, Digest, DumpKind, Error
+from snat.wire import items
+from snat.wire.actions import Applied, Capability, Digest, DumpKind, Error, Hint
 from snat.wire.errors import ErrorCode
 from snat.wire.header import NO_TERM, SIZE, Feed, Position, Term, encode
 from snat.wire.items import control, error
+
+
+def feed_of(record: bytes, known: Container[Feed]) -> Feed | None:
+    """The feed of an entry, or of its reference: of all who share the mapping, or of its owner alone."""
+    mapping_id = int.from_bytes(record[MAPPING], "big")
+    for feed in (Feed(0, mapping_id), Feed(int.from_bytes(record[NAT_ID], "big"), mapping_id)):
+        if feed in known:
+            return feed
+    return None
 
 
 class GroupFeeds:
@@ -31,14 +41,17 @@ class GroupFeeds:
         table: NatTable,
         counters: FeedCounters,
         terms: dict[Feed, Term],
+        owner: int,
         now: float,
     ) -> None:
+        """``owner``: among peers the NAT ID of whose entries these are; 0 in role groups."""
         self.configuration = configuration
+        self.owner = owner
         self.neighbors = tuple(neighbors)
         self.events: list[DeviceEvent] = []
         self.feeds = {
             feed: FeedState(feed, highest=terms.get(feed, NO_TERM))
-            for feed in (Feed(0, mapping_id) for mapping_id in configuration.mapping_ids)
+            for feed in (Feed(owner, mapping_id) for mapping_id in configuration.mapping_ids)
         }
         self._bound_journals()
         self.unverified = False
@@ -63,6 +76,11 @@ class GroupFeeds:
     def synchronised(self) -> bool:
         """Whether every feed is proved equal to the manager's."""
         return self.manages or all(receiver.synchronised for receiver in self.receivers.values())
+
+    @property
+    def pending(self) -> bool:
+        """Whether there are changes that no message has yet."""
+        return any(sender.pending for sender in self.senders.values())
 
     def whole(self, feed: Feed) -> bool:
         """Whether this device can vouch for its entries of a feed: for what there was at its position."""
@@ -125,17 +143,29 @@ class GroupFeeds:
             said = Error(ErrorCode.COLLISION, feed, NO_TERM, "collision", record[REFERENCE])
             link.put(encode(error(said)))
 
+    def hint(self, hints: list[Hint]) -> bool:
+        """Tell the manager what this device saw of its entries; False if nobody can be told."""
+        links = self._manager.links() if self._manager is not None else []
+        link = next((one for one in links if one.established), None)
+        if link is None:
+            return False
+        for at in range(0, len(hints), items.MAXIMUM_HINTS):
+            link.put(encode(items.hints(hints[at : at + items.MAXIMUM_HINTS])))
+        return True
+
     def _leave_feeds(self, feeds: Collection[Feed]) -> None:
         self.compile()
         body = b"".join(
-            control(sender.unavailable()) for feed, sender in self.senders.items() if feed in feeds
+            control(sender.unavailable(keep=bool(self.owner == 0 or self.configuration.retain)))
+            for feed, sender in self.senders.items()
+            if feed in feeds
         )
         for neighbor in self.neighbors:
             for link in neighbor.links() if body else ():
                 link.put(encode(body))
 
     def _compile_due(self, now: float) -> None:
-        if now >= self._compile_at and any(sender.pending for sender in self.senders.values()):
+        if now >= self._compile_at and self.pending:
             self.compile()
             self._compile_at = now + self.configuration.update_interval
 

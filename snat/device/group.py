@@ -4,18 +4,18 @@ The rules of :mod:`snat.redundancy.roles` in terms of neighbors and feeds. A gro
 ``now`` and takes the steps that follow (:meth:`Group.turn`); messages only change what is known.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
+from typing import Protocol
 
-from snat.config.model import ConfiguredRole
 from snat.config.model import Group as GroupConfiguration
 from snat.device.events import Noted, RoleLeft, RoleTaken, TermTaken
-from snat.device.feeds import GroupFeeds
 from snat.device.links import Neighbor
-from snat.device.merging import Merged, Merging, Restrain
-from snat.device.succession import goes_first, is_best, manager_of, told_by
+from snat.device.member import Member
+from snat.device.merging import Merging
 from snat.nat.table import NatTable
-from snat.redundancy.roles import ALONE_EXTRA, CLAIM_TIME, Input, leads, preferred, step
+from snat.redundancy.roles import CLAIM_TIME, YIELD_TIME, Input, leads, preferred, step
 from snat.replication.feed import FeedCounters, FeedState
+from snat.translate.managed import FOREVER
 from snat.wire.actions import (
     Claim,
     Released,
@@ -27,16 +27,22 @@ from snat.wire.actions import (
 from snat.wire.header import NO_TERM, Feed, Term, encode
 from snat.wire.items import control
 
-ROLES = {
-    ConfiguredRole.PRIMARY: Role.PRIMARY,
-    ConfiguredRole.BACKUP: Role.BACKUP,
-    ConfiguredRole.REDUNDANCY: Role.STANDBY,
-}
-"""The role at the start; that of a group with a module follows its word."""
+
+class NatProcess(Protocol):
+    """What a group tells the NAT process; see :class:`snat.translate.flows.Flows`."""
+
+    def manage(self, mapping_id: int, managed: bool, now: float, *, owner: int, retain: float) -> None:
+        """Whether this device manages a mapping, or what an owner made in it."""
+
+    def give_up(self, losers: list[bytes], now: float) -> None:
+        """These did not come into the table."""
+
+    def restrain(self, mapping_id: int, restrained: bool, *, owner: int) -> None:
+        """Whether entries are on their way here."""
 
 
-class Group(GroupFeeds):
-    """A group as this device lives it: primary/backup, or one that follows an IP redundancy module."""
+class Group(Member):
+    """A group as this device lives it: of primary and backup, after a module, or of one owner among peers."""
 
     def __init__(
         self,
@@ -47,74 +53,44 @@ class Group(GroupFeeds):
         table: NatTable,
         counters: FeedCounters,
         terms: dict[Feed, Term],
-        managed: Callable[[int, bool, float], None],
-        merged: Merged,
-        restrain: Restrain,
+        nat: NatProcess,
         now: float,
+        *,
+        owner: int = 0,
     ) -> None:
-        super().__init__(configuration, neighbors, table, counters, terms, now)
-        self.role = ROLES[configuration.role]
-        self.standing = Standing.START
-        self.since = now
-        """When the standing last changed."""
-        self.why = "waits for another member to appear"
+        super().__init__(configuration, nat_id, neighbors, table, counters, terms, owner, now)
         self.configuration_digests = {feed: configuration_digests[feed.mapping_id] for feed in self.feeds}
-        self._nat_id = nat_id
-        self._managed = managed
-        self._unmanaged_since = now
-        self._former: Neighbor | None = None
-        """Who managed last."""
-        self._claimed_of: Neighbor | None = None
-        """Who was asked to release the role."""
-        self._released: set[Feed] = set()
-        self._refused = False
-        """Who was asked to release the role is active too."""
-        self._claims_from = now
-        """Since when, or from when on, an active member may claim the role from another active one."""
-        self.merging = Merging(self.feeds, self.neighbors, table, counters, merged, restrain)
+        self._nat = nat
+        self.merging = Merging(self.feeds, self.neighbors, table, counters, self._has_merged, self._restrain)
         self._tell_convergence()
 
-    # What is known
-
-    @property
-    def manager(self) -> int:
-        """NAT ID of who manages, as far as known; 0: nobody."""
-        if self.manages:
-            return self._nat_id
-        return self._manager.nat_id if self._manager is not None else 0
-
-    def roles(self) -> list[RoleChange]:
-        """What this device says of itself."""
-        return [
-            RoleChange(feed, self.role, self.standing, state.position.term)
-            for feed, state in self.feeds.items()
-        ]
-
-    @property
-    def follows_module(self) -> bool:
-        """Whether an IP redundancy module says who is to manage."""
-        return self.configuration.role is ConfiguredRole.REDUNDANCY
-
-    @property
-    def ready(self) -> bool:
-        """Whether the module may make this device active: its table is what it is to be."""
-        return self.standing is not Standing.START
+    # What moves it
 
     def told(self, active: bool, now: float) -> None:
         """The module's word. A member that it takes the word from manages until another can."""
         role = Role.ACTIVE if active else Role.STANDBY
         if self.follows_module and role is not self.role:
             self.role = role
-            self._claims_from = now
+            self.claims_from = now
             self.announce()
 
-    # Steps
+    def preempt(self) -> None:
+        """The module makes this member active as soon as it manages: claim the role now.
+
+        Who found nobody to learn from takes a role that is free, and none from another.
+        """
+        if self.follows_module and self.synchronised and not leads(self.role):
+            self.role = Role.PREEMPTING
+            self.announce()
 
     def turn(self, now: float) -> None:
         """Take every step that what is known now calls for."""
         self.work(now)
-        while (happened := self._next(now)) is not None:
+        while (happened := self.next_step(now)) is not None:
             self._enter(happened, now)
+        if self.manages and self.is_behind:  # who lives announces itself above it (design section 5)
+            self._take_terms(self.feeds)
+            self.announce()
         if self.manages:
             self.merging.turn(now, self.configuration.hold_time)
         else:
@@ -129,8 +105,9 @@ class Group(GroupFeeds):
             return now
         if self.standing is Standing.CLAIM:
             return self.since + CLAIM_TIME
-        waits = any(sender.pending for sender in self.senders.values())
-        return self._compile_at if waits else None
+        if self._yielding is not None and self._yielding[1] > now:
+            return self._yielding[1]
+        return self._compile_at if self.pending else None
 
     def claimed(self, neighbor: Neighbor, feed: Feed, now: float) -> None:
         """A synchronised member asks for the role: stop, say the last word of every feed, listen."""
@@ -144,11 +121,14 @@ class Group(GroupFeeds):
         for sender in self.senders.values():
             out.put(encode(control(sender.released())))
         self._enter(Input.CLAIMED, now)
+        if leads(self.role):  # until the module says otherwise
+            self._yielding = neighbor, now + YIELD_TIME
+            self.claims_from = now + self.configuration.hold_time
 
     def released(self, neighbor: Neighbor, released: Released) -> None:
         """The manager has stopped; take the role once every feed is there, and equal."""
         receiver = self.receivers.get(released.feed)
-        if self.standing is not Standing.CLAIM or receiver is None or neighbor is not self._claimed_of:
+        if self.standing is not Standing.CLAIM or receiver is None or neighbor is not self.claimed_of:
             return
         if receiver.agrees(released):
             self._released.add(released.feed)
@@ -157,12 +137,15 @@ class Group(GroupFeeds):
 
     def insists(self, neighbor: Neighbor, said: RoleChange) -> None:
         """A neighbor tells its standing: who is asked to release the role, and is to manage, keeps it."""
-        if self.standing is Standing.CLAIM and neighbor is self._claimed_of:
-            self._refused |= said.standing == Standing.MANAGE and leads(neighbor.role(said.feed))
+        if self.standing is Standing.CLAIM and neighbor is self.claimed_of:
+            keeps = not preferred(self.role, neighbor.role(said.feed))
+            self._refused |= said.standing == Standing.MANAGE and keeps
 
     def unavailable(self, neighbor: Neighbor, said: Unavailable) -> None:
         """A neighbor leaves. Who followed it and is not where it stopped, does not go first."""
         neighbor.leaves(said.feed)
+        if neighbor.nat_id == self.owner:
+            self._discards = not said.keep
         if self.manages:
             if not said.keep:
                 self._table.clear(said.feed.mapping_id, neighbor.nat_id)
@@ -176,7 +159,7 @@ class Group(GroupFeeds):
         managed = self.manages
         self.drop(list(self.feeds), now)
         self.merging.end()
-        if managed:
+        if managed and self.is_own:
             self.events.append(RoleLeft(self.configuration))
 
     def drop(self, feeds: Collection[Feed], now: float) -> None:
@@ -186,7 +169,7 @@ class Group(GroupFeeds):
         self._drop(feeds)
         self.merging.follow(self.neighbors, now)
         for feed in feeds if managed else ():
-            self._managed(feed.mapping_id, False, now)
+            self._manage(feed, False, now)
 
     def follow(
         self,
@@ -201,9 +184,10 @@ class Group(GroupFeeds):
         ``added`` are the feeds that it has and the group had not. Who manages takes a term for them: the
         members of a group follow who manages it.
         """
+        again = self.feeds if configuration.retain != self.configuration.retain else ()
         self.configuration = configuration
-        if not (self.follows_module and self.role in (Role.ACTIVE, Role.STANDBY)):
-            self.role = ROLES[configuration.role]
+        if not (self.follows_module and self.role not in (Role.PRIMARY, Role.BACKUP)):
+            self.role = self._configured_role()
         self.neighbors = tuple(neighbors)
         self.merging.follow(self.neighbors, now)
         for state in added:
@@ -211,131 +195,13 @@ class Group(GroupFeeds):
         self.configuration_digests = {feed: configuration_digests[feed.mapping_id] for feed in self.feeds}
         if self.manages:
             self._take_terms([state.feed for state in added])
-            for state in added:
-                self._managed(state.feed.mapping_id, True, now)
+            for feed in again or [state.feed for state in added]:
+                self._manage(feed, True, now)
         else:
             for state in added:
                 self.receivers[state.feed] = self._receiver(state)
         self._limit()
         self.announce()
-
-    # Which step
-
-    def _next(self, now: float) -> Input | None:
-        found = manager_of(self.feeds, self.neighbors, now, self.configuration.hold_time)
-        if found is None and self._manager is not None:
-            self._unmanaged_since = now
-            self._former = self._manager
-        self._manager = found
-        match self.standing:
-            case Standing.START:
-                if self._manager is not None:
-                    return Input.SYNCHRONISED if self.synchronised else None
-                if self.follows_module:
-                    return Input.STANDS_BY if self._may_stand_by(now) else None
-                return Input.ALONE if self._alone(now) else None
-            case Standing.LISTEN:
-                return self._next_following(now) if self.follows_module else self._next_listening(now)
-            case Standing.CLAIM:
-                return self._next_claiming(now)
-            case Standing.MANAGE:
-                return self._next_managing()
-
-    def _next_listening(self, now: float) -> Input | None:
-        if self._manager is None:
-            if not self.synchronised and self.has_company(now):
-                return Input.UNSYNCHRONISED  # another knows better what the manager had
-            gone = self._successor_overdue(now)
-            return Input.MANAGER_LOST if gone else None
-        if not self.synchronised:
-            return Input.UNSYNCHRONISED
-        role = self._manager.role(told_by(self._manager, self.feeds))
-        return Input.MAY_CLAIM if role is not None and preferred(self.role, role) else None
-
-    def _next_following(self, now: float) -> Input | None:
-        active = self.role is Role.ACTIVE
-        if self._manager is None:  # what others have of it and we have not, is pulled when we manage
-            return Input.MANAGER_LOST if active else None
-        if not self.synchronised:
-            return Input.UNSYNCHRONISED
-        # Whose last word is that it is active may be dead: the module knows first, and a live one refuses.
-        theirs = self._manager.role(told_by(self._manager, self.feeds))
-        may = active and (not leads(theirs) or now >= self._claims_from)
-        return Input.MAY_CLAIM if may else None
-
-    def _next_claiming(self, now: float) -> Input | None:
-        if self._released >= self.feeds.keys():
-            return Input.RELEASED
-        if self._refused or not leads(self.role):
-            return Input.REFUSED
-        if self._manager is None:
-            if self._hands_over(self._claimed_of, now) and now - self.since < CLAIM_TIME:
-                return None  # its last changes and its release come on the other link
-            return Input.MANAGER_LOST
-        if not self.synchronised:
-            return Input.UNSYNCHRONISED
-        return Input.CLAIM_EXPIRED if now - self.since >= CLAIM_TIME else None
-
-    def _next_managing(self) -> Input | None:
-        feeds = self.feeds.values()
-        rival = self._rival()
-        if rival is not None:
-            other = rival.role(told_by(rival, self.feeds))
-            if other is None or not preferred(self.role, other):
-                return Input.OUTRANKED
-        if any(state.position.term < state.highest < state.next_term(self._nat_id) for state in feeds):
-            # A live manager that hears of a higher term announces itself above it (design section 5).
-            self._take_terms(self.feeds)
-            self.announce()
-        return None
-
-    def _rival(self) -> Neighbor | None:
-        """Somebody who manages the same feed under a higher term than ours."""
-        for neighbor in self.neighbors:
-            for feed, state in self.feeds.items():
-                said = neighbor.standings.get(feed)
-                if said is not None and said.standing == Standing.MANAGE and said.term > state.position.term:
-                    return neighbor
-        return None
-
-    def _successor_overdue(self, now: float) -> bool:
-        """Nobody manages: whether it is for us to, now, or still for a member that goes before us."""
-        hold_time = self.configuration.hold_time
-        if now - self._unmanaged_since >= hold_time:
-            return True
-        if self._hands_over(self._former, now):
-            return False
-        return goes_first(self.feeds, self.role, self._nat_id, self.neighbors, now, hold_time)
-
-    def has_company(self, now: float) -> bool:
-        """Whether another member listens."""
-        return any(self._listens(one, now) for one in self.neighbors)
-
-    def _hands_over(self, former: Neighbor | None, now: float) -> bool:
-        """Whether who managed is there and listens: somebody else has claimed the role."""
-        return former is not None and self._listens(former, now)
-
-    def _listens(self, neighbor: Neighbor, now: float) -> bool:
-        standing = neighbor.standing(told_by(neighbor, self.feeds))
-        return standing is Standing.LISTEN and not neighbor.silent(now, self.configuration.hold_time)
-
-    def _alone(self, now: float) -> bool:
-        """Whether a starting member may take the role with what it has."""
-        hold_time, waited = self.configuration.hold_time, self._waited(now)
-        return is_best(
-            self.feeds, self.vouched, self.role, self._nat_id, self.neighbors, now, hold_time, waited=waited
-        )
-
-    def _may_stand_by(self, now: float) -> bool:
-        """Whether the module may make a starting member active: none that listens was, for long enough."""
-        return self._alone(now) or (self._waited(now) and not any(map(self._leads, self.neighbors)))
-
-    def _leads(self, neighbor: Neighbor) -> bool:
-        return leads(neighbor.role(told_by(neighbor, self.feeds)))
-
-    def _waited(self, now: float) -> bool:
-        """Nobody managed for so long that nobody will."""
-        return now - max(self.since, self._unmanaged_since) >= self.configuration.hold_time + ALONE_EXTRA
 
     # What a step does
 
@@ -344,13 +210,18 @@ class Group(GroupFeeds):
         self.standing = standing = step(before, happened)
         self.since = now
         self._released = set()
+        self._yielding = None
         if happened is Input.REFUSED:
-            self._claims_from = now + self.configuration.hold_time
+            self.claims_from = now + self.configuration.hold_time
+        if self.role is Role.PREEMPTING and standing in (Standing.START, Standing.LISTEN):
+            self.role = Role.STANDBY  # nothing came of it: the module may try again
         self.events.append(
             Noted(
-                "group {group}: {before} -> {standing} ({happened})",
+                "group {group}%s: {before} -> {standing} ({happened})"
+                % (" of NAT ID {owner}" if self.owner else ""),
                 {
                     "group": self.configuration.address,
+                    "owner": self.owner,
                     "before": before.name,
                     "standing": standing.name,
                     "happened": happened.value,
@@ -363,7 +234,6 @@ class Group(GroupFeeds):
         if before is Standing.MANAGE:
             self.compile()
             self._leave(synchronised=happened is Input.CLAIMED, now=now)
-        self.why = _WHY[standing]
         if standing is Standing.MANAGE:
             alone = happened is Input.ALONE or (self.follows_module and not self.synchronised)
             self.unverified = alone and any(feed.highest != NO_TERM for feed in self.feeds.values())
@@ -373,7 +243,9 @@ class Group(GroupFeeds):
             self._claim()
 
     def _tell_convergence(self) -> None:
-        """In the words of IOS (ios-cli.md 2.1)."""
+        """In the words of IOS (ios-cli.md 2.1); a device has one convergence, whatever it backs up."""
+        if not self.is_own:
+            return
         how = "start converging" if self.standing is Standing.START else "fully converged"
         text = "Id {nat_id}, System {how}"
         self.events.append(Noted(text, {"nat_id": self._nat_id, "how": how}, mnemonic="SNAT-5-PROCESS"))
@@ -383,8 +255,11 @@ class Group(GroupFeeds):
         self._take_terms(self.feeds)
         self.merging.begin(now)
         for feed in self.feeds:
-            self._managed(feed.mapping_id, True, now)
-        self.events.append(RoleTaken(self.configuration))
+            self._manage(feed, True, now)
+        if self.is_own:
+            self.events.append(RoleTaken(self.configuration))
+        elif self._discards or not self.configuration.retain:
+            self.clear()
 
     def _take_terms(self, feeds: Iterable[Feed]) -> None:
         self.compile()  # what a live manager changed so far belongs to the term that ends
@@ -405,7 +280,7 @@ class Group(GroupFeeds):
     def _leave(self, synchronised: bool, now: float) -> None:
         for feed, sender in self.senders.items():
             sender.stop()
-            self._managed(feed.mapping_id, False, now)
+            self._manage(feed, False, now)
         for neighbor in self.neighbors:
             if neighbor.outgoing is not None:
                 for feed in self.feeds:
@@ -415,10 +290,27 @@ class Group(GroupFeeds):
         self.merging.end()
         self.receivers = self._listening(synchronised=synchronised, whole=True)
         self._unmanaged_since = now
-        self.events.append(RoleLeft(self.configuration))
+        if self.is_own:
+            self.events.append(RoleLeft(self.configuration))
+
+    # The NAT process
+
+    def _manage(self, feed: Feed, managed: bool, now: float) -> None:
+        retain = FOREVER if self.is_own else float(self.configuration.retain)
+        self._nat.manage(feed.mapping_id, managed, now, owner=feed.process_id, retain=retain)
+
+    def _has_merged(self, feed: Feed, losers: list[bytes], now: float) -> None:
+        """Entries of others came in: they age from now on."""
+        self._manage(feed, True, now)
+        self._nat.give_up(losers, now)
+
+    def _restrain(self, feed: Feed, restrained: bool) -> None:
+        self._nat.restrain(feed.mapping_id, restrained, owner=feed.process_id)
+
+    # Claiming
 
     def _claim(self) -> None:
-        self._claimed_of, self._refused = self._manager, False
+        self.claimed_of, self._refused = self._manager, False
         out = self._manager.outgoing if self._manager is not None else None
         if out is not None:
             for feed, receiver in self.receivers.items():
@@ -432,11 +324,3 @@ class Group(GroupFeeds):
         for neighbor in self.neighbors:
             for link in neighbor.links():
                 link.put(encode(body + statements if link.outgoing else body))
-
-
-_WHY = {
-    Standing.START: "not synchronised: waits for the manager's table, or for another member to appear",
-    Standing.LISTEN: "another member manages, or is to",
-    Standing.CLAIM: "waits for the manager to release the role",
-    Standing.MANAGE: "",
-}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from snat.device.events import DeviceEvent, LinkClosed, Noted
-from snat.device.exchange import Exchange
+from snat.device.exchange import Exchange, Hinted
 from snat.device.group import Group
 from snat.device.links import Link, Neighbor, Stage, Watch
 from snat.replication.feed import FeedCounters
@@ -51,6 +51,7 @@ class Linking:
         slots: Sequence[int],
         groups: list[Group],
         counters: FeedCounters,
+        hinted: Hinted,
         now: float,
     ) -> None:
         """``run`` is random: it tells this process from others of the same incarnation."""
@@ -59,7 +60,7 @@ class Linking:
         self._run = run
         self._group_of: dict[Feed, Group] = {}
         self._take(nat_id, neighbors, slots, groups)
-        self._exchange = Exchange(self._group_of, counters)
+        self._exchange = Exchange(self._group_of, counters, hinted)
         self._events: list[DeviceEvent] = []
         self._last_turn = now
 
@@ -111,6 +112,10 @@ class Linking:
             for link in neighbor.links():
                 link.session.stop()
                 self._drain(link, now)
+
+    def has_company(self) -> bool:
+        """Whether there is a link to anybody."""
+        return any(link.established for one in self.neighbors.values() for link in one.links())
 
     def drop(self, nat_ids: Collection[int], now: float) -> None:
         """Close the links to these neighbors that are established; whoever dialled dials anew."""

@@ -139,6 +139,8 @@ class Neighbor:
     """Where it said it stands, in feeds that it does not manage."""
     incarnations: OrderedDict[int, int] = field(default_factory=OrderedDict)
     """Its incarnations that were seen, each with its run; the last is the present one."""
+    hears: frozenset[int] = frozenset()
+    """NAT IDs of those that it hears, as it last said."""
     refusal: str = ""
     """Why its last link closed, if that was somebody's fault."""
 
@@ -203,6 +205,7 @@ class Neighbor:
     def leave(self) -> None:
         """It stops: whatever it managed, it manages no more, and nobody need wait for its silence."""
         self.standings = {}
+        self.hears = frozenset()
 
     def leaves(self, feed: Feed) -> None:
         """It leaves a unit."""

@@ -15,10 +15,10 @@ from snat.wire.actions import DumpBegin, DumpEnd, Had, RoleChange, Standing
 from snat.wire.header import Feed, Position, encode
 from snat.wire.items import control
 
-Merged = Callable[[int, list[bytes], float], None]
-"""Mapping ID, losers, now: entries of others are in the table, the losers' ports are not to be used soon."""
-Restrain = Callable[[int, bool], None]
-"""Mapping ID: whether packets that may belong to an entry we do not have yet make none."""
+Merged = Callable[[Feed, list[bytes], float], None]
+"""Feed, losers, now: entries of others are in the table, the losers' ports are not to be used soon."""
+Restrain = Callable[[Feed, bool], None]
+"""Feed: whether packets that may belong to an entry we do not have yet make none."""
 
 
 class Merging:
@@ -71,7 +71,7 @@ class Merging:
         """It manages no more."""
         for (_, feed), pull in self._pulls.items():
             self._count(pull)
-            self._restrain(feed.mapping_id, False)
+            self._restrain(feed, False)
         self._pulls, self._rivals, self._given_up = {}, set(), {}
 
     def consider(self, neighbor: Neighbor, feed: Feed, now: float) -> None:
@@ -82,7 +82,7 @@ class Merging:
                 self._rivals.add(neighbor.nat_id)
         elif self._forked(neighbor, feed):
             self._pulls.setdefault((neighbor.nat_id, feed), Pull(feed, self._table))
-            self._restrain(feed.mapping_id, True)
+            self._restrain(feed, True)
         elif (neighbor.nat_id, feed) in self._pulls:
             self._forget(neighbor, feed, now)
 
@@ -150,9 +150,9 @@ class Merging:
         pull = self._pulls.pop((neighbor.nat_id, feed))
         self._count(pull)
         if pull.added or pull.losers:
-            self._merged(feed.mapping_id, pull.losers, now)
+            self._merged(feed, pull.losers, now)
         if not any(other == feed for _, other in self._pulls):
-            self._restrain(feed.mapping_id, False)
+            self._restrain(feed, False)
 
     def _count(self, pull: Pull) -> None:
         self._counters.merged += pull.added

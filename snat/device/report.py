@@ -1,15 +1,18 @@
 """What a device tells of itself, made from what it is; see :mod:`snat.device.status`."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Final
 
+from snat.config.model import Group as GroupConfiguration
 from snat.device.alarms import alarms
 from snat.device.device import Device
 from snat.device.entries import selected
 from snat.device.group import Group
 from snat.device.links import Link, Neighbor
+from snat.device.reasons import why
 from snat.device.selection import EVERYTHING, Selection
 from snat.device.status import (
     Detail,
@@ -60,8 +63,11 @@ def total(device: Device, selection: Selection) -> Iterator[int | None]:
 
 
 def groups(device: Device, now: float) -> tuple[GroupStatus, ...]:
-    """All redundancy groups."""
-    return tuple(_group(device, group, now) for group in device.groups)
+    """All redundancy groups; the groups of a block of peers, one for each owner, as the one that it is."""
+    blocks: defaultdict[GroupConfiguration, list[Group]] = defaultdict(list)
+    for group in device.groups:
+        blocks[group.configuration].append(group)
+    return tuple(_block(device, listed, now) for listed in blocks.values())
 
 
 def statistics(device: Device) -> Statistics:
@@ -108,7 +114,7 @@ def _detail(device: Device, record: bytes, now: float) -> Detail:
         flags=tuple(_flags(entry)),
         uses=_uses(device, record),
         paths=0 if used is None else 2,
-        manager_nat_id=device.nat_id if managed else device.manager_of(entry.mapping_id),
+        manager_nat_id=device.nat_id if managed else device.manager_of(record),
         managed=managed,
         context=tuple(described(entry.context)) if entry.context else (),
     )
@@ -138,22 +144,25 @@ def _uses(device: Device, record: bytes) -> int:
     return sum(1 for one in records_in(slot) if one[FLAGS] & Flag.EXTENDED)
 
 
-def _group(device: Device, group: Group, now: float) -> GroupStatus:
+def _block(device: Device, listed: list[Group], now: float) -> GroupStatus:
+    group = next(group for group in listed if group.is_own)
+    listed.sort(key=lambda one: not one.is_own)
+    present = {alarm: text for one in listed for alarm, text in alarms(one, now).items()}
     return GroupStatus(
-        mode=group.role.name,
+        mode=group.mode,
         standing=group.standing.name,
         state="CONVERGING" if group.standing is Standing.START else "READY",
         local_address=str(group.configuration.address),
         local_nat_id=device.nat_id,
         mapping_ids=group.configuration.mapping_ids,
-        why=group.why,
-        feeds=tuple(_feed(group, state, now) for state in group.feeds.values()),
+        why=why(group, now),
+        feeds=tuple(_feed(one, state, now) for one in listed for state in one.feeds.values()),
         links=tuple(
             _link(device, group, neighbor, link, direction)
             for neighbor in group.neighbors
             for direction, link in (("out", neighbor.outgoing), ("in", neighbor.incoming))
         ),
-        alarms=tuple(alarms(group, now).values()),
+        alarms=tuple(present.values()),
     )
 
 

@@ -214,9 +214,10 @@ class FeedStatus:
     """One feed: who manages it, how far it is, and whether it is proved equal."""
 
     process_id: int
+    """Among peers the NAT ID of whose entries these are; otherwise 0."""
     mapping_id: int
     manager_nat_id: int
-    """0: nobody known."""
+    """0: nobody known. Among peers that of the owner, or of the steward while that is lost."""
     term: int
     sequence: int
     entries: int
@@ -244,7 +245,7 @@ class GroupStatus:
     """One redundancy group of ``show ip snat distributed``."""
 
     mode: str
-    """``PRIMARY`` or ``BACKUP``: the configured role."""
+    """``PRIMARY``, ``BACKUP``, ``PEER``: configured; ``ACTIVE``, ``STANDBY``, ``PREEMPTING``: by a module."""
     standing: str
     """``START``, ``LISTEN``, ``CLAIM`` or ``MANAGE``: see doc/design.md, roles."""
     state: str
@@ -253,7 +254,7 @@ class GroupStatus:
     local_nat_id: int
     mapping_ids: tuple[int, ...]
     why: str = ""
-    """Why the role is not held, in a sentence; empty when there is nothing to explain."""
+    """Why the role is not held, or not for long, in a sentence; empty when there is nothing to explain."""
     feeds: tuple[FeedStatus, ...] = ()
     links: tuple[LinkStatus, ...] = ()
     alarms: tuple[str, ...] = ()

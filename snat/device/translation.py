@@ -23,6 +23,7 @@ from snat.device.conditions import Conditions, Egress, access_list_of
 from snat.nat.address_pool import AddressPool
 from snat.nat.limits import Limits
 from snat.nat.own_ports import OwnPorts
+from snat.nat.parking import Parking
 from snat.nat.pool import Pool
 from snat.nat.rotary import RotaryPool
 from snat.nat.rules import AnyPool, Rule, Rules
@@ -108,7 +109,10 @@ class _Building:
         among_peers = _among_peers(configuration)
         for name, made in self.pools.items():
             if isinstance(made, Pool):
-                made.among_peers = name in among_peers
+                if name not in among_peers:
+                    made.parking = None
+                elif made.parking is None:
+                    made.parking = Parking()
 
     def dynamic(self, kind: RuleKind) -> list[Rule]:
         """The dynamic rules of a kind."""
@@ -214,7 +218,7 @@ def timeouts_of(configuration: Configuration) -> Timeouts:
         finrst=_seconds(wanted.finrst),
         icmp=_seconds(wanted.icmp),
         other=_seconds(wanted.other),
-        calls=_seconds(wanted.pptp),
+        pptp=_seconds(wanted.pptp),
         ports=_ports(configuration.nat),
     )
 
@@ -241,6 +245,17 @@ def limits_of(configuration: Configuration) -> Limits:
         hosts={host.packed: entries for host, entries in wanted.hosts},
         lists=[(access_list_of(lists[name]), entries) for name, entries in wanted.lists],
     )
+
+
+def waits_for_peers(configuration: Configuration) -> bool:
+    """Whether packets from outside wait for the entry that a peer is making (``as-queuing``)."""
+    return any(group.role is ConfiguredRole.PEERS and group.as_queuing for group in configuration.groups)
+
+
+def retain_of(configuration: Configuration) -> float:
+    """Seconds without use after which a steward may let a lost peer's entry go; infinite without peers."""
+    groups = (group for group in configuration.groups if group.role is ConfiguredRole.PEERS)
+    return min((float(group.retain) for group in groups if group.retain), default=float("inf"))
 
 
 def _seconds(configured: int) -> float:

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Final
 
 from snat import pki
-from snat.lab.topology import POOL, VIRTUAL_ADDRESS
+from snat.lab.topology import POOL, ROUTED_POOL, VIRTUAL_ADDRESS
 
 MAPPING_ID: Final = 10
 GROUP_NAME: Final = "SNAT"
 """Of the group that follows a module."""
 DOMAIN: Final = "snat.example"
+
+AddressPool = tuple[str, str, int]
+"""First and last address, and prefix length."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +54,13 @@ def router_text(
 
 
 def following_text(
-    member: Member, members: Sequence[Member], *, certificates: Path, follows: str, before: Sequence[str] = ()
+    member: Member,
+    members: Sequence[Member],
+    *,
+    certificates: Path,
+    follows: str,
+    before: Sequence[str] = (),
+    pool: AddressPool = POOL,
 ) -> str:
     """That of ``member`` in a group that follows an IP redundancy module (Fig. 2B).
 
@@ -59,7 +68,13 @@ def following_text(
     """
     block = [f"  redundancy {GROUP_NAME}", f"    local-address {member.address}{_port(member)}"]
     more = [f"    {follows}"] if follows else []
-    return _text(member, members, certificates, block, more, before)
+    return _text(member, members, certificates, block, more, before, pool)
+
+
+def peers_text(member: Member, members: Sequence[Member], *, certificates: Path) -> str:
+    """That of one of several peers (Fig. 2C)."""
+    block = ["  peers", f"    local-address {member.address}{_port(member)}"]
+    return _text(member, members, certificates, block, [], pool=ROUTED_POOL)
 
 
 def standby_lines(address: str, priority: int) -> list[str]:
@@ -73,6 +88,7 @@ def standby_lines(address: str, priority: int) -> list[str]:
         f" standby 10 priority {priority}",
         " standby 10 preempt",
         " standby 10 timers msec 200 msec 700",
+        " standby 10 track out0 40",
     ]
 
 
@@ -83,6 +99,7 @@ def _text(
     block: Sequence[str],
     more: Sequence[str],
     before: Sequence[str] = (),
+    pool: AddressPool = POOL,
 ) -> str:
     lines = [
         f"hostname {member.host.upper()}",
@@ -95,7 +112,7 @@ def _text(
         f"    mapping-id {MAPPING_ID}",
         *more,
         "    timers msec 200 msec 600",
-        *_translation(),
+        *_translation(pool),
     ]  # fmt: skip
     return "\n".join([*lines, "end", ""])
 
@@ -113,8 +130,8 @@ def _trustpoint(member: Member, certificates: Path) -> list[str]:
     ]
 
 
-def _translation() -> list[str]:
-    first, last, length = POOL
+def _translation(pool: AddressPool) -> list[str]:
+    first, last, length = pool
     return [
         "interface in0",
         " ip nat inside",

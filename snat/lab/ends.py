@@ -16,6 +16,8 @@ class FlowEnd:
     """``address:port`` of the other: on the server, the outside address and port."""
     received: int
     """Bytes that arrived, each the right one."""
+    missing: int
+    """Bytes lost where the stream first was wrong; negative: repeated; 0: neither."""
     fault: str
     """The first thing wrong with the stream; empty: intact."""
     closed: str

@@ -76,27 +76,25 @@ class Laboratory(ExitStack):
             router.start()
             self._note(router, "starting")
 
-    def kill(self, router: Router) -> float:
-        """Kill -9; the moment, as CLOCK_MONOTONIC."""
-        moment = time.monotonic()
+    def kill(self, router: Router) -> None:
+        """Kill -9."""
         router.kill()
         self._note(router, "killed")
-        self.say(f"{router.name} killed (kill -9)")
-        return moment
 
-    def end(self, router: Router) -> float:
-        """End a router in good order (SIGTERM); the moment, as CLOCK_MONOTONIC."""
-        moment = time.monotonic()
-        self.say(f"{router.name} is told to end")
+    def end(self, router: Router) -> None:
+        """End a router in good order (SIGTERM)."""
         router.stop()
         self._note(router, "killed")
-        return moment
+
+    def reload(self, router: Router) -> None:
+        """The shell's ``reload``: the router hands over, ends and begins anew."""
+        router.reload()
+        self._note(router, "starting")
 
     def restart(self, router: Router) -> None:
         """Start a router that was killed."""
         router.start()
         self._note(router, "starting")
-        self.say(f"{router.name} started again")
 
     def observe(self) -> Mapping[str, Row]:
         """Ask every living router how it stands; changes go on the timeline. By host."""

@@ -29,7 +29,7 @@ from snat.lab.capture import (
 )
 from snat.lab.configuration import Member, issue_certificates, router_text
 from snat.lab.laboratory import Laboratory, within
-from snat.lab.measure import FlowOutcome
+from snat.lab.measure import FaultOutcome, FlowOutcome
 from snat.lab.packets import ICMP, PROTOCOL_NAMES, Packet
 from snat.lab.report import Report
 from snat.lab.router import Router
@@ -41,8 +41,8 @@ EPHEMERAL: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
 REPLAY_TIMEOUT: Final = 10.0
 
 
-def play(lab: Laboratory, flows: int) -> Report:  # noqa: ARG001
-    """Replay through R1, kill it, go on through R2. The flows are the capture's, not ``flows``."""
+def play(lab: Laboratory) -> Report:
+    """Replay through R1, kill it, go on through R2."""
     pair = _build(lab)
     lab.await_ready({"r1": "MANAGE", "r2": "LISTEN"})
     lab.say("R1 manages, R2 listens; linked both ways, synchronised and verified")
@@ -54,22 +54,35 @@ def play(lab: Laboratory, flows: int) -> Report:  # noqa: ARG001
     append(pair.later, following)
     lab.say(f"tables {'equal' if equal else 'DIFFERENT'}; {len(following)} packets wait for R2")
 
-    killed = lab.kill(pair.r1)
+    lab.say("kill -9 of R1")
+    moment, killed = lab.elapsed, time.monotonic()
+    lab.kill(pair.r1)
     within(lambda: bool(read(pair.written["r2"])[0]), seconds=REPLAY_TIMEOUT)
     outage = time.monotonic() - killed
     lab.observe()
     continued, wrong_after = _replayed(pair.written["r2"], len(following))
     lab.say(f"R2 manages as proxy primary; translated {len(continued)} packets of flows it never saw begin")
+    outcomes = tuple(judge(flow, opened, continued) for flow in bundled_flows())
+    fault = FaultOutcome(
+        name="kill -9 of R1",
+        moment=moment,
+        manager="R2",
+        outage=outage,
+        flows_lost=sum(not outcome.survived for outcome in outcomes),
+        bytes_lost=0,
+        bytes_repeated=0,
+        tables_equal=None,
+    )
     return Report(
         topology="none",
-        outcomes=tuple(judge(flow, opened, continued) for flow in bundled_flows()),
+        outcomes=outcomes,
         outage=outage,
         outage_meaning="from kill -9 until R2 had translated its first packet",
         tables_equal=equal,
-        tables_equal_again=None,
+        faults=(fault,),
         seconds=lab.elapsed,
         timeline=tuple(lab.timeline),
-        faults=(*wrong_before, *wrong_after),
+        wrong=(*wrong_before, *wrong_after),
     )
 
 

@@ -11,7 +11,7 @@ import secrets
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -23,6 +23,9 @@ from snat.lab.topology import Port, Topology
 RUNS: Final = Path("/run/snat-lab")
 NAMESPACES: Final = Path("/run/netns")
 PREFIX: Final = "snt-"
+_WHOLE: Final = "br0"
+_PARTED: Final = "br1"
+"""In the namespace of every bridged segment, for the hosts that a partition cuts off."""
 _SIGNALS: Final = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
@@ -126,9 +129,11 @@ def _ip(*arguments: str, stdin: str = "") -> str:
 class Network:
     """The namespaces, links and addresses of one topology. Who claimed the directory removes them."""
 
-    def __init__(self, topology: Topology, identity: str) -> None:
+    def __init__(self, topology: Topology, directory: Path) -> None:
+        """``directory`` is the laboratory's; its name is the laboratory's id."""
         self.topology = topology
-        self._identity = identity
+        self.directory = directory
+        self._identity = directory.name
 
     def namespace(self, host: str) -> str:
         """The name of a host's (or a bridge's) namespace."""
@@ -146,6 +151,25 @@ class Network:
         for host in self.topology.hosts:
             self._configure(host, self._addresses(host))
             self._quieten(host)
+
+    def set(self, host: str, setting: str) -> None:
+        """A sysctl of a host, ``name=value``."""
+        _ip("netns", "exec", self.namespace(host), "sysctl", "-qw", setting)
+
+    def link(self, host: str, interface: str, *, up: bool) -> None:
+        """Take a host's interface down, or up."""
+        self._configure(host, [f"link set {interface} {'up' if up else 'down'}"])
+
+    def part(self, segment: str, hosts: Iterable[str]) -> None:
+        """Part a bridged segment: ``hosts`` reach each other and nobody else. No carrier is lost."""
+        self._configure(segment, [f"link set {host} master {_PARTED}" for host in hosts])
+
+    def heal(self, segment: str) -> None:
+        """Make a segment whole that was parted."""
+        self._configure(segment, [f"link set {port.host} master {_WHOLE}" for port in self._on(segment)])
+
+    def _on(self, segment: str) -> tuple[Port, ...]:
+        return self.topology.segments[segment]
 
     def _links(self) -> Iterator[str]:
         for host in (*self.topology.hosts, *self.topology.bridges):
@@ -165,10 +189,11 @@ class Network:
         )
 
     def _bridge(self, name: str) -> Iterator[str]:
-        yield "link add br0 type bridge"
-        yield "link set br0 up"
-        for port in self.topology.segments[name]:
-            yield f"link set {port.host} master br0 up"
+        for bridge in (_WHOLE, _PARTED):
+            yield f"link add {bridge} type bridge"
+            yield f"link set {bridge} up"
+        for port in self._on(name):
+            yield f"link set {port.host} master {_WHOLE} up"
 
     def _addresses(self, host: str) -> Iterator[str]:
         yield "link set lo up"
@@ -188,9 +213,9 @@ class Network:
             settings.append("net.ipv4.ip_forward=1")
         _ip("netns", "exec", self.namespace(host), "sysctl", "-qw", *settings)
 
-    def _configure(self, host: str, lines: Iterator[str]) -> None:
+    def _configure(self, host: str, lines: Iterable[str]) -> None:
         _ip("-netns", self.namespace(host), "-batch", "-", stdin=_lines(lines))
 
 
-def _lines(lines: Iterator[str] | Sequence[str]) -> str:
+def _lines(lines: Iterable[str]) -> str:
     return "".join(f"{line}\n" for line in lines)

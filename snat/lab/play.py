@@ -2,8 +2,9 @@
 
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from json import dumps
 from types import FrameType
 from typing import Any, Final
@@ -14,9 +15,20 @@ from snat.lab.laboratory import Laboratory
 from snat.lab.report import Report
 from snat.lab.stream import MAXIMUM_FLOWS
 
-SCENARIOS: Final[Mapping[str, Callable[[Laboratory, int], Report]]] = {
-    **failover.SCENARIOS,
-    "none": loopback.play,
+Scenario = Callable[[Laboratory, int, Sequence[str]], Report]
+"""Plays with so many flows, and these faults in the place of its own; none: its own."""
+
+
+def _loopback(lab: Laboratory, _flows: int, faults: Sequence[str]) -> Report:
+    """Its flows are the capture's."""
+    if faults:
+        raise LabError("none has no choice of faults")
+    return loopback.play(lab)
+
+
+SCENARIOS: Final[Mapping[str, Scenario]] = {
+    **{name: partial(failover.play, one) for name, one in failover.ARRANGEMENTS.items()},
+    "none": _loopback,
 }
 
 PASSED: Final = 0
@@ -25,7 +37,7 @@ MISUSED: Final = 2
 INTERRUPTED: Final = 130
 
 
-def play(topology: str, *, json: bool, flows: int, keep: bool) -> int:
+def play(topology: str, *, json: bool, flows: int, keep: bool, faults: Sequence[str] = ()) -> int:
     """See :func:`snat.lab.run`."""
     if topology not in SCENARIOS or not 1 <= flows <= MAXIMUM_FLOWS:
         known = ", ".join(SCENARIOS)
@@ -34,7 +46,7 @@ def play(topology: str, *, json: bool, flows: int, keep: bool) -> int:
     laboratory = Laboratory(progress=sys.stderr if json else sys.stdout)
     try:
         with _interruptible(), laboratory:
-            report = SCENARIOS[topology](laboratory, flows)
+            report = SCENARIOS[topology](laboratory, flows, faults)
             _print(report, json=json)
             if not report.passed:
                 laboratory.show_logs()

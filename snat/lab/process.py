@@ -112,16 +112,17 @@ class Traffic(Program):
 
     def flows(self) -> list[FlowEnd]:
         """This end of every flow, now."""
-        return flow_ends(self._ask("flows"))
+        return flow_ends(self.ask("flows"))
 
     def probes(self) -> Mapping[str, Any]:
         """What is known of the probes, now."""
-        return self._ask("probes")
+        return self.ask("probes")
 
-    def _ask(self, question: str) -> Mapping[str, Any]:
+    def ask(self, question: str, **with_what: int) -> Mapping[str, Any]:
+        """Its answer to a question: ``ping``, ``download``, ``finish``, ``open`` with a ``count``."""
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps({"ask": question}).encode() + b"\n")
+            self._process.stdin.write(json.dumps({"ask": question, **with_what}).encode() + b"\n")
             self._process.stdin.flush()
         except BrokenPipeError:
             raise LabError(f"traffic {self.name} has ended\n{self.tail()}") from None

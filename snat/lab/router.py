@@ -1,16 +1,24 @@
 """A router of the laboratory: one ``twistd snat``, and what its shell tells of it."""
 
 import json
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
+from cli.terminal.client import Connection
+from cli.terminal.frames import ControlError
+from snat.lab.errors import LabError
 from snat.lab.process import PYTHON, Program
 
-SHOW_TIMEOUT: Final = 5.0
+SHELL_TIMEOUT: Final = 10.0
 _TWISTD: Final = "from twisted.scripts.twistd import run; run()"
 """The twistd of this very interpreter, wherever its scripts are."""
+
+_MERGED: Final = re.compile(r"mapping \d+: (\d+ entries of \S+ merged, \d+ had keys of ours)")
+_NOTHING: Final = re.compile(r"0 entries .*, 0 had")
 
 Row = Mapping[str, Any]
 
@@ -69,19 +77,37 @@ class Router:
         """Its last log lines."""
         return self._program.tail() if self._program else f"{self.host}: never started"
 
+    def merged(self) -> str:
+        """What it took over from others that had managed beside it, as its log has it; empty: nothing."""
+        told: list[str] = _MERGED.findall(self._log.read_text(errors="replace"))
+        return "; ".join(each for each in told if not _NOTHING.match(each))
+
     def show(self, command: str) -> list[Row] | None:
         """The rows of a ``show`` command; None while the router does not answer."""
         if not self.alive:
             return None
-        shell = [*PYTHON, "-m", "cli.terminal", "--control", str(self.control), "-c", f"{command} | json"]
         try:
-            done = subprocess.run(
-                shell, capture_output=True, text=True, timeout=SHOW_TIMEOUT, check=False, cwd="/"
-            )
-            rows: list[Row] = json.loads(done.stdout)
-        except (subprocess.TimeoutExpired, json.JSONDecodeError):
+            rows: list[Row] = json.loads(self._said(f"{command} | json"))
+        except (ControlError, json.JSONDecodeError):
             return None
         return rows
+
+    def _said(self, line: str) -> str:
+        """By the control socket itself: a program for each question would take the routers' processor."""
+        with closing(Connection(str(self.control), bounded=True)) as connection:
+            return "".join(said for said in connection.run(line) if isinstance(said, str))
+
+    def reload(self) -> None:
+        """``reload`` in ``snat-cli``, confirmed; :class:`LabError` if it is refused."""
+        command = [*PYTHON, "-m", "cli.terminal", "--control", str(self.control), "-c", "reload", "-c", ""]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=SHELL_TIMEOUT, check=False, cwd="/"
+            )
+        except subprocess.TimeoutExpired:
+            raise LabError(f"{self.name} does not answer to reload in {SHELL_TIMEOUT:g} s") from None
+        if done.returncode:
+            raise LabError(f"{self.name} does not reload: {(done.stderr or done.stdout).strip()}")
 
     def group(self) -> Row | None:
         """Its redundancy group, as ``show ip snat distributed`` has it; None while it does not answer."""

@@ -40,6 +40,8 @@ class StreamCheck:
     direction: Direction
     position: int = 0
     """Bytes that arrived and were right."""
+    missing: int = 0
+    """Bytes lost at the first fault; negative: repeated; 0: neither, or some that belong nowhere."""
     fault: str = ""
     """Empty while the stream is intact. Nothing is checked after the first fault."""
 
@@ -56,11 +58,11 @@ class StreamCheck:
         wanted = numbered(self.flow, self.direction, self.position, len(data))
         good = next(i for i, (a, b) in enumerate(zip(data, wanted, strict=True)) if a != b)
         where = self.position + good
-        shift = self._shift(data)
-        if shift > 0:
-            return f"{shift} bytes lost at byte {where}"
-        if shift < 0:
-            return f"{-shift} bytes repeated at byte {where}"
+        self.missing = self._shift(data)
+        if self.missing > 0:
+            return f"{self.missing} bytes lost at byte {where}"
+        if self.missing < 0:
+            return f"{-self.missing} bytes repeated at byte {where}"
         return f"wrong bytes at byte {where}: {data[good : good + 8].hex()}"
 
     def _shift(self, data: bytes) -> int:

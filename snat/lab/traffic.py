@@ -1,8 +1,9 @@
 """Real traffic: ``python -m snat.lab.traffic server|client``, run in the namespaces of a laboratory.
 
 The client opens TCP connections that carry numbered bytes both ways for as long as they live, and sends
-UDP probes that the server echoes with the address it saw. Both obey JSON lines on standard input and
-answer with JSON lines on standard output; they end when standard input does, or after ``--seconds``.
+UDP probes that the server echoes with the address it saw; it may also ping, and download by HTTP. Both obey
+JSON lines on standard input and answer with JSON lines on standard output; they end when standard input
+does, or after ``--seconds``.
 
 Times are CLOCK_MONOTONIC, which all processes of a machine share.
 """
@@ -12,12 +13,14 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from struct import Struct
 from typing import Any, Final, cast
 
+from snat.lab.download import Body, DownloadServer, download
 from snat.lab.ends import FlowEnd
+from snat.lab.ping import Pinger
 from snat.lab.stream import MAXIMUM_FLOWS, Direction, StreamCheck, numbered
 
 CHUNK: Final = 256
@@ -26,7 +29,7 @@ PACE: Final = 0.0025
 """Seconds between two chunks of all flows together: 400 packets a second each way, however many flows."""
 PROBE_INTERVAL: Final = 0.01
 PROBES_KEPT: Final = 60_000
-"""Ten minutes of probes; a traffic program does not live longer."""
+"""Ten minutes of probes; a laboratory that is left running for longer is not measured any more."""
 CONNECT_TIMEOUT: Final = 10.0
 
 _HELLO: Final = Struct(">H")
@@ -97,6 +100,7 @@ class NumberedFlow(asyncio.Protocol):
             local=self._local,
             remote=self._remote,
             received=self._check.position,
+            missing=self._check.missing,
             fault=self._check.fault,
             closed=self._closed,
         )
@@ -174,6 +178,7 @@ class Server:
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
         self._flows: list[NumberedFlow] = []
+        self._download = DownloadServer()
 
     async def start(self) -> Answer:
         """Listen; the answer names the ports."""
@@ -182,7 +187,8 @@ class Server:
         listener = await loop.create_server(self._accept, host, port, backlog=1024)
         echo, _ = await loop.create_datagram_endpoint(Echo, (host, port))
         tcp = listener.sockets[0].getsockname()[1]
-        return {"tcp": tcp, "udp": echo.get_extra_info("sockname")[1]}
+        http = await self._download.start(host, self._options.http_port)
+        return {"tcp": tcp, "udp": echo.get_extra_info("sockname")[1], "http": http}
 
     def _accept(self) -> NumberedFlow:
         interval = max(1, self._options.flows) * PACE
@@ -194,9 +200,9 @@ class Server:
         """All connections that ever arrived."""
         return self._flows
 
-    def probes(self) -> Answer:
-        """The server sends none."""
-        return {}
+    def answers(self) -> Mapping[str, Callable[..., Answer]]:
+        """The questions that only the server answers."""
+        return {"finish": self._download.finish, "download": lambda: self._download.body.answer()}
 
 
 class Client:
@@ -206,23 +212,36 @@ class Client:
         self._options = options
         self._flows: list[NumberedFlow] = []
         self._prober = Prober()
+        self._pinger = Pinger(options.address) if options.ping else None
+        self._body = Body()
+        self._download: asyncio.Task[None] | None = None
+        self._opening: asyncio.Task[None] | None = None
 
     async def start(self) -> Answer:
         """Connect all flows at once, then probe; the answer comes when each has connected or failed."""
         options = self._options
-        await asyncio.gather(*(self._connect(number) for number in range(1, options.flows + 1)))
+        await self._open(options.flows)
         await asyncio.get_running_loop().create_datagram_endpoint(
             lambda: self._prober, remote_addr=(options.address, options.udp_port or options.port)
         )
+        if options.http_port:
+            self._download = asyncio.create_task(download(options.address, options.http_port, self._body))
+        if self._pinger is not None:
+            self._pinger.start()
         return {"connected": sum(not flow.end().closed for flow in self._flows)}
 
-    async def _connect(self, number: int) -> None:
+    async def _open(self, count: int) -> None:
+        first = len(self._flows)
+        await asyncio.gather(*(self._connect(first + place) for place in range(count)))
+
+    async def _connect(self, place: int) -> None:
         options = self._options
+        number = options.first_flow + place
         flow = NumberedFlow(
             outward=Direction.UP, inward=Direction.DOWN, interval=options.flows * PACE, flow=number
         )
         self._flows.append(flow)
-        source = ("0.0.0.0", options.first_port + number - 1) if options.first_port else None  # noqa: S104
+        source = ("0.0.0.0", options.first_port + place) if options.first_port else None  # noqa: S104
         connecting = asyncio.get_running_loop().create_connection(
             lambda: flow, options.address, options.port, local_addr=source
         )
@@ -231,13 +250,23 @@ class Client:
         except (OSError, TimeoutError) as error:
             flow.refuse(f"never connected: {error or 'no answer'}")
 
+    def _open_more(self, count: int = 0) -> Answer:
+        """Begin to open more connections; whether they come to be is in the answer to ``flows``."""
+        self._opening = asyncio.create_task(self._open(count))
+        return {"opening": count}
+
     def flows(self) -> list[NumberedFlow]:
         """All flows, connected or not."""
         return self._flows
 
-    def probes(self) -> Answer:
-        """What the prober knows."""
-        return self._prober.answer()
+    def answers(self) -> Mapping[str, Callable[..., Answer]]:
+        """The questions that only the client answers."""
+        return {
+            "probes": self._prober.answer,
+            "download": self._body.answer,
+            "open": self._open_more,
+            **({"ping": self._pinger.answer} if self._pinger is not None else {}),
+        }
 
 
 async def _converse(host: Server | Client, seconds: float) -> None:
@@ -247,13 +276,14 @@ async def _converse(host: Server | Client, seconds: float) -> None:
     await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
     )
-    answers: dict[str, Callable[[], Answer]] = {
+    answers: dict[str, Callable[..., Answer]] = {
         "flows": lambda: {"flows": [asdict(flow.end()) for flow in host.flows()]},
-        "probes": host.probes,
+        **host.answers(),
     }
     async with asyncio.timeout(seconds):
         while line := await reader.readline():
-            _tell(answers[json.loads(line)["ask"]]())
+            asked = json.loads(line)
+            _tell(answers[asked.pop("ask")](**asked))
 
 
 def _tell(answer: Answer) -> None:
@@ -266,6 +296,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--address", required=True, help="the server's address")
     parser.add_argument("--port", type=int, default=0, help="the server's TCP (and UDP) port")
     parser.add_argument("--udp-port", type=int, default=0, help="the server's UDP port, if another")
+    parser.add_argument("--first-flow", type=int, default=1, help="the number of the client's first flow")
+    parser.add_argument("--http-port", type=int, default=0, help="the server's HTTP port; client: 0: none")
+    parser.add_argument("--ping", action="store_true", help="the client pings, too (needs root)")
     parser.add_argument("--flows", type=int, default=20, help="TCP connections")
     parser.add_argument("--first-port", type=int, default=0, help="the client's first source port; 0: any")
     parser.add_argument("--seconds", type=float, default=120.0, help="end after so long, whatever happens")

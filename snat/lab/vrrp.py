@@ -38,6 +38,9 @@ vrrp_instance {instance} {{
     virtual_ipaddress {{
         {address}/24
     }}
+    track_interface {{
+        out0
+    }}
     track_file {{
         snat
     }}
@@ -55,6 +58,7 @@ class VrrpRouter(Router):
             raise LabError("vrrp needs keepalived: apt-get install keepalived")
         host = member.host
         fifo, track = (directory / f"{host}.{kind}" for kind in ("fifo", "track"))
+        self._track = track
         line = f"keepalived {INSTANCE} fifo {fifo} track-file {track}"
         text = following_text(member, members, certificates=directory / "pki", follows=line)
         super().__init__(host, text, directory=directory, prefix=prefix)
@@ -67,11 +71,11 @@ class VrrpRouter(Router):
                 fifo=fifo, track=track, instance=INSTANCE, priority=priority, address=VIRTUAL_ADDRESS
             )
         )
-        track.write_text("-254\n")
 
     def start(self) -> None:
         """Plug it in: cables first, then both daemons."""
         self._cables("up")
+        self._track.write_text("-254\n")  # what the machine before its death said is forgotten
         super().start()
         names = {kind: str(self._directory / f"{self.host}.keepalived.{kind}") for kind in ("pid", "vrrp")}
         options = ["-n", "-l", "-P", "-f", str(self._file), "-p", names["pid"], "-r", names["vrrp"]]

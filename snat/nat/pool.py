@@ -22,6 +22,7 @@ from typing import Final
 from xxhash import xxh3_64_intdigest
 
 from snat.nat.addresses import Addresses, jump_hash, same_host
+from snat.nat.parking import Parking
 
 SLOTS: Final = 16
 QUARANTINE: Final = 120.0
@@ -76,8 +77,8 @@ class Pool:
         """Requests for a port that found none free."""
         self.missed_at = float("-inf")
         """When the last one was."""
-        self.among_peers = False
-        """Whether other devices give from this pool while we do."""
+        self.parking: Parking | None = None
+        """Of a pool from which peers give while we do."""
         self._addresses = Addresses(ranges)
         self.ranges = tuple(ranges)
         self._match_host = match_host
@@ -113,7 +114,7 @@ class Pool:
     @property
     def quarantined(self) -> int:
         """Freed ports that wait."""
-        return len(self._quarantine)
+        return max(len(self._quarantine), len(self.parking) if self.parking is not None else 0)
 
     def address_for(self, host: bytes) -> bytes | None:
         """The pool address that an inside host keeps (RFC 4787 REQ-2), the same on every member.
@@ -169,19 +170,31 @@ class Pool:
         """
         own = self.address_for(host)
         for address in () if own is None else (own,) if self._paired else (own, *self._others(host)):
-            if not self.among_peers or self._is_ours(address):
+            if self.parking is None or self._is_ours(address):
                 yield address
 
-    def free(self, endpoint: bytes, now: float, quarantine: bool) -> None:
-        """An inside-global endpoint has no entry any more."""
+    def is_others(self, endpoint: bytes) -> bool:
+        """Whether an inside-global endpoint of this pool is another device's to give."""
+        return self.parking is not None and not self._ours[endpoint[6] >> 1 & 15]
+
+    def free(self, endpoint: bytes, now: float, quarantine: bool, *, lost: bool = False) -> None:
+        """An inside-global endpoint has no entry any more; ``lost``: see :meth:`Parking.put`."""
         self._end_quarantines(now)
         if endpoint[5:] == NO_PORT:  # of a protocol without ports: what has none cannot be freed
             return
+        if self.parking is not None:
+            self.parking.put(endpoint, lost=lost)
         if quarantine:
             self._quarantine[endpoint] = now + QUARANTINE
             self._quarantine.move_to_end(endpoint)
-        else:
+        elif self.parking is None:
             self._unmark(endpoint)
+
+    def peers_know(self) -> None:
+        """All peers that are heard are up to date: ports that waited for that may be given again."""
+        for endpoint in self.parking.round() if self.parking is not None else ():
+            if endpoint not in self._quarantine:
+                self._unmark(endpoint)
 
     # Inside
 
@@ -204,6 +217,8 @@ class Pool:
 
     def _waits(self, endpoint: bytes) -> bool:
         """Whether a port that no entry uses is not to be used nevertheless."""
+        if self.parking is not None and endpoint in self.parking:
+            return True
         return endpoint in self._quarantine or (
             bool(self._reserved) and endpoint[:1] + endpoint[5:] in self._reserved
         )
@@ -223,7 +238,9 @@ class Pool:
 
     def _end_quarantines(self, now: float) -> None:
         while self._quarantine and next(iter(self._quarantine.values())) <= now:
-            self._unmark(self._quarantine.popitem(last=False)[0])
+            endpoint = self._quarantine.popitem(last=False)[0]
+            if self.parking is None or endpoint not in self.parking:
+                self._unmark(endpoint)
 
     def _unmark(self, endpoint: bytes) -> None:
         marks = self._marks.get(endpoint[:5])

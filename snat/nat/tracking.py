@@ -14,7 +14,7 @@ TCP: Final = 6
 UDP: Final = 17
 ICMP: Final = 1
 GRE: Final = 47
-_NO_CALL: Final = bytes(2)
+_NO_PORT: Final = bytes(2)
 
 CLASSES: Final[Mapping[int, TimeoutClass]] = {
     TCP: TimeoutClass.TCP,
@@ -51,12 +51,17 @@ class Closing:
         """Both FINs are acknowledged: nothing but retransmissions will come."""
         return len(self._acknowledged) == 2
 
-    def see(self, from_outside: bool, flags: int, after: int, acknowledged: int) -> None:
-        """A segment; ``after`` is the sequence number that follows it, ``acknowledged`` its ACK number."""
+    def see(self, from_outside: bool, flags: int, after: int, acknowledged: int) -> bool:
+        """A segment; ``after`` is the sequence number that follows it, ``acknowledged`` its ACK number.
+
+        Whether it brought the first word of a FIN, or the first that one arrived.
+        """
+        before = len(self._fins) + len(self._acknowledged)
         if flags & FIN:
             self._fins[from_outside] = after
         if flags & ACK and self._fins.get(not from_outside) == acknowledged:
             self._acknowledged.add(not from_outside)
+        return len(self._fins) + len(self._acknowledged) > before
 
 
 def next_state(state: int, flags: int, from_outside: bool, payload: int, closing: Closing | None) -> int:
@@ -92,15 +97,12 @@ class Timeouts:
         finrst: float,
         icmp: float,
         other: float = 86400,
-        calls: float = 86400,
+        pptp: float = 86400,
         ports: Mapping[bytes, float] | None = None,
     ) -> None:
-        """``ports``: of UDP flows and established TCP connections, by protocol and outside port, 3 bytes.
-
-        ``calls``: of GRE with call IDs (PPTP).
-        """
+        """``ports``: of UDP flows and established TCP connections, by protocol and outside port, 3 bytes."""
         self.finrst = float(finrst)
-        self._calls = float(calls)
+        self._pptp = float(pptp)
         self.ports = dict(ports or {})
         self._seconds: dict[tuple[int, int], float] = {
             (TimeoutClass.UDP, State.OPEN): udp,
@@ -117,13 +119,13 @@ class Timeouts:
     __hash__ = None  # type: ignore[assignment]  # what can be compared and not be a key
 
     def _all(self) -> tuple[object, ...]:
-        return self.finrst, self._seconds, self._calls, self.ports
+        return self.finrst, self._pptp, self._seconds, self.ports
 
     def of_record(self, record: bytes) -> float:
         """The idle time-out of an entry, as far as the entry says it."""
         state = record[STATE]
-        if record[22] == GRE and (record[20:22] != _NO_CALL or record[33:35] != _NO_CALL):
-            return self._calls
+        if record[22] == GRE and (record[20:22] != _NO_PORT or record[33:35] != _NO_PORT):
+            return self._pptp  # it has a call ID
         if self.ports and state in (State.OPEN, State.ESTABLISHED) and record[FLAGS] & _EXTENDED:
             seconds = self.ports.get(record[22:23] + record[39:41])
             if seconds is not None:

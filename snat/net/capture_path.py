@@ -98,7 +98,7 @@ class CapturePath:
         return {} if self._port is None else {"capture": as_dict(self._port.counters)}
 
     def _ready(self) -> bool:
-        return all(group.manages for group in self._device.groups)
+        return all(group.manages for group in self._device.groups if group.is_own)
 
     def _look(self) -> None:
         if not self._ready() or not self._source.exists():

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.threads import deferToThreadPool
 
-from snat.config.model import Configuration, Group, Side
+from snat.config.model import Configuration, ConfiguredRole, Group, Side
 from snat.config.networks import global_networks, routed_networks, shared_addresses
 from snat.config.refused import ConfigurationRefused
 from snat.counters import as_dict
@@ -92,8 +92,12 @@ def _offload(configuration: Configuration) -> Offload:
 def _claimed_pools(
     configuration: Configuration, managed: Iterable[Group], active: frozenset[str]
 ) -> tuple[IPv4Network, ...]:
-    """The pools to answer for: of local rules, and of groups that this device manages, or is active for."""
-    return global_networks(configuration, {0}.union(*(group.mapping_ids for group in managed)), active)
+    """The pools to answer for: of local rules, and of groups that this device manages, or is active for.
+
+    Not those of peers: several routers have them at once, and routes lead there.
+    """
+    shared = (group.mapping_ids for group in managed if group.role is not ConfiguredRole.PEERS)
+    return global_networks(configuration, {0}.union(*shared), active)
 
 
 def _needed(
@@ -162,6 +166,7 @@ class TunPath:
                 received,
                 self._batch_done,
                 self._lost,
+                self._is_late,
             )
         self._inside, self._outside = self._tuns[INSIDE_TUN], self._tuns[OUTSIDE_TUN]
         try:
@@ -182,14 +187,17 @@ class TunPath:
         """Withdraw the addresses and close the TUNs; rules, blackholes and guard stay."""
         self._monitor.stop()
         self._egress.close()
-        self._arp.withdraw()
+        self._arp.close()
         self._kernel.withdraw()
         for tun in self._tuns.values():
             tun.close()
 
     def claim(self, groups: Iterable[Group]) -> None:
         """Answer ARP for the groups' addresses and for the pools of local rules, and announce them."""
-        self._managed = tuple(groups)
+        managed = tuple(groups)
+        if set(managed) - set(self._managed):
+            self._serve_waiting()
+        self._managed = managed
         self._arp.withdraw()
         self._arp.announce(self._claim())
 
@@ -301,6 +309,19 @@ class TunPath:
         for tun in self._tuns.values():
             tun.offload(_offload(configuration))
         self.claim(managed)
+
+    def _is_late(self) -> bool:
+        return self._device.is_late(self._reactor.seconds())
+
+    def _serve_waiting(self) -> None:
+        """A role begins with packets that come now: those that came before open no flow under it."""
+        flows = self._device.translator.flows
+        flows.closed = True
+        try:
+            for tun in self._tuns.values():
+                tun.serve()
+        finally:
+            flows.closed = False
 
     def _from_inside(self, buffer: bytearray, length: int) -> None:
         self._forward(buffer, length, self._device.packet(buffer, length, False, self._reactor.seconds()))

@@ -72,7 +72,7 @@ class Debugging:
 
     def _message(self, stage: Stage, link: Link, message: bytes | Message | None) -> None:
         groups = (group for group in self._device.groups if link.neighbor in group.neighbors)
-        role = next((group.role.name for group in groups), "")
+        role = next((group.mode for group in groups), "")
         seen = trace(stage, link, message)
         self._say(debug_text.message(seen, self._device.nat_id, role, detailed=self._status.snat_detailed))
 

@@ -4,6 +4,7 @@ import socket
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from fcntl import ioctl
 from ipaddress import IPv4Address
 from typing import Final
 
@@ -20,9 +21,12 @@ INTERVAL: Final = 1.0
 BROADCAST: Final = b"\xff" * 6
 ETHERTYPE_ARP: Final = 0x0806
 ARPHRD_ETHER: Final = 1
+SIOCGIFHWADDR: Final = 0x8927
 _ETHERNET: Final = struct.Struct("!6s6sH")
 _ARP: Final = struct.Struct("!HHBBH6s4s6s4s")
 _REQUEST: Final = 1
+_REQUEST_OF_INTERFACE: Final = struct.Struct("=16sH6s16x")
+"""``struct ifreq``: a name, then kind and bytes of its hardware address."""
 
 Announced = tuple[IPv4Address, str]
 """An address and the interface it is announced on."""
@@ -41,20 +45,33 @@ def announcement(hardware: bytes, address: IPv4Address) -> bytes:
     return _ETHERNET.pack(BROADCAST, hardware, ETHERTYPE_ARP) + arp
 
 
-def transmit(interface: str, addresses: Sequence[IPv4Address]) -> int:
-    """Announce addresses on one interface, now, with its own hardware address; returns how many were sent.
+class Transmitter:
+    """Announces on any interface, over one socket: to close one takes the kernel 10 ms, amid a takeover."""
 
-    An interface without ARP (a TUN, PPP) sends none. Raises :class:`OSError`: interface gone or down,
-    its queue full, or not permitted.
-    """
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0) as port:
-        port.bind((interface, 0))
-        _name, _protocol, _kind, hardware_type, hardware = port.getsockname()
-        if hardware_type != ARPHRD_ETHER:
+    def __init__(self) -> None:
+        self._port: socket.socket | None = None
+
+    def __call__(self, interface: str, addresses: Sequence[IPv4Address]) -> int:
+        """Announce addresses on one interface, with its own hardware address; returns how many were sent.
+
+        An interface without ARP (a TUN, PPP) sends none. Raises :class:`OSError`: interface gone or down,
+        its queue full, or not permitted.
+        """
+        if self._port is None:
+            self._port = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
+        asked = _REQUEST_OF_INTERFACE.pack(interface.encode(), 0, b"")
+        _name, kind, hardware = _REQUEST_OF_INTERFACE.unpack(ioctl(self._port, SIOCGIFHWADDR, asked))
+        if kind != ARPHRD_ETHER:
             return 0
         for address in addresses:
-            port.send(announcement(hardware, address))
-    return len(addresses)
+            self._port.sendto(announcement(hardware, address), (interface, ETHERTYPE_ARP))
+        return len(addresses)
+
+    def close(self) -> None:
+        """Close the socket; the next announcement opens one."""
+        if self._port is not None:
+            self._port.close()
+            self._port = None
 
 
 @dataclass(slots=True)
@@ -73,11 +90,11 @@ class GratuitousArp:
     log = Logger(observer=MESSAGES)
 
     def __init__(
-        self, clock: IReactorTime, transmit: Callable[[str, Sequence[IPv4Address]], int] = transmit
+        self, clock: IReactorTime, transmit: Callable[[str, Sequence[IPv4Address]], int] | None = None
     ) -> None:
         self.counters = GratuitousArpCounters()
         self._clock = clock
-        self._transmit = transmit
+        self._transmit = transmit or Transmitter()
         self._repeats: dict[Announced, int] = {}
         self._alarm: IDelayedCall | None = None
 
@@ -94,6 +111,12 @@ class GratuitousArp:
         if self._alarm is not None:
             self._alarm.cancel()
             self._alarm = None
+
+    def close(self) -> None:
+        """As :meth:`withdraw`, for good."""
+        self.withdraw()
+        if isinstance(self._transmit, Transmitter):
+            self._transmit.close()
 
     def _arm(self) -> None:
         if self._repeats and self._alarm is None:

@@ -30,6 +30,7 @@ from snat.redundancy.hsrp_events import (
     GratuitousArpDue,
     GroupId,
     MessageRefused,
+    PreemptionDue,
     Send,
     StateChanged,
 )
@@ -59,11 +60,22 @@ class Hsrp:
 
     log = Logger(observer=MESSAGES)
 
-    def __init__(self, reactor: ReactorFDSetTime, holder: Holder, told: Callable[[str, bool], None]) -> None:
-        """``told`` gets the name of a group and whether this router is active, whenever that changes."""
+    def __init__(
+        self,
+        reactor: ReactorFDSetTime,
+        holder: Holder,
+        told: Callable[[str, bool], None],
+        preempts: Callable[[str], None],
+    ) -> None:
+        """``told`` gets the name of a group and whether this router is active, whenever that changes.
+
+        ``preempts`` gets that of a group that is held back (:meth:`hold_back`) and is to preempt: once what
+        the role manages was handed over, it does (:meth:`released`).
+        """
         self._reactor = reactor
         self._holder = holder
         self._told = told
+        self._preempts = preempts
         self._router = HsrpRouter(reactor.seconds(), random.SystemRandom())
         self._configuration = Configuration()
         self._repeating = RepeatingLog(reactor)
@@ -90,7 +102,11 @@ class Hsrp:
             self._close_port(name)
 
     def hold_back(self, names: AbstractSet[str]) -> None:
-        """Just these groups are active only once they may be; said before they are configured."""
+        """Just these groups are active only once they may be, and claim the role before they preempt.
+
+        Said before they are configured.
+        """
+        self._router.claim_first(names)
         for name in names - self._synchronised.keys():
             self._synchronised[name] = False
             self._router.synchronise(name, self._now(), synchronised=False)
@@ -105,6 +121,13 @@ class Hsrp:
             self._synchronised[name] = synchronised
             self._router.synchronise(name, self._now(), synchronised=synchronised)
             self._work()
+
+    def released(self, name: str) -> None:
+        """What the role of this group manages was handed over to us. Who cannot preempt any more says so."""
+        self._router.released(name, self._now())
+        self._work()
+        if not any(state is State.ACTIVE for state in self._router.states(name)):
+            self._told(name, False)
 
     def stop(self) -> None:
         """Leave every group in good order, so that the others take over at once."""
@@ -235,6 +258,8 @@ class Hsrp:
                 port = self._ports.get(event.group.interface)
                 if port is not None:
                     port.announce(event.addresses, event.mac_address)
+            case PreemptionDue():
+                self._preempts(self._name_of(event.group))
             case StateChanged():
                 self._changed(event)
             case MessageRefused():

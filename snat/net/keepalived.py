@@ -3,7 +3,8 @@
 keepalived.conf(5): with ``vrrp_notify_fifo PATH`` it writes ``INSTANCE "NAME" STATE PRIORITY`` for each
 change of an instance, in order, into a pipe; unlike notify scripts, which race each other. A
 ``vrrp_track_file`` is read again whenever it changes: at -254 or below the instance is in FAULT, never
-master. So an unsynchronised router does not become one, and one that stops says so before it ends.
+master; above that, it is added to the priority. So an unsynchronised router does not become one, one that
+stops says so before it ends, and one that nobody ever proved its table to gets only a role that is free.
 """
 
 import errno
@@ -26,6 +27,8 @@ from snat.net.refused import KernelRefused
 
 READY: Final = b"0\n"
 """What the track file says of a router that may be master: its priority is what keepalived.conf says."""
+LAST: Final = b"-253\n"
+"""Of one that may if nobody else is: its priority is 1."""
 FAULT: Final = b"-254\n"
 """And of one that may not."""
 MAX_LINE: Final = 1024
@@ -75,9 +78,13 @@ class KeepalivedInstance:
             self._fd = -1
             self._write(FAULT)
 
-    def ready(self, ready: bool) -> None:
-        """Whether this router may be master. Raises KernelRefused if that cannot be written."""
-        self._write(READY if ready else FAULT)
+    def ready(self, ready: bool, *, proved: bool = True) -> None:
+        """Whether this router may be master, and its table is proved, so that it may be instead of another.
+
+        Raises KernelRefused if that cannot be written.
+        """
+        allowed = READY if proved else LAST
+        self._write(allowed if ready else FAULT)
 
     # IReadDescriptor
 

@@ -1,6 +1,6 @@
 """The IP redundancy modules whose word groups follow (Fig. 2B): HSRP of our own, and VRRP by keepalived."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
 
 from snat.config.model import Configuration, ConfiguredRole
@@ -20,12 +20,22 @@ class Modules:
     """All HSRP groups of the configuration, and the instances of keepalived that groups follow."""
 
     def __init__(
-        self, reactor: ReactorFDSetTime, holder: Holder, told: Callable[[Followed, bool], None]
+        self,
+        reactor: ReactorFDSetTime,
+        holder: Holder,
+        told: Callable[[Followed, bool], None],
+        preempts: Callable[[Followed], None],
     ) -> None:
-        """``told`` gets whose word it is, and whether this router is active."""
+        """``told`` gets whose word it is, and whether this router is active.
+
+        ``preempts`` gets whose word is that it will be, as soon as what it is to manage was handed over.
+        """
         self._reactor = reactor
         self._told = told
-        self._hsrp = Hsrp(reactor, holder, told)
+        self._preempts = preempts
+        self._hsrp = Hsrp(reactor, holder, told, self._preempt)
+        self._handovers: set[str] = set()
+        """HSRP groups that wait for one."""
         self._instances: dict[Keepalived, KeepalivedInstance] = {}
 
     def open(self, configuration: Configuration) -> None:
@@ -69,7 +79,17 @@ class Modules:
             if isinstance(followed, str):
                 self._hsrp.synchronise(followed, group.ready)
             elif followed is not None and followed in self._instances:
-                self._instances[followed].ready(group.ready)
+                self._instances[followed].ready(group.ready, proved=group.synchronised)
+
+    def hand_over(self, groups: Collection[Group]) -> None:
+        """Let HSRP groups preempt whose followers manage by now; said once their terms are stored."""
+        for name in list(self._handovers):
+            followers = [one for one in groups if followed_by(one.configuration) == name]
+            if all(one.manages for one in followers):
+                self._handovers.discard(name)
+                self._hsrp.released(name)
+            elif not any(one.preempts for one in followers):
+                self._handovers.discard(name)  # refused: HSRP will ask again
 
     def standby(self) -> tuple[StandbyStatus, ...]:
         """The HSRP groups, as ``show standby`` has them."""
@@ -78,6 +98,10 @@ class Modules:
     def counters(self) -> dict[str, dict[str, int]]:
         """By subject."""
         return self._hsrp.counters()
+
+    def _preempt(self, name: str) -> None:
+        self._handovers.add(name)
+        self._preempts(name)
 
     def _close(self, followed: set[Keepalived]) -> None:
         for keepalived in self._instances.keys() - followed:

@@ -15,7 +15,7 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.error import CannotListenError
-from twisted.internet.task import LoopingCall
+from twisted.internet.task import LoopingCall, deferLater
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -47,11 +47,14 @@ from snat.net.startup_file import StartupFile
 from snat.net.syslog import SystemLog
 from snat.net.tls import TrustpointError
 from snat.net.translation_log import TranslationLog
+from snat.redundancy.roles import CLAIM_TIME
 from snat.status import StandbyStatus
 
 _DAY = 86400.0
 _GAUGES = frozenset({("table", "entries")})
 """Among the counters, by subject and name: they tell how many there are now."""
+LINGER = CLAIM_TIME
+"""Seconds that who stops as manager translates on, while another takes the addresses."""
 _ROUNDS = 16
 """Turns in one pump: a dump leaves in steps between which packets are looked at."""
 
@@ -103,7 +106,7 @@ class RouterService(Service):
         self.members = Members(
             configuration, self.device, reactor, self._repeating, pump=self.pump, pump_soon=self._pump_soon
         )
-        self._modules = Modules(live, self._datapath, self._module_said)
+        self._modules = Modules(live, self._datapath, self._module_said, self._module_preempts)
         self._snapshots: SnapshotWriter | None = None
         if state.snapshot is not None:
             self._snapshots = SnapshotWriter(
@@ -150,7 +153,11 @@ class RouterService(Service):
         self.pump()
 
     def stopService(self) -> Deferred[Any]:
-        """Withdraw the addresses, say goodbye, stop. No turn is taken any more: it could take a role."""
+        """Withdraw the addresses, say goodbye, stop. No turn is taken any more: it could take a role.
+
+        Who manages hands over first: the last word leaves, then the modules let go, and the flows that
+        exist are translated until another has taken their packets (:data:`LINGER`).
+        """
         super().stopService()
         if self._daily.running:
             self._daily.stop()
@@ -158,14 +165,18 @@ class RouterService(Service):
             self._alarm.cancel()
             self._alarm = None
         ended: list[Deferred[Any]] = [*self.members.stop()]
-        self._modules.stop()
-        try:
-            self._datapath.stop()
-        except KernelRefused as refused:
-            self._log.error("{reason}", reason=str(refused), mnemonic="SNAT-3-KERNEL")
+        successors = self._managing and self.device.has_company()
         self._undone = []
         self.device.stop(self._now())
         self._do_as_asked()
+        if successors:
+            self._withdraw()
+            clock: Any = self._reactor
+            ended.append(deferLater(clock, 0, self._modules.stop))  # behind the last word
+            ended.append(deferLater(clock, LINGER, self._stop_datapath))
+        else:
+            self._modules.stop()
+            self._stop_datapath()
         self._translation_log.stop()
         if self._snapshots is not None:
             ended.append(self._snapshots.stop())
@@ -265,6 +276,19 @@ class RouterService(Service):
 
     # Inside
 
+    def _withdraw(self) -> None:
+        """Announce nothing any more, and answer for no address of a group."""
+        try:
+            self._datapath.claim(())
+        except KernelRefused as refused:
+            self._log.error("{reason}", reason=str(refused), mnemonic="SNAT-3-KERNEL")
+
+    def _stop_datapath(self) -> None:
+        try:
+            self._datapath.stop()
+        except KernelRefused as refused:
+            self._log.error("{reason}", reason=str(refused), mnemonic="SNAT-3-KERNEL")
+
     def _now(self) -> float:
         return self._reactor.seconds()
 
@@ -301,9 +325,17 @@ class RouterService(Service):
                 group.told(active, self._now())
         self._pump_soon()
 
+    def _module_preempts(self, module: Followed) -> None:
+        for group in self.device.groups:
+            if followed_by(group.configuration) == module:
+                group.preempt()
+        self._pump_soon()
+
     def _tell_modules(self) -> None:
         try:
             self._modules.tell(self.device.groups)
+            if not self._undone:  # terms are stored, and addresses answered for
+                self._modules.hand_over(self.device.groups)
         except KernelRefused as refused:
             text = "{reason}; this router cannot become active"
             self._repeating.say(text, reason=str(refused), mnemonic="SNAT-3-PROCESS")
@@ -359,7 +391,9 @@ class RouterService(Service):
         return deferToThreadPool(threads, threads.getThreadPool(), work)
 
     def _claim(self) -> None:
-        managing = tuple(group.configuration for group in self.device.groups if group.manages)
+        managing = tuple(
+            group.configuration for group in self.device.groups if group.manages and group.is_own
+        )
         self._datapath.claim(managing)
         self._managing = managing
 

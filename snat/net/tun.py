@@ -37,6 +37,8 @@ BUFFER: Final = VNET_HEADER + MAX_PACKET + 1 + 4096
 A shorter buffer would truncate silently."""
 READS_PER_TURN: Final = 64
 """Packets read before the reactor looks at anything else."""
+MOST_WAITING: Final = 4096
+"""Packets that are read where all that wait are meant: somewhat more than the queue of a TUN has room for."""
 
 DEVICE: Final = "/dev/net/tun"
 TUNSETIFF: Final = 0x400454CA
@@ -146,6 +148,8 @@ class TunCounters:
     """Not written: the interface is down or gone."""
     dropped_queue: int = 0
     """Not read: they came faster than we read, and the queue of the TUN was full (:func:`queue_drops`)."""
+    dropped_stale: int = 0
+    """Read and not looked at: this router was paused, and may have lost its role since."""
     cut: int = 0
     """Written as plain packets, because the kernel refused their virtio header."""
 
@@ -181,7 +185,9 @@ class Tun:
         received: Callable[[bytearray, int], None],
         batch_done: Callable[[], None],
         lost: Callable[[], None] | None = None,
+        late: Callable[[], bool] = lambda: False,
     ) -> None:
+        """``late()`` says, once before each batch, whether what waits is too old to be looked at."""
         self.name = name
         self.counters = TunCounters()
         self._fd = fd
@@ -189,6 +195,7 @@ class Tun:
         self._received = received
         self._batch_done = batch_done
         self._lost = lost
+        self._late = late
         self._buffer = bytearray(BUFFER)
 
     def start(self) -> None:
@@ -253,11 +260,26 @@ class Tun:
 
     def doRead(self) -> Failure | None:
         """Read what waits, 64 packets at most; the reactor comes again for the rest."""
-        fd, buffer, received, readv = self._fd, self._buffer, self._received, os.readv
+        if self._late():
+            self.counters.dropped_stale += self._read(MOST_WAITING, _unseen)[0]
+            self._batch_done()
+            return None
+        packets, failure = self._read(READS_PER_TURN, self._received)
+        if packets:
+            self._batch_done()
+        return failure
+
+    def serve(self) -> None:
+        """Read all that waits now, before something changes for what comes."""
+        self._read(MOST_WAITING, self._received)  # if it fails, the reactor will meet that
+
+    def _read(self, most: int, received: Callable[[bytearray, int], None]) -> tuple[int, Failure | None]:
+        """How many packets there were, and what went wrong."""
+        fd, buffer, readv = self._fd, self._buffer, os.readv
         vector = [buffer]
         packets = octets = 0
         failure: Failure | None = None
-        for _ in range(READS_PER_TURN):
+        for _ in range(most):
             try:
                 length = readv(fd, vector)
             except BlockingIOError:
@@ -268,11 +290,9 @@ class Tun:
             packets += 1
             octets += length
             received(buffer, length)
-        if packets:
-            self.counters.packets_in += packets
-            self.counters.bytes_in += octets
-            self._batch_done()
-        return failure
+        self.counters.packets_in += packets
+        self.counters.bytes_in += octets
+        return packets, failure
 
     def connectionLost(self, reason: Failure) -> None:
         """The reactor gave the device up: the interface was deleted, or the reactor stops."""
@@ -295,3 +315,7 @@ class Tun:
     def logPrefix(self) -> str:
         """How the reactor names us in its log."""
         return f"tun {self.name}"
+
+
+def _unseen(_buffer: bytearray, _length: int) -> None:
+    """What is done with a packet that is not looked at."""

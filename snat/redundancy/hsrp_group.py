@@ -260,9 +260,9 @@ class Group(VirtualRouter):
         for action in follows.actions:
             if action in _TIMERS:
                 _TIMERS[action](self, now, heard)
-        if Action.COUP in follows.actions:
-            self._say(Opcode.COUP, before)
         self._enter(follows.state, now)
+        if Action.COUP in follows.actions:  # the addresses are had before anybody leaves them
+            self._say(Opcode.COUP, before)
         if Action.RESIGN in follows.actions:
             self._say(Opcode.RESIGN, before)
         if Action.FAREWELL in follows.actions:

@@ -21,6 +21,11 @@ class Preemption:
         self._since: float | None = None
         self._claimed_at = -inf
 
+    @property
+    def claims(self) -> bool:
+        """Whether the role was asked for, and nothing came of it yet."""
+        return self._claimed_at > -inf
+
     def synchronised(self, now: float) -> None:
         """The table is proved from now on."""
         self._synchronised_since = now

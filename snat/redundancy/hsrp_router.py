@@ -14,6 +14,7 @@ from snat.config.interface import Interface
 from snat.redundancy.hsrp_events import Event, HsrpCounters
 from snat.redundancy.hsrp_follower import Follower
 from snat.redundancy.hsrp_group import Group
+from snat.redundancy.hsrp_message import State
 from snat.redundancy.hsrp_speaker import Speaker
 
 
@@ -125,6 +126,10 @@ class HsrpRouter:
         """Every group, by interface and number."""
         for speaker in self._speakers.values():
             yield from (speaker.groups[number] for number in sorted(speaker.groups))
+
+    def states(self, name: str) -> Iterator[State]:
+        """Of the groups of this name that elect."""
+        return (one.state for one in self._electing() if one.configuration.name == name)
 
     def counters(self) -> dict[str, HsrpCounters]:
         """By interface."""

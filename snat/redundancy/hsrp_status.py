@@ -45,13 +45,17 @@ def _status(group: VirtualRouter, now: float) -> StandbyStatus:
 
 
 def _why(group: VirtualRouter) -> str:
-    """Why it is in Init, or keeps to Listen."""
+    """Why it is in Init, keeps to Listen, or does not preempt though it may."""
     if not group.configuration.enabled:
         return ""
     if group.state is State.INITIAL:
         return group.why_initial
-    waits = isinstance(group, Group) and not group.synchronised
-    return "not synchronised" if waits else ""
+    if not isinstance(group, Group):
+        return ""
+    if not group.synchronised:
+        return "not synchronised"
+    waits = group.preemption.claims and group.state is not State.ACTIVE
+    return "claims the role, to preempt" if waits else ""
 
 
 def _router(group: VirtualRouter, place: State, heard: Heard | None, now: float) -> StandbyRouter:

@@ -7,6 +7,8 @@ primary that finds another managing asks for the role (CLAIM) and takes it when 
 In a group that follows an IP redundancy module (HSRP, VRRP) the module's active is what the primary is
 elsewhere, but nobody else ever takes the role: one that starts and finds nobody stands by for the module's
 word. A manager that is active too refuses a claim: the module is of two minds, and two would take turns.
+But a member whose module is about to *preempt* claims before it does: to that one the active releases the
+role, and goes on translating the flows that exist until the addresses have moved.
 """
 
 from collections.abc import Mapping
@@ -17,6 +19,8 @@ from snat.wire.actions import Role, Standing
 
 CLAIM_TIME: Final = 0.2
 """Seconds that a manager has to release the role; then claiming becomes a takeover (design section 8)."""
+YIELD_TIME: Final = 2 * CLAIM_TIME
+"""Seconds that who is active, and released the role to one that preempts, waits for it to take the role."""
 ALONE_EXTRA: Final = 2.0
 """Seconds beyond the hold time that a starting member waits for somebody to appear."""
 
@@ -79,9 +83,12 @@ def step(standing: Standing, happened: Input) -> Standing:
 
 def leads(role: Role | None) -> bool:
     """Whether a member of ``role`` is to manage: the choice of the configuration, or of the module."""
-    return role in (Role.PRIMARY, Role.ACTIVE)
+    return _RANKS.get(role, 0) > 0
 
 
-def preferred(role: Role, other: Role) -> bool:
+def preferred(role: Role, other: Role | None) -> bool:
     """Whether a member of ``role`` takes precedence over one of ``other``."""
-    return leads(role) and not leads(other)
+    return leads(role) and _RANKS[role] > _RANKS.get(other, 0)
+
+
+_RANKS: Final[Mapping[Role | None, int]] = {Role.PRIMARY: 1, Role.ACTIVE: 1, Role.PREEMPTING: 2}

@@ -70,14 +70,13 @@ class Dump:
 
         Empty where that is not so, and :meth:`_cut` looks at each. Twice as fast, with a million to show.
         """
-        if self._pulled or self._rest or self.state.feed.process_id:
+        if self._pulled or self._rest:
             return b""
         at, most = self._at, self.slice_size // (ITEM.size + PLAIN_SIZE)
         slots = list(map(self.table.inside.get, self._endpoints[at : at + most]))
         records = [slot for slot in slots if isinstance(slot, bytes) and len(slot) == PLAIN_SIZE]
         body = ADD_PLAIN + ADD_PLAIN.join(records)
-        mapping = self.state.feed.mapping_id.to_bytes(4, "big")
-        if len(records) < len(slots) or not are_plain_adds(body, mapping):
+        if len(records) < len(slots) or not are_plain_adds(body, self.state.feed):
             return b""
         self._at += len(slots)
         return body

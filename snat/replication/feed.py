@@ -132,6 +132,13 @@ class FeedCounters:
     """Entries of theirs that had the key of one of ours."""
     cleared: int = 0
     """Times that all entries of a feed were removed at once."""
+    hints_sent: int = 0
+    """What packets of entries say that another manages."""
+    hints_lost: int = 0
+    """The same, and there was nobody to tell, or too much to be told at once."""
+    hints_received: int = 0
+    hints_unknown: int = 0
+    """Hints about entries that are not here, or that another manages."""
     entry_errors_sent: int = 0
     entry_errors_received: int = 0
     """Errors about one entry (Fig. 4A, the action of a queue entry)."""

@@ -41,7 +41,7 @@ _DIVERGED: Final = 2
 
 def changes_of(message: Message, feed: Feed) -> list[Run]:
     """The changes of a message of ``feed``. Raises WireError if one is malformed, or no add in a slice."""
-    runs = changes(message.body, feed.mapping_id)
+    runs = changes(message.body, feed)
     if message.sequence == 0 and any(action is not Action.ADD for action, _ in runs):
         raise WireError(ErrorCode.MALFORMED, "a slice of a dump holds adds alone")
     return runs

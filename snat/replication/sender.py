@@ -38,7 +38,7 @@ class Sender:
         self.maximum_bytes = maximum_bytes
         self._table = table
         self._counters = counters
-        self._queue = SnatQueue(state.feed.mapping_id)
+        self._queue = SnatQueue(state.feed)
         self.begun = TermBegin(state.feed, term, state.enter(term))
         """What members that stand at the base of the term are told."""
         self._samples: deque[tuple[float, int]] = deque(maxlen=_SAMPLES)
@@ -75,10 +75,10 @@ class Sender:
         state = self.state
         return Released(state.feed, state.position, state.digest.count, state.digest.value)
 
-    def unavailable(self) -> Unavailable:
-        """The last word of a device that leaves; its entries go on under another manager."""
+    def unavailable(self, *, keep: bool = True) -> Unavailable:
+        """The last word of a device that leaves; its entries go on under another manager, or go with it."""
         state = self.state
-        return Unavailable(state.feed, state.position, state.digest.count, state.digest.value, keep=1)
+        return Unavailable(state.feed, state.position, state.digest.count, state.digest.value, keep=int(keep))
 
     def clear(self) -> list[bytes]:
         """Remove all entries of the feed; the messages, of which the last is one item for all of them."""

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple, cast
 
-from snat.nat.entry import ID, MAPPING, REFERENCE
+from snat.nat.entry import ID, MAPPING, NAT_ID, REFERENCE
 from snat.wire.actions import Action
+from snat.wire.header import Feed
 
 
 class Run(NamedTuple):
@@ -31,8 +32,10 @@ class Run(NamedTuple):
 class SnatQueue:
     """A listener of the table that collects what members must be told."""
 
-    def __init__(self, mapping_id: int) -> None:
-        self._mapping = mapping_id.to_bytes(4, "big")
+    def __init__(self, feed: Feed) -> None:
+        self._mapping = feed.mapping_id.to_bytes(4, "big")
+        self._owner = feed.process_id.to_bytes(4, "big") if feed.process_id else b""
+        """Among peers: whose entries the feed has."""
         self._wanted: dict[bytes, bytes | None] = {}
         """By id: the record that members should have; None where they should have none any more."""
         self._sent: dict[bytes, bytes] = {}
@@ -48,9 +51,9 @@ class SnatQueue:
 
     def changed(self, removed: list[bytes], added: list[bytes]) -> None:
         """The table changed (see :class:`snat.nat.table.Listener`)."""
-        mapping, wanted = self._mapping, self._wanted
+        wanted = self._wanted
         unheard = self._remove(removed) if removed else ()
-        ours = [record for record in added if record[MAPPING] == mapping]
+        ours = self._of_feed(added)
         wanted.update(zip([record[ID] for record in ours], ours, strict=True))
         for entry in unheard:
             if wanted[entry] is None:
@@ -83,10 +86,16 @@ class SnatQueue:
             self._adds = cast("Iterator[bytes]", iter(wanted.values()))  # what is None was sent
         self._wanted, self._sent = {}, {}
 
+    def _of_feed(self, records: list[bytes]) -> list[bytes]:
+        mapping, owner = self._mapping, self._owner
+        if owner:
+            return [record for record in records if record[MAPPING] == mapping and record[NAT_ID] == owner]
+        return [record for record in records if record[MAPPING] == mapping]
+
     def _remove(self, removed: list[bytes]) -> set[bytes]:
         """Want these no more; the ids of those that members never heard of."""
         wanted, sent = self._wanted, self._sent
-        records = [record for record in removed if record[MAPPING] == self._mapping]
+        records = self._of_feed(removed)
         ids = [record[ID] for record in records]
         unheard = {entry for entry in ids if entry in wanted and entry not in sent}
         sent.update(

@@ -69,8 +69,14 @@ class TranslateCounters:
     crowded: int = 0
     """The same from one that it lets in, to an endpoint with so many flows that it gets no more this way."""
     unknown_inbound: int = 0
+    early_held: int = 0
+    """From outside, for a port that is a peer's to give: they wait for the entry that it may be making."""
+    early_released: int = 0
+    """Of those: its entry came in time."""
+    early_full: int = 0
+    """The same when too many waited: they did not."""
     unasked_forgotten: int = 0
-    """Of the last two: SYNs whose senders are not told, since too many others wait for that."""
+    """Of those for nobody: SYNs whose senders are not told, since too many others wait for that."""
     unknown_outbound: int = 0
     """To an address that stands for outside hosts, but for none now."""
     hairpins: int = 0

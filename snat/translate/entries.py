@@ -9,8 +9,10 @@ from snat.nat.address_pool import AddressPool
 from snat.nat.ageing import Wheel
 from snat.nat.entry import (
     FLAGS,
+    ID,
     INSIDE_GLOBAL,
     LOCAL_NAT_ID,
+    NAT_ID,
     TAIL,
     Flag,
     State,
@@ -23,7 +25,9 @@ from snat.nat.tracking import ACK, CLASSES, ICMP, RST, SYN, TCP, UDP, Timeouts, 
 from snat.translate.admission import Admission
 from snat.translate.counters import TranslateCounters
 from snat.translate.flow_cache import FlowCache
+from snat.translate.hints import Hints
 from snat.translate.load import Load
+from snat.translate.managed import Managed
 from snat.translate.mapped import Mapped
 from snat.translate.packet import REQUESTS, TCP_FLAGS, TRANSPORT
 
@@ -61,9 +65,10 @@ class Entries:
         self._counters = counters
         self._identity = identity
         self._wheel = Wheel(now)
-        self._managed: dict[int, float] = {0: now}
-        """Mapping IDs whose entries this device makes, tracks and ages, and since when; 0 are its own."""
-        self._restrained: set[int] = set()
+        self.closed = False
+        """This device stops: no flow is opened any more."""
+        self.hints = Hints(cache, lambda record: self._managed.since(record) is not None, now)
+        self._managed = Managed(now)
         self._bases: dict[bytes, bytes] = {}
         """The entries of static rules."""
         self._expected: dict[bytes, float] = {}
@@ -76,6 +81,8 @@ class Entries:
         self._admission = Admission(table)
         self._mapped = Mapped(table)
         self.load = Load(table)
+        self.known_to_lost = b""
+        """The newest entry of ours of which a peer knew that is lost now, by its id; empty: none is lost."""
         self._counts = False
         """Whether addresses are given away as a whole."""
         self._now = now
@@ -128,9 +135,9 @@ class Entries:
             self._counters.not_syn += 1
         elif not opens:
             self._counters.not_query += 1
-        elif mapping_id not in self._managed:
+        elif self.closed or mapping_id not in self._managed.makes:
             self._counters.not_managed += 1
-        elif protocol != TCP and mapping_id in self._restrained:
+        elif protocol != TCP and mapping_id in self._managed.restrained:
             self._counters.restrained += 1
         else:
             return True
@@ -210,7 +217,9 @@ class Entries:
             if endpoint not in self._table.outside:
                 pool = self.rules.pool_of(endpoint[1:5])
                 if pool is not None:
-                    pool.free(endpoint, self._now, quarantine=quarantine or record[22] != TCP)
+                    newest = self.known_to_lost
+                    lost = bool(newest) and (record[ID] <= newest or record[NAT_ID] != newest[NAT_ID])
+                    pool.free(endpoint, self._now, quarantine=quarantine or record[22] != TCP, lost=lost)
 
     def _count(self, records: list[bytes], change: int, only: Container[AddressPool] | None = None) -> None:
         """Entries that have an address as a whole, one more of each or one less."""

@@ -9,7 +9,7 @@ that it has.
 
 from typing import Final
 
-from snat.nat.entry import FIXED_SIZE, FLAGS, INSIDE_GLOBAL, MAPPING, REFERENCE, TAIL, Flag, context_of
+from snat.nat.entry import FIXED_SIZE, FLAGS, INSIDE_GLOBAL, REFERENCE, TAIL, Flag, context_of
 from snat.nat.pool import NO_PORT
 from snat.nat.table import records_in
 from snat.nat.tracking import in_record
@@ -21,6 +21,8 @@ MOST: Final = 4096
 """Flows that are expected at once, in all,"""
 MOST_OF_HOST: Final = 64
 """and of an inside host."""
+ANYBODY: Final = bytes(4)
+"""The address of a peer whom nobody knows: IRC does not tell who will call."""
 _TRIES: Final = 64
 """Ports that are looked at for a pair."""
 
@@ -38,7 +40,7 @@ class ExpectedFlows(Entries):
 
     def manages(self, mapping_id: int) -> bool:
         """Whether this device makes the entries of a mapping."""
-        return mapping_id in self._managed
+        return mapping_id in self._managed.makes
 
     def is_full(self, host: bytes, more: int) -> bool:
         """Whether so many more flows may not be expected of an inside host."""
@@ -70,8 +72,11 @@ class ExpectedFlows(Entries):
 
     def expected_from(self, inside_global: bytes, source: bytes) -> bytes | None:
         """The entry by which an outside endpoint (6 bytes) may begin a flow to an inside-global one."""
-        record = self._table.from_outside(inside_global, source[:4] + NO_PORT)
-        return record if record is not None and self._fits(record, source) else None
+        for peer in (source[:4], ANYBODY):
+            record = self._table.from_outside(inside_global, peer + NO_PORT)
+            if record is not None and self._fits(record, source):
+                return record
+        return None
 
     def expected_to(self, host: bytes, protocol: int, called: bytes) -> bytes | None:
         """The entry that says that an inside host will call an outside-local endpoint (6 bytes)."""
@@ -102,7 +107,7 @@ class ExpectedFlows(Entries):
 
         That of another router's mapping stays as it is.
         """
-        if int.from_bytes(record[MAPPING], "big") not in self._managed:
+        if self._managed.since(record) is None:
             return record
         self._expected.pop(record[REFERENCE], None)
         flags = record[FLAGS] & ~EXPECTED | EXTENDED
@@ -162,8 +167,10 @@ class ExpectedFlows(Entries):
 
     def expected_until(self, record: bytes) -> float:
         """When nobody waits any more. Who takes over waits in full."""
-        since = self._managed.get(int.from_bytes(record[12:16], "big"), self._now)
-        return self._expected.get(record[REFERENCE], since + life_of(record))
+        since = self._managed.since(record)
+        return self._expected.get(
+            record[REFERENCE], (self._now if since is None else since) + life_of(record)
+        )
 
     def _fits(self, record: bytes, peer: bytes) -> bool:
         if not record[FLAGS] & EXPECTED:

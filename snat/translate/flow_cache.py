@@ -138,7 +138,7 @@ class FlowCache:
         for record in (there, back):
             known = self.of(record)
             if known is not None:
-                self._drop(known)
+                self.drop(known)
         path = other = self._turned(there, back, now)
         if back != there:
             other = self._turned(back, there, now)
@@ -157,6 +157,10 @@ class FlowCache:
         addresses, full = ((new >> _PORTS) - (old >> _PORTS)) % 0xFFFF, (new - old) % 0xFFFF
         header = (addresses + self._ttl_step * TTL_WORD) % 0xFFFF
         return Path(key, target, addresses, full, header, there, _IN, now)
+
+    def paths(self) -> list[Path]:
+        """The outward paths, as of now."""
+        return list(self._paths.values())
 
     def of(self, record: bytes) -> Path | None:
         """The outward path of a record."""
@@ -178,9 +182,10 @@ class FlowCache:
                 if not path.turns:
                     path.other.record = record
         for path in gone.values():
-            self._drop(path)
+            self.drop(path)
 
-    def _drop(self, path: Path) -> None:
+    def drop(self, path: Path) -> None:
+        """Forget both directions of a flow; if it goes on, they are made again."""
         protocol, other = path.record[22], path.other
         self._paths.pop(path.record[ID], None)  # gone already if both entries of a turned path go at once
         if path.turns:

@@ -12,7 +12,6 @@ from snat.config.nat import Filtering
 from snat.nat.ageing import Wheel
 from snat.nat.entry import (
     FLAGS,
-    MAPPING,
     NEVER,
     STATE,
     TAIL,
@@ -24,14 +23,16 @@ from snat.nat.limits import Limits
 from snat.nat.pool import Pool
 from snat.nat.rules import Rules
 from snat.nat.table import NatTable
-from snat.nat.tracking import FIN, RST, Closing, Timeouts, in_record, next_state
+from snat.nat.tracking import FIN, RST, TCP, Closing, Timeouts, in_record, next_state
 from snat.translate.counters import TranslateCounters as TranslateCounters
-from snat.translate.entries import EXPECTED
+from snat.translate.entries import EXPECTED, OCTETS
 from snat.translate.expected import life_of
 from snat.translate.flow_cache import FlowCache, Path
+from snat.translate.managed import ANYBODY, FOREVER
 from snat.translate.opening import Opening
 from snat.translate.packet import TCP_FLAGS, TRANSPORT
 from snat.translate.segment import SEGMENT, belongs
+from snat.wire.actions import Hint, Seen
 
 _MOST_DUE: Final = 2000
 """Entries looked at in one turn: a few milliseconds."""
@@ -62,27 +63,49 @@ class Flows(Opening):
         self.use(rules)
 
     def track(self, path: Path, buffer: bytearray, total: int, from_outside: bool, now: float) -> None:
-        """Follow a TCP connection whose entry this device manages (RFC 7857 section 2).
+        """Follow a TCP connection (RFC 7857 section 2), or tell who manages its entry.
 
         A reset that may be anybody's passes, and changes nothing here (section 2.2).
         A path with a :class:`Closing` never takes the fast path, so nothing of its end is missed.
         """
-        flags, was, segment = buffer[TCP_FLAGS], path.record[STATE], buffer[SEGMENT]
+        flags, segment = buffer[TCP_FLAGS], buffer[SEGMENT]
+        self._now = now
         forged = flags & RST and not belongs(segment, path.last, path.other.last)
         if not flags & RST:
             path.last = segment
-        if int.from_bytes(path.record[MAPPING], "big") not in self._managed:
-            return
         if forged:
             self._counters.inexact_resets += 1
             return
+        payload = total - 20 - (buffer[TRANSPORT + 12] >> 4) * 4
+        after = acknowledged = 0
+        if path.closing is not None or flags & FIN:
+            after = int.from_bytes(buffer[TRANSPORT + 4 : TRANSPORT + 8], "big") + payload + 1 & 0xFFFFFFFF
+            acknowledged = int.from_bytes(buffer[TRANSPORT + 8 : TRANSPORT + 12], "big")
+        learns = self._follow if self.ages(path.record) else self.hints.segment
+        learns(path, from_outside, flags, payload, after, acknowledged)
+
+    def hinted(self, hint: Hint, now: float) -> bool:
+        """Another router saw packets of an entry; False if this device does not manage it, or has it not."""
+        self._now = now
+        record = self._table.current(hint.entry)
+        if record is None or not self.ages(record):
+            return False
+        path = self._path_of(record)
+        path.seen = max(path.seen, now)
+        if record[22] == TCP and hint.flags:
+            from_outside, payload = bool(hint.seen & Seen.FROM_OUTSIDE), hint.seen & Seen.DATA
+            self._follow(path, from_outside, hint.flags, payload, hint.after, hint.acknowledged)
+        return True
+
+    def _follow(
+        self, path: Path, from_outside: bool, flags: int, payload: int, after: int, acknowledged: int
+    ) -> None:
+        """What a segment does to the state of an entry that this device manages."""
+        now, was = self._now, path.record[STATE]
         was_over = path.closing is not None and path.closing.over
         if flags & (FIN | RST) and path.closing is None:
             path.closing = path.other.closing = Closing()
-        payload = total - 20 - (buffer[TRANSPORT + 12] >> 4) * 4
         if path.closing is not None:
-            after = int.from_bytes(buffer[TRANSPORT + 4 : TRANSPORT + 8], "big") + payload + 1 & 0xFFFFFFFF
-            acknowledged = int.from_bytes(buffer[TRANSPORT + 8 : TRANSPORT + 12], "big")
             path.closing.see(from_outside, flags, after, acknowledged)
         state = next_state(was, flags, from_outside, payload, path.closing)
         if state != was:
@@ -121,13 +144,25 @@ class Flows(Opening):
 
     # Ageing
 
-    def manage(self, mapping_id: int, managed: bool, now: float) -> None:
-        """Whether this device manages a mapping from now on. A taker starts every time-out in full."""
+    def manage(
+        self,
+        mapping_id: int,
+        managed: bool,
+        now: float,
+        *,
+        owner: int = ANYBODY,
+        retain: float = FOREVER,
+    ) -> None:
+        """Whether this device manages a mapping from now on, or what ``owner`` made in it.
+
+        A taker starts every time-out in full. ``retain``: see :meth:`snat.translate.managed.Managed.take`.
+        """
         self._now = now
         if not managed:
-            self._managed.pop(mapping_id, None)
+            self._managed.leave(mapping_id, owner)
+            self.hints.leave()
             return
-        self._managed[mapping_id] = now
+        self._managed.take(mapping_id, owner, now, retain)
         self._age_anew()  # not by what is left of an earlier time as manager
 
     def age_by(self, timeouts: Timeouts) -> None:
@@ -150,34 +185,40 @@ class Flows(Opening):
         """Who may send to a mapped endpoint from now on. Flows that exist stay."""
         self._admission.filtering = filtering
 
-    def restrain(self, mapping_id: int, restrained: bool) -> None:
+    def restrain(self, mapping_id: int, restrained: bool, *, owner: int = ANYBODY) -> None:
         """Whether to make entries for TCP SYNs only: others may belong to one that is on its way here."""
-        (self._restrained.add if restrained else self._restrained.discard)(mapping_id)
+        self._managed.restrain(mapping_id, owner, restrained)
 
-    def adopt(self, mapping_id: int, losers: list[bytes], now: float) -> None:
-        """Entries of others came into a mapping that we manage: they age from now on.
+    def give_up(self, losers: list[bytes], now: float) -> None:
+        """Entries of others did not come into what we manage: their ports are not to be used soon.
 
-        The ports of the ``losers``, which did not come in, are not to be used soon.
+        Nobody here followed their connections to the end.
         """
-        self.manage(mapping_id, True, now)
-        self._free(losers, quarantine=True)  # nobody here followed their connections to the end
-
-    def forget(self, mapping_id: int, now: float) -> None:
-        """Nobody shares this mapping any more: its entries go, and their ports wait before they are used."""
         self._now = now
-        self._free(self._table.clear(mapping_id), quarantine=True)
+        self._free(losers, quarantine=True)
+
+    def forget(self, mapping_id: int, now: float, *, owner: int = ANYBODY) -> None:
+        """Nobody shares this mapping any more, or the owner is no peer any more.
+
+        Its entries go, and their ports wait before they are used.
+        """
+        self._now = now
+        self._free(self._table.clear(mapping_id, owner), quarantine=True)
 
     def expire(self, now: float) -> None:
         """Look at the entries that are due, in a bounded slice."""
         self._now = now
         self._put_on_wheel()
+        self.hints.expire(now, self.timeouts.of_record)
         gone = [record for due in self._wheel.due(now, _MOST_DUE) if (record := self._expired(due, now))]
         if gone:
             self._counters.expired += len(self._table.remove(gone))
 
     def next_deadline(self) -> float:
         """When :meth:`expire` has something to do."""
-        return self._now if self._unaged or self._ages_anew else self._wheel.next_deadline()
+        if self._unaged or self._ages_anew:
+            return self._now
+        return min(self._wheel.next_deadline(), self.hints.next_deadline())
 
     def remaining(self, record: bytes, now: float) -> int:
         """Seconds that an entry has left if it is used no more; 0: it is due, NEVER: it does not age.
@@ -193,15 +234,24 @@ class Flows(Opening):
 
     def ages(self, record: bytes) -> bool:
         """Whether this device tracks and ages an entry."""
-        return int.from_bytes(record[MAPPING], "big") in self._managed
+        return self._managed.since(record) is not None
 
     def answers_for(self, address: bytes) -> bool:
         """Whether this device is who hosts outside reach by an address of a shared pool."""
         return any(
-            rule.mapping_id in self._managed
+            rule.mapping_id in self._managed.makes
             for rule in self.rules.rules
             if isinstance(rule.pool, Pool) and address in rule.pool
         )
+
+    def is_others(self, key: bytes, protocol: int) -> bool:
+        """Whether a packet from outside is for a port that is another device's to give."""
+        pool = self.rules.pool_of(key[4:8])
+        return isinstance(pool, Pool) and pool.is_others(OCTETS[protocol] + key[4:8] + key[10:12])
+
+    def is_known(self, key: bytes, protocol: int) -> bool:
+        """Whether there is an entry for a packet from outside."""
+        return self._exact(key, protocol, from_outside=True) is not None
 
     def idle_timeout(self, record: bytes) -> float:
         """Seconds without a packet after which an entry goes; infinite for what does not age."""
@@ -243,7 +293,7 @@ class Flows(Opening):
 
         Who takes over has not seen it used, so the takeover counts as a use.
         """
-        since = self._managed.get(int.from_bytes(record[MAPPING], "big"))
+        since = self._managed.since(record)
         if since is None:
             return _NEVER
         if record[FLAGS] & EXPECTED:
@@ -251,4 +301,5 @@ class Flows(Opening):
         used = self.used(record)
         if used is None and not record[FLAGS] & Flag.EXTENDED:
             used = self._needed_since(record)
-        return (since if used is None else max(since, used)) + self.idle_timeout(record)
+        idle = min(self.idle_timeout(record), self._managed.retain(record))
+        return (since if used is None else max(since, used)) + idle

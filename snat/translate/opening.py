@@ -47,13 +47,19 @@ class Opening(Hairpins):
                 return self._turn_back(record, buffer, now)
             self._counters.filtered += 1  # from one of our addresses, whose host is inside
             return None
-        elif from_outside:
-            leads = self._table.from_inside(record[INSIDE_LOCAL], record[OUTSIDE_LOCAL]) is record
-            path = self._cache.put(record, now, leads_out=leads)
         else:
-            leads = self._table.from_outside(record[INSIDE_GLOBAL], record[OUTSIDE_GLOBAL]) is record
-            path = self._cache.put(record, now, leads_in=leads)
+            path = self._path_of(record)
+            self.hints.begin(path, self.timeouts.of_record(record), now)
         return path.other if from_outside else path
+
+    def _path_of(self, record: bytes) -> Path:
+        """The outward path of an entry that is there; made if nothing used it here yet."""
+        path = self._cache.of(record)
+        if path is None:
+            out = self._table.from_inside(record[INSIDE_LOCAL], record[OUTSIDE_LOCAL]) is record
+            back = self._table.from_outside(record[INSIDE_GLOBAL], record[OUTSIDE_GLOBAL]) is record
+            path = self._cache.put(record, self._now, leads_out=out, leads_in=back)
+        return path
 
     def is_exempt(self, key: bytes, protocol: int, buffer: bytearray, from_outside: bool) -> bool:
         """Whether the packet is routed untranslated, as IOS does without a rule for it.

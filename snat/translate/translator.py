@@ -17,6 +17,7 @@ from snat.translate.alg.quoted import requote
 from snat.translate.alg.reading import Reader, Services
 from snat.translate.alg.registry import GATEWAYS
 from snat.translate.checksum import adjust, header_is_valid
+from snat.translate.early import EarlyPackets
 from snat.translate.entries import opens
 from snat.translate.flow_cache import TTL_WORD, FlowCache, Path
 from snat.translate.flows import Flows, TranslateCounters
@@ -101,6 +102,8 @@ class Translator:
         self.own_errors = OwnErrors(lambda: self.flows.rules, self.more, now)
         """Tells senders why their packets are dropped."""
         self._unasked = UnaskedSyns(self.own_errors, self.counters)
+        self.early = EarlyPackets(self.counters)
+        """Packets that wait for an entry which another device is making."""
         gateways = {name: one.gateway for name, one in GATEWAYS.items()}
         self.reader = Reader(self.flows, gateways, self._finish, self.more)
         """Gateways at work."""
@@ -128,6 +131,7 @@ class Translator:
         Senders are told of the last by :attr:`more`.
         """
         self.flows.expire(now)
+        self._take_early(now)
         self._fragments.expire(now)
         self._unasked.expire(now)
         self.reader.expire(now)
@@ -135,7 +139,12 @@ class Translator:
     def next_deadline(self) -> float:
         """When :meth:`expire` has something to do."""
         deadlines = self.flows.next_deadline(), self._fragments.next_deadline()
-        return min(*deadlines, self._unasked.next_deadline(), self.reader.next_deadline())
+        return min(
+            *deadlines,
+            self._unasked.next_deadline(),
+            self.early.next_deadline(),
+            self.reader.next_deadline(),
+        )
 
     # Packets
 
@@ -221,7 +230,8 @@ class Translator:
         """The path of a new flow; or its sender is told that there is none, maybe later."""
         counters = self.counters
         refused = counters.exhausted + counters.address_taken + counters.limited
-        unasked = counters.filtered + counters.unknown_inbound
+        filtered, unknown = counters.filtered, counters.unknown_inbound
+        unasked = filtered + unknown
         made = counters.created
         path = self.flows.find(key, protocol, buffer, from_outside, now)
         if path is not None and (from_outside or not path.turns):
@@ -238,6 +248,13 @@ class Translator:
             elif (
                 from_outside
                 and counters.filtered + counters.unknown_inbound != unasked
+                and self.flows.is_others(key, protocol)
+                and self.early.hold(key, protocol, buffer, now)
+            ):
+                counters.filtered, counters.unknown_inbound = filtered, unknown
+            elif (
+                from_outside
+                and counters.filtered + counters.unknown_inbound != unasked
                 and protocol == TCP
                 and opens(TCP, buffer)
                 and self.flows.answers_for(key[4:8])
@@ -246,6 +263,17 @@ class Translator:
         elif protocol == TCP and not from_outside and self._unasked:
             self._unasked.asked(path.other.tuple)
         return path
+
+    def _take_early(self, now: float) -> None:
+        """Packets that waited: the entry is here now, or will not come."""
+        due = self.early.due(now, self.flows.is_known)
+        opened, self.early.open = self.early.open, False
+        for packet in due:
+            buffer = bytearray(packet) + bytes(_SPARE)
+            verdict = self.translate(buffer, len(packet), True, now)
+            if verdict in (TO_OUTSIDE, TO_INSIDE):
+                self.more.append((verdict, bytes(buffer[: len(packet)])))
+        self.early.open = opened
 
     def _fragment(self, buffer: bytearray, length: int, from_outside: bool, now: float) -> Verdict:
         """The first fragment is translated as any packet; the others go its way, or wait for it."""
@@ -260,7 +288,8 @@ class Translator:
             return self._fragments.follow(datagram, buffer)
         old = bytes(buffer[IDENTIFICATION : ADDRESSES + 8])
         verdict = self._slow(buffer, length, from_outside, now, first=True)
-        self.more += self._fragments.lead(datagram, verdict, old, buffer)
+        way = DROP if verdict is ELSEWHERE else verdict  # a gateway reads whole datagrams, or none
+        self.more += self._fragments.lead(datagram, way, old, buffer)
         return verdict
 
     def _is_read(self, buffer: bytearray, from_outside: bool) -> bool:

@@ -11,10 +11,12 @@ from snat.wire.header import Feed, Position, Term
 
 MAXIMUM_REASON: Final = 200
 """Bytes of an error's text; more than any sentence of ours."""
+MAXIMUM_HEARD: Final = 1024
+"""NAT IDs in a *hears*: more members than any group has."""
 
 
 class Action(IntEnum):
-    """What an item asks for (608). 16 is reserved: hint."""
+    """What an item asks for (608)."""
 
     AUTHENTICATE = 1
     ADD = 2
@@ -31,8 +33,11 @@ class Action(IntEnum):
     ROLE = 13
     CLAIM = 14
     RELEASED = 15
+    HINT = 16
     TERM = 17
     HAD = 18
+    HEARS = 19
+    PROMPT = 20
 
 
 class ItemFlag(IntFlag):
@@ -52,6 +57,8 @@ class Role(IntEnum):
     ACTIVE = 3
     """By the word of its IP redundancy module, now (Fig. 2B)."""
     STANDBY = 4
+    PREEMPTING = 5
+    """Its module makes it active as soon as it manages: a planned handover."""
 
 
 class Standing(IntEnum):
@@ -71,6 +78,14 @@ class Capability(IntFlag):
 
     RESUME = 1
     """Serves a dump-request of kind RESUME out of its journal."""
+
+
+class Seen(IntFlag):
+    """Bits of a hint: of a TCP segment what its flags do not say."""
+
+    FROM_OUTSIDE = 1
+    DATA = 2
+    """It carries some."""
 
 
 class UnitOption(IntFlag):
@@ -130,6 +145,17 @@ class Applied(NamedTuple):
     position: Position
 
 
+class Hears(NamedTuple):
+    """Whom the sender hears: it is lost to a member only when no connected member hears it (Fig. 2C)."""
+
+    nat_ids: tuple[int, ...]
+    """At most MAXIMUM_HEARD."""
+
+
+class Prompt(NamedTuple):
+    """Asks for a keepalive now: how far the receiver is, once it has applied what came before this."""
+
+
 class Digest(NamedTuple):
     """The manager's statement of a feed at a sequence; what members compare themselves with."""
 
@@ -161,6 +187,20 @@ class RoleChange(NamedTuple):
     role: int
     standing: int
     term: Term
+
+
+class Hint(NamedTuple):
+    """The sender translates by an entry that the receiver manages: it is used, and what changes its state."""
+
+    entry: bytes
+    """Its reference."""
+    seen: int
+    """Bits of Seen, of the TCP segment that this is about."""
+    flags: int
+    """Of that segment; 0: about none, the entry is only used."""
+    after: int
+    """The sequence number that follows it."""
+    acknowledged: int
 
 
 class Claim(NamedTuple):
@@ -254,6 +294,9 @@ Control = (
     | DumpRequest
     | Error
     | Had
+    | Hears
+    | Hint
+    | Prompt
     | Released
     | RoleChange
     | TermBegin

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from snat.nat.entry import LOCAL_NAT_ID, MAPPING, MAXIMUM_SIZE, NAT_ID, PLAIN_SIZE, REFERENCE_SIZE
 from snat.wire.actions import (
+    MAXIMUM_HEARD,
     MAXIMUM_REASON,
     Action,
     Applied,
@@ -27,7 +28,10 @@ from snat.wire.actions import (
     DumpRequest,
     Error,
     Had,
+    Hears,
+    Hint,
     ItemFlag,
+    Prompt,
     Released,
     RoleChange,
     TermBegin,
@@ -45,6 +49,9 @@ _FEED, _POSITION = "II", "IIQ"
 AUTHENTICATE: Final = struct.Struct("!IIQIIIH")
 UNIT: Final = struct.Struct("!" + _FEED + _POSITION + "BBHQH")
 APPLIED: Final = struct.Struct("!" + _FEED + _POSITION)
+HINT: Final = struct.Struct(f"!{REFERENCE_SIZE}sBBII")
+MAXIMUM_HINTS: Final = 256
+"""In one item: about what a TLS record holds."""
 ERROR: Final = struct.Struct("!H" + _FEED + "IIB")
 """And then the entry, of the length that the last byte says, and the reason."""
 LAYOUTS: Final[dict[Action, tuple[type[Any], struct.Struct]]] = {
@@ -112,6 +119,22 @@ def keepalive(applied: Sequence[Applied]) -> bytes:
     return item(Action.KEEPALIVE, b"".join(APPLIED.pack(*_flat(one)) for one in applied))
 
 
+def hears(value: Hears) -> bytes:
+    """The hears item, which a receiver may ignore."""
+    data = b"".join(nat_id.to_bytes(4, "big") for nat_id in value.nat_ids)
+    return item(Action.HEARS, data, ItemFlag.OPTIONAL)
+
+
+def hints(values: Sequence[Hint]) -> bytes:
+    """The hint item, which a receiver may ignore; at most MAXIMUM_HINTS."""
+    return item(Action.HINT, b"".join(HINT.pack(*value) for value in values), ItemFlag.OPTIONAL)
+
+
+def prompt() -> bytes:
+    """The prompt item, which a receiver may ignore."""
+    return item(Action.PROMPT, b"", ItemFlag.OPTIONAL)
+
+
 def error(value: Error) -> bytes:
     """The error item; its text is cut to MAXIMUM_REASON bytes."""
     fixed = ERROR.pack(value.code, *value.feed, *value.term, len(value.entry))
@@ -132,14 +155,13 @@ def items(body: bytes) -> Iterator[tuple[int, int, bytes]]:
         offset += length
 
 
-def changes(body: bytes, mapping_id: int) -> list[Run]:
-    """The changes of one message of the feed ``mapping_id``, in order, in runs of one action.
+def changes(body: bytes, feed: Feed) -> list[Run]:
+    """The changes of one message of a feed, in order, in runs of one action.
 
     Raises WireError for anything else: the message is good as a whole or not at all. A message of plain
     adds, the common one by far, is checked and cut without a look at each.
     """
-    mapping = mapping_id.to_bytes(4, "big")
-    if are_plain_adds(body, mapping):
+    if are_plain_adds(body, feed):
         return [(Action.ADD, list(struct.unpack(_PLAIN_RECORD * (len(body) // _PLAIN_ITEM), body)))]
     runs: list[Run] = []
     for code, flags, data in items(body):
@@ -147,19 +169,21 @@ def changes(body: bytes, mapping_id: int) -> list[Run]:
         if action is None:
             continue
         if data:
-            _check_owner(data, mapping)
+            _check_feed(data, feed)
         if not runs or runs[-1][0] is not action:
             runs.append((action, []))
         runs[-1][1].append(data)
     return runs
 
 
-def are_plain_adds(body: bytes, mapping: bytes) -> bool:
+def are_plain_adds(body: bytes, feed: Feed) -> bool:
     """Whether all items are good adds of one length, by comparing byte k of all of them at once."""
     count, rest = divmod(len(body), _PLAIN_ITEM)
     if rest or count < _MANY:
         return False
-    fixed = [*enumerate(ADD_PLAIN), *enumerate(mapping, ITEM.size + MAPPING.start)]
+    fixed = [*enumerate(ADD_PLAIN), *enumerate(feed.mapping_id.to_bytes(4, "big"), ITEM.size + MAPPING.start)]
+    if feed.process_id:
+        fixed += enumerate(feed.process_id.to_bytes(4, "big"), ITEM.size)
     if any(body[at::_PLAIN_ITEM] != bytes((byte,)) * count for at, byte in fixed):
         return False
     nat_id = (int.from_bytes(body[ITEM.size + at :: _PLAIN_ITEM], "big") for at in range(4))
@@ -182,6 +206,12 @@ def controls(body: bytes) -> list[Control | tuple[Authenticate, list[Unit]]]:
             found.append(_authenticate(data))
         elif code == Action.ERROR:
             found.append(_error(data))
+        elif code == Action.PROMPT:
+            found.append(_prompt(data))
+        elif code == Action.HINT:
+            found += _repeated(Hint, HINT, data)
+        elif code == Action.HEARS:
+            found.append(_hears(data))
         elif not flags & ItemFlag.OPTIONAL:
             raise WireError(ErrorCode.UNKNOWN_ACTION, f"unknown mandatory action {code}")
     return found
@@ -206,12 +236,14 @@ def _check_change(code: int, flags: int, data: bytes) -> Action | None:
     return action
 
 
-def _check_owner(data: bytes, wanted: bytes) -> None:
+def _check_feed(data: bytes, feed: Feed) -> None:
     if data[NAT_ID] == _LOCAL:
         raise WireError(ErrorCode.MALFORMED, "an entry without NAT ID is local and never sent")
-    if data[MAPPING] != wanted:
-        mapping_id = int.from_bytes(data[MAPPING], "big")
+    nat_id, mapping_id = int.from_bytes(data[NAT_ID], "big"), int.from_bytes(data[MAPPING], "big")
+    if mapping_id != feed.mapping_id:
         raise WireError(ErrorCode.MALFORMED, f"entry of mapping {mapping_id} in another feed")
+    if feed.process_id not in (0, nat_id):
+        raise WireError(ErrorCode.MALFORMED, f"entry of NAT ID {nat_id} in the feed of {feed.process_id}")
 
 
 def _flat(value: tuple[Any, ...]) -> Iterator[Any]:
@@ -224,7 +256,9 @@ def _flat(value: tuple[Any, ...]) -> Iterator[Any]:
 
 def _build(kind: type[T], fields: Iterator[Any]) -> T:
     """A NamedTuple, nested ones included, from its flat fields."""
-    return kind(*(next(fields) if of is int else _build(of, fields) for of in kind.__annotations__.values()))
+    return kind(
+        *(next(fields) if of in (int, bytes) else _build(of, fields) for of in kind.__annotations__.values())
+    )
 
 
 def _fixed(kind: type[T], layout: struct.Struct, data: bytes) -> T:
@@ -248,6 +282,18 @@ def _authenticate(data: bytes) -> tuple[Authenticate, list[Unit]]:
         raise WireError(ErrorCode.MALFORMED, f"authenticate of {len(data)} bytes")
     units = _repeated(Unit, UNIT, data[AUTHENTICATE.size :])
     return Authenticate(*AUTHENTICATE.unpack_from(data)), units
+
+
+def _prompt(data: bytes) -> Prompt:
+    if data:
+        raise WireError(ErrorCode.MALFORMED, f"prompt of {len(data)} bytes")
+    return Prompt()
+
+
+def _hears(data: bytes) -> Hears:
+    if len(data) % 4 or len(data) > 4 * MAXIMUM_HEARD:
+        raise WireError(ErrorCode.MALFORMED, f"hears of {len(data)} bytes")
+    return Hears(tuple(int.from_bytes(data[at : at + 4], "big") for at in range(0, len(data), 4)))
 
 
 def _error(data: bytes) -> Error:

@@ -12,7 +12,7 @@ import pytest
 from cli.terminal import client
 from cli.terminal.__main__ import main
 from cli.terminal.client import Connection
-from cli.terminal.frames import ControlError
+from cli.terminal.frames import VERSION, ControlError
 
 DAEMON = """
 import sys
@@ -212,4 +212,29 @@ def test_what_answers_and_is_no_daemon_of_ours(
         thread.start()
         with pytest.raises(ControlError, match=told):
             Connection(str(path))
+        thread.join()
+
+
+def test_a_daemon_that_falls_silent_is_given_up_where_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "GREETING", 0.2)
+    path = tmp_path / "control.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def greet() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(b'{"type": "hello", "protocol": %d, "prompt": "R1>"}\n' % VERSION)
+                while connection.recv(100):  # until the other side leaves
+                    pass
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        connection = Connection(str(path), bounded=True)
+        with pytest.raises(ControlError, match="has said nothing for"):
+            next(connection.run("show version"))
+        connection.close()
         thread.join()

@@ -25,7 +25,7 @@ UNBUILT = [
     ("no ip nat create flow-entries", "no ip nat create flow-entries"),
     ("no ip nat switchover replication http", "no ip nat switchover replication http"),
     ("ip nat switchover replication http port 8080", "ip nat switchover replication http"),
-    ("ip nat service sip", "ip nat service"),
+    ("ip nat service ldap", "ip nat service"),
     ("ip nat service fullrange udp port 500", "ip nat service fullrange"),
 ]
 
@@ -75,6 +75,9 @@ def test_it_is_refused(line: str, where: str) -> None:
         "no ip nat service ftp",
         "ip nat service list 1 ftp tcp port 2121",
         "ip nat service tftp",
+        "ip nat service sip udp port 5070",
+        "ip nat service rtsp",
+        "ip nat service irc tcp port 6668",
         "ip nat service all-algs",
         "no ip nat tun offload",
         "ip nat tun queue-length 500",
@@ -123,5 +126,5 @@ def test_what_of_them_is_not(text: str) -> None:
 
 
 def test_it_is_part_of_verifying() -> None:
-    configuration = read_configuration("ip nat translation arp-ping-timeout never\n", "test")[0]
+    configuration = read_configuration("ip nat translation arp-ping-timeout 30\n", "test")[0]
     assert [one.what for one in verify(configuration)] == ["this version does not use this time-out yet"]

@@ -84,7 +84,12 @@ CASES = [
         "ip nat inside source list 1",
         True,
     ),
-    (with_group(mapping_ids=(11,)), "no primary or backup block has mapping-id 10", "ip nat inside", True),
+    (
+        with_group(mapping_ids=(11,)),
+        "no block of ip nat Stateful id has mapping-id 10",
+        "ip nat inside",
+        True,
+    ),
     (with_pool("203.0.113.10", "203.0.113.9"), "less than the start", "ip nat pool POOL1", False),
     (
         with_pool("203.0.0.0", "203.1.0.0", prefix_length=8),
@@ -114,6 +119,16 @@ CASES = [
         with_group(peers=(PEER, replace(PEER, port=15556))),
         "another peer of this block has NAT ID 2",
         "peer 192.168.77.2 nat-id 2 name r2.example port 15556",
+        False,
+    ),
+    (
+        with_group(
+            role=ConfiguredRole.PEERS,
+            peers=(PEER, replace(PEER, nat_id=3, name="r3.example", address=IPv4Address("192.168.77.3"))),
+            mapping_ids=tuple(range(10, 96)),
+        ),
+        "3 peers share 86 mapping IDs: over 256 feeds",
+        "mapping-id 95",
         False,
     ),
     (with_group(peers=(replace(PEER, address=OURS),)), "is this router itself", "peer 192.168.77.1", False),
@@ -225,6 +240,16 @@ def test_a_block_follows_an_hsrp_group_that_there_is(standby: StandbyGroup | Non
     assert not any("no HSRP group" in one.what for one in verify(with_groups(kept)))
 
 
+def test_a_block_follows_a_group_that_elects() -> None:
+    group = replace(GROUP, role=ConfiguredRole.REDUNDANCY, name="LAN")
+    leader = StandbyGroup(number=1, enabled=True, name="WAN")
+    follower = StandbyGroup(number=2, enabled=True, name="LAN", follow="WAN")
+    interface = Interface(name="lan0", standby=Standby(groups=(leader, follower)))
+    wanted = replace(with_groups(group), interfaces=(interface,))
+    found = [(one.where, one.remedy) for one in verify(wanted) if "follows another one" in one.what]
+    assert found == [("redundancy LAN", "name that one: redundancy WAN")]
+
+
 @pytest.mark.parametrize("named", [True, False])
 def test_rules_follow_hsrp_groups_that_there_are(named: bool) -> None:
     groups = (StandbyGroup(number=1, enabled=True, name="LAN"),) if named else ()
@@ -243,9 +268,6 @@ def test_all_problems_are_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("group", "what", "where"),
     [
-        (Group(role=ConfiguredRole.PEERS), "share a table among peers", "peers"),
-        (Group(role=ConfiguredRole.PEERS, name="WEST"), "share a table among peers", "peers WEST"),
-        (replace(GROUP, defer=True), "hold packets back", "defer"),
         (replace(GROUP, udp=True), "speak UDP", "protocol   udp"),
     ],
 )

@@ -40,12 +40,12 @@ NAMES = [
     ("ip nat outside source list 3 pool P", "there is no access list 3"),
     (
         "ip nat inside source list 1 pool P mapping-id 10 overload",
-        "no primary or backup block has mapping-id",
+        "no block of ip nat Stateful id has mapping-id",
     ),
     (f"{STATIC} 10.0.0.9 interface out1", "interface out1 is not an outside interface"),
     (f"{STATIC} tcp 10.0.0.9 80 interface out1 80", "interface out1 is not an outside interface"),
     (f"{STATIC} 10.0.0.9 203.0.113.30 route-map R", "there is no route-map R"),
-    (f"{STATIC} 10.0.0.9 203.0.113.30 mapping-id 10", "no primary or backup block has mapping-id 10"),
+    (f"{STATIC} 10.0.0.9 203.0.113.30 mapping-id 10", "no block of ip nat Stateful id has mapping-id 10"),
     ("ip nat translation max-entries list LAN 5", "there is no access list LAN"),
     ("ip nat service list 10 ftp tcp port 2121", "there is no access list 10"),
 ]

@@ -7,6 +7,7 @@ from snat.device.change import Change
 from snat.device.events import LinkClosed, RoleLeft
 from snat.wire.actions import Unavailable
 from snat.wire.framing import Framing
+from snat.wire.header import Feed
 from snat.wire.items import controls
 from tests.device.groups import FEED, flow, settled, to
 from tests.simulation.network import Network, configuration
@@ -64,7 +65,7 @@ def test_a_group_goes_on_if_it_keeps_a_mapping() -> None:
     change = Change(before=before, after=after)
     assert change.goes_on() == {group(30): group(30, 40), group(10, 20): group(20)}
     assert change.forgotten() == []
-    assert Change(before=after, after=before).forgotten() == [40]
+    assert Change(before=after, after=before).forgotten() == [Feed(0, 40)]
     assert change.manages([group(10, 20)]) == (group(20),)
     assert change.concerned() == {2}
 

@@ -175,7 +175,7 @@ def claiming(network: Network) -> Network:
     network.run_until(lambda: network.routers[2].manages)
     network.run(0.5)
     network.routers[1].start()
-    network.run_until(lambda: network.routers[1].standing is Standing.CLAIM, step=0.0005)
+    network.run_until(lambda: network.routers[1].standing is Standing.CLAIM, step=0.0001)
     assert network.routers[2].manages
     return network
 
@@ -245,7 +245,7 @@ def test_a_last_word_of_somebody_else_is_none(three: Network) -> None:
     three.run_until(lambda: three.routers[2].manages)
     three.run(0.5)
     router.start()
-    three.run_until(lambda: router.standing is Standing.CLAIM, step=0.0005)
+    three.run_until(lambda: router.standing is Standing.CLAIM, step=0.0001)
     hear(router, released(router), 3)
     assert router.standing.name == "CLAIM"
     hear(router, released(router), 2)
@@ -350,7 +350,7 @@ def test_the_journals_of_a_group_are_bounded_together(mappings: int) -> None:
         address=IPv4Address("192.0.2.1"),
         mapping_ids=tuple(range(1, mappings + 1)),
     )
-    feeds = GroupFeeds(configuration, [], NatTable(), FeedCounters(), {}, 0.0).feeds.values()
+    feeds = GroupFeeds(configuration, [], NatTable(), FeedCounters(), {}, 0, 0.0).feeds.values()
     limits = [state.journal.limit for state in feeds]
     assert sum(limits) <= TOTAL_LIMIT
     assert max(limits) <= DEFAULT_LIMIT

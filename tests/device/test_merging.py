@@ -18,7 +18,7 @@ from snat.wire.actions import (
     Standing,
 )
 from snat.wire.errors import ErrorCode
-from snat.wire.header import NO_TERM, Position, Term, encode
+from snat.wire.header import NO_TERM, Feed, Position, Term, encode
 from snat.wire.items import control, controls, error, item
 from tests.device.groups import FEED, counters, flow, neighbor, of, queued, settled, tables_equal, to
 from tests.records import record
@@ -117,9 +117,9 @@ def test_while_it_pulls_it_makes_entries_for_syns_alone(network: Network) -> Non
     router = network.routers[1]
     flows = router.device.translator.flows
     forked(router)
-    assert flows._restrained == {FEED.mapping_id}
+    assert flows._managed.restrained == {FEED.mapping_id}
     router.device.groups[0].merging.refused(neighbor(router, 2), FEED, network.now)
-    assert flows._restrained == set()
+    assert flows._managed.restrained == set()
 
 
 def test_the_dump_of_a_forked_neighbor_waits(network: Network) -> None:
@@ -256,10 +256,10 @@ def test_who_forked_before_we_managed_is_asked_when_we_do_and_no_more_after(netw
     assert not holds(router)
     merging.begin(network.now)
     assert holds(router)
-    assert flows._restrained == {FEED.mapping_id}
+    assert flows._managed.restrained == {FEED.mapping_id}
     merging.end()
     assert not holds(router)
-    assert flows._restrained == set()
+    assert flows._managed.restrained == set()
 
 
 def test_it_restrains_itself_until_the_last_pull_is_over(network: Network) -> None:
@@ -271,7 +271,7 @@ def test_it_restrains_itself_until_the_last_pull_is_over(network: Network) -> No
     restrained = []
     for nat_id in (2, 3):
         merging.refused(neighbor(router, nat_id), FEED, network.now)
-        restrained.append(bool(flows._restrained))
+        restrained.append(bool(flows._managed.restrained))
     assert restrained == [True, False]
 
 
@@ -280,7 +280,7 @@ def test_who_stands_where_we_stood_is_pulled_from_no_more(network: Network) -> N
     forked(router)
     forked(router, router.device.groups[0].feeds[FEED].position)
     assert not holds(router)
-    assert router.device.translator.flows._restrained == set()
+    assert router.device.translator.flows._managed.restrained == set()
 
 
 def test_it_asks_at_most_every_three_seconds(network: Network) -> None:
@@ -337,8 +337,8 @@ def test_the_ports_of_losers_are_told(network: Network) -> None:
     """To who gives out ports: the connections of the losers are not over."""
     router = network.routers[1]
     merging = router.device.groups[0].merging
-    told: list[tuple[int, list[bytes], float]] = []
-    merging._merged = lambda mapping_id, losers, now: told.append((mapping_id, losers, now))
+    told: list[tuple[Feed, list[bytes], float]] = []
+    merging._merged = lambda feed, losers, now: told.append((feed, losers, now))
     (ours,) = router.device.table
     loser = Entry.unpack(ours)._replace(nat_id=2, number=77, inside_global_port=2000).pack()
     queued(of(router, 2))
@@ -347,7 +347,7 @@ def test_the_ports_of_losers_are_told(network: Network) -> None:
     (request,) = asks(router)
     router.device.received(of(router, 2), answers(request.number, [loser]), network.now)
     router.device.turn(network.now)
-    assert told == [(FEED.mapping_id, [loser], network.now)]
+    assert told == [(FEED, [loser], network.now)]
 
 
 # Who manages no more, and manages again

@@ -64,7 +64,7 @@ def test_the_group_of_a_manager_and_of_a_listener() -> None:
     )
     assert (manager.mode, manager.standing, manager.state, manager.why) == ("PRIMARY", "MANAGE", "READY", "")
     assert (listener.mode, listener.standing, listener.state) == ("BACKUP", "LISTEN", "READY")
-    assert listener.why == "another member manages, or is to"
+    assert listener.why == "r1.example manages"
     assert manager.feeds[0].manager_nat_id == listener.feeds[0].manager_nat_id == 1
     assert manager.feeds[0].digest == listener.feeds[0].digest
     for status in (manager, listener):

@@ -106,7 +106,7 @@ def test_what_the_journal_does_not_lead_on_from_is_answered_with_a_dump(network:
 
 
 def records(message: Message) -> list[bytes]:
-    return [one for _, listed in changes(message.body, FEED.mapping_id) for one in listed]
+    return [one for _, listed in changes(message.body, FEED) for one in listed]
 
 
 def test_half_of_the_room_is_resumed_and_more_is_a_dump(network: Network) -> None:

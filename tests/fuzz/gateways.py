@@ -23,7 +23,7 @@ from snat.nat.tracking import TCP, UDP
 from snat.translate.alg.gateway import Gateway
 from snat.translate.alg.registry import GATEWAYS
 from tests.translate.alg import h323_messages as h
-from tests.translate.alg.doors import GLOBAL, INSIDE, OUTSIDE, FakeDoors, conversation, edited, packed
+from tests.translate.alg.written_doors import GLOBAL, INSIDE, OUTSIDE, FakeDoors, conversation, edited, packed
 
 MOST: Final = 200
 """Pieces of an input."""

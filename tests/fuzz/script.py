@@ -5,7 +5,7 @@ from typing import Any, Final, TypeVar
 
 from snat.nat.entry import MAXIMUM_CONTEXT, REFERENCE, Entry
 from snat.wire import items as codec
-from snat.wire.actions import Action, Applied, Authenticate, Error, Unit
+from snat.wire.actions import Action, Applied, Authenticate, Error, Hears, Hint, Unit
 from snat.wire.header import MAXIMUM_MESSAGE, Feed, Position, Term, encode
 
 T = TypeVar("T")
@@ -150,9 +150,20 @@ class Speaker:
         if action is Action.KEEPALIVE:
             count = self._script.byte() % 5
             return codec.keepalive([self.value(Applied, codec.APPLIED.format) for _ in range(count)])
+        if action is Action.HINT:
+            return codec.hints([self.hint() for _ in range(self._script.byte() % 5)])
+        if action is Action.HEARS:
+            return codec.hears(Hears(tuple(self.integer(32) for _ in range(self._script.byte() % 5))))
+        if action is Action.PROMPT:
+            return codec.prompt()
         if action is Action.ERROR:
             return codec.error(self.value(Error, codec.ERROR.format))
         return self.authenticate()
+
+    def hint(self) -> Hint:
+        """About an entry that is there, or was."""
+        seen, flags = self.integer(8), self.integer(8)
+        return Hint(self.record()[REFERENCE], seen, flags, self.integer(32), self.integer(32))
 
     def authenticate(self, **fields: int) -> bytes:
         """An authenticate item with a few units; ``fields`` that shall be right."""

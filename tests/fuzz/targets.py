@@ -15,10 +15,10 @@ from snat.session.events import Closed, Established, Received
 from snat.session.session import AUTHENTICATE_TIME, Session
 from snat.session.states import TRANSITIONS, Input, State, UnexpectedInput
 from snat.wire import items as codec
-from snat.wire.actions import Action, Applied, Error
+from snat.wire.actions import Action, Applied, Error, Hears, Hint, Prompt
 from snat.wire.errors import ErrorCode, WireError
 from snat.wire.framing import Framing
-from snat.wire.header import MAXIMUM_MESSAGE, SIZE, HeaderFlag, Message, encode
+from snat.wire.header import MAXIMUM_MESSAGE, SIZE, Feed, HeaderFlag, Message, encode
 from tests.fuzz import gateways
 from tests.fuzz.frames import arbitrary, real_packets, translator
 from tests.fuzz.lies import device, lies_of_vectors
@@ -81,7 +81,7 @@ def _decoded(message: Message) -> Hashable:
         encode(message.body, message.feed, message.term, message.sequence, message.flags), []
     )
     assert (again, error, waiting) == (message, None, 0)
-    return _controls(message.body), _changes(message.body, message.feed.mapping_id)
+    return _controls(message.body), _changes(message.body, message.feed)
 
 
 def _controls(body: bytes) -> Hashable:
@@ -101,22 +101,22 @@ def _controls(body: bytes) -> Hashable:
     return tuple(sorted({type(one).__name__ for one in found}))
 
 
-def _changes(body: bytes, mapping_id: int) -> Hashable:
+def _changes(body: bytes, feed: Feed) -> Hashable:
     """As for controls; and plain adds, which the decoder reads in another way, are as any others."""
     try:
-        runs = codec.changes(body, mapping_id)
+        runs = codec.changes(body, feed)
     except WireError as error:
         return error.code
     alone = [
         run
         for action, flags, data in codec.items(body)
-        for run in codec.changes(_item(action, flags, data), mapping_id)
+        for run in codec.changes(_item(action, flags, data), feed)
     ]
     assert [(action, [record]) for action, records in runs for record in records] == alone
     assert all(one[0] is not other[0] for one, other in pairwise(runs))
     records = [record for _, records in runs for record in records if record]
     assert all(len(record) <= MAXIMUM_SIZE for record in records)
-    assert {record[MAPPING] for record in records} <= {mapping_id.to_bytes(4, "big")}
+    assert {record[MAPPING] for record in records} <= {feed.mapping_id.to_bytes(4, "big")}
     assert LOCAL_NAT_ID.to_bytes(4, "big") not in {record[NAT_ID] for record in records}
     return tuple(action for action, _ in runs[:4])
 
@@ -129,6 +129,12 @@ def _encoded(said: Any) -> bytes:
     match said:
         case Applied():
             return codec.keepalive([said])
+        case Hint():
+            return _mandatory(codec.hints([said]))
+        case Hears():
+            return _mandatory(codec.hears(said))
+        case Prompt():
+            return _mandatory(codec.prompt())
         case Error():
             return codec.error(said)
         case _ if type(said) is tuple:
@@ -137,13 +143,19 @@ def _encoded(said: Any) -> bytes:
             return codec.control(said)
 
 
+def _mandatory(item: bytes) -> bytes:
+    """Without the flag that lets a receiver ignore it: that says nothing to one that knows the action."""
+    return item[:1] + b"\0" + item[2:]
+
+
 def _is_made_printable(said: Any, data: bytes) -> bool:
     return isinstance(said, Error) and not data.endswith(said.reason.encode())
 
 
 def _one_by_one(action: int, data: bytes) -> bytes:
-    """The item, or for a keepalive of several positions as many of one."""
-    size = codec.APPLIED.size if action == Action.KEEPALIVE else max(len(data), 1)
+    """The item, or for one that repeats something as many with one."""
+    repeated = {Action.KEEPALIVE: codec.APPLIED.size, Action.HINT: codec.HINT.size}
+    size = repeated.get(Action(action), max(len(data), 1))
     pieces = [data[at : at + size] for at in range(0, len(data), size)] or [b""]
     return b"".join(_item(action, 0, piece) for piece in pieces)
 

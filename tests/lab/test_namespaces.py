@@ -19,7 +19,7 @@ from snat.lab.topology import Port, Topology
 
 with claimed(Path(sys.argv[1])) as directory:
     ends = (Port(host=host, interface="e0", address=f"192.0.2.{n}/24") for n, host in enumerate("ab", 1))
-    network = Network(Topology(segments={"cable": tuple(ends)}), directory.name)
+    network = Network(Topology(segments={"cable": tuple(ends)}), directory)
     network.build()
     inside = subprocess.Popen([*network.inside("a"), "sleep", "60"])
     print(directory.name, flush=True)
@@ -38,7 +38,7 @@ def output(*command: str) -> str:
 def test_a_topology_names_each_host_once_and_bridges_only_what_needs_one() -> None:
     topology = routers_between(2)
     assert topology.hosts == ("client", "r1", "r2", "server")
-    assert topology.bridges == ("lan", "wan")
+    assert topology.bridges == ("lan", "wan", "replication")
 
 
 def test_a_claimed_directory_is_gone_afterwards_even_after_an_error(tmp_path: Path) -> None:
@@ -84,9 +84,9 @@ with socket.socket() as port:
 @pytest.mark.root
 def test_hosts_get_their_addresses_and_reach_each_other(tmp_path: Path) -> None:
     with claimed(tmp_path) as directory:
-        network = Network(routers_between(2), directory.name)
+        network = Network(routers_between(2), directory)
         network.build()
-        assert len(namespaces(directory.name)) == 6
+        assert len(namespaces(directory.name)) == 7
         assert "10.0.0.100/24" in output(*network.inside("client"), "ip", "-brief", "address")
         assert "default via 10.0.0.1" in output(*network.inside("client"), "ip", "route")
         assert output(*network.inside("r1"), "cat", "/proc/sys/net/ipv4/ip_forward").strip() == "1"
@@ -97,12 +97,33 @@ def test_hosts_get_their_addresses_and_reach_each_other(tmp_path: Path) -> None:
 
 
 @pytest.mark.root
+def test_a_segment_is_parted_and_healed_without_loss_of_carrier(tmp_path: Path) -> None:
+    def reaches(host: str, address: str) -> bool:
+        knock = _KNOCK.format(address=address).replace("settimeout(5)", "settimeout(0.5)")
+        return output(*network.inside(host), sys.executable, "-c", knock).strip() == "ECONNREFUSED"
+
+    with claimed(tmp_path) as directory:
+        network = Network(routers_between(3), directory)
+        network.build()
+        network.part("replication", ["r1"])
+        assert not reaches("r1", "192.168.77.2")
+        assert reaches("r2", "192.168.77.3")
+        assert "LOWER_UP" in output(*network.inside("r1"), "ip", "link", "show", "rep0")
+        network.heal("replication")
+        assert reaches("r1", "192.168.77.2")
+        network.link("r1", "rep0", up=False)
+        assert not reaches("r1", "192.168.77.2")
+        network.link("r1", "rep0", up=True)
+        assert within(lambda: reaches("r1", "192.168.77.2"), seconds=5)
+
+
+@pytest.mark.root
 def test_what_runs_in_a_namespace_ends_with_it(tmp_path: Path) -> None:
     ports = tuple(
         Port(host=host, interface="e0", address=f"192.0.2.{n}/24") for n, host in enumerate("ab", 1)
     )
     with claimed(tmp_path) as directory:
-        network = Network(Topology(segments={"cable": ports}), directory.name)
+        network = Network(Topology(segments={"cable": ports}), directory)
         network.build()
         program = subprocess.Popen([*network.inside("a"), "sleep", "60"])
         assert within(lambda: output("ip", "netns", "pids", network.namespace("a")) != "", seconds=5)

@@ -3,17 +3,18 @@
 import json
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
-from snat.lab import TOPOLOGIES, play, run
+from snat.lab import TOPOLOGIES, failover, play, run
 from snat.lab.errors import LabError
+from snat.lab.faults import FAULTS
 from snat.lab.laboratory import Laboratory
 from snat.lab.measure import FlowOutcome
 from snat.lab.report import Report
 
-Scenario = Callable[[Laboratory, int], Report]
+Scenario = Callable[[Laboratory, int, Sequence[str]], Report]
 
 
 def survivor(number: int, *faults: str) -> FlowOutcome:
@@ -22,7 +23,7 @@ def survivor(number: int, *faults: str) -> FlowOutcome:
 
 
 def scenario(*faults: str) -> Scenario:
-    def played(lab: Laboratory, flows: int) -> Report:
+    def played(lab: Laboratory, flows: int, _faults: Sequence[str]) -> Report:
         lab.say("working")
         return Report(
             topology="none",
@@ -30,7 +31,6 @@ def scenario(*faults: str) -> Scenario:
             outage=0.5,
             outage_meaning="imagined",
             tables_equal=True,
-            tables_equal_again=None,
             seconds=1.0,
         )
 
@@ -73,7 +73,7 @@ def test_json_has_standard_output_to_itself(
 def test_a_laboratory_that_cannot_go_on_says_why(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], asked: bool
 ) -> None:
-    def broken(lab: Laboratory, flows: int) -> Report:
+    def broken(lab: Laboratory, flows: int, faults: Sequence[str]) -> Report:
         raise LabError("no ground to build on")
 
     assert play_this(monkeypatch, broken, json=asked) == 1
@@ -87,7 +87,7 @@ def test_a_laboratory_that_cannot_go_on_says_why(
 def test_a_termination_signal_ends_it_with_everything_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     ended: list[str] = []
 
-    def terminated(lab: Laboratory, flows: int) -> Report:
+    def terminated(lab: Laboratory, flows: int, faults: Sequence[str]) -> Report:
         lab.callback(ended.append, "removed")
         os.kill(os.getpid(), signal.SIGTERM)
         raise AssertionError("the signal was lost")
@@ -103,4 +103,19 @@ def test_what_cannot_be_played_is_refused(
     topology: str, flows: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(topology, json=False, flows=flows, keep=False) == 2
-    assert "topologies are failover, standby, vrrp, rolling, none" in capsys.readouterr().err
+    assert "topologies are failover, standby, vrrp, rolling, splitbrain, none" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("topology", "known"), [("failover", "it has: kill, reload"), ("none", "none has no choice of faults")]
+)
+def test_a_fault_that_a_topology_does_not_have_is_refused(
+    topology: str, known: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(topology, json=False, flows=3, keep=False, faults=["moon"]) == 1
+    assert known in capsys.readouterr().err
+
+
+def test_every_fault_of_every_topology_is_there() -> None:
+    for arrangement in failover.ARRANGEMENTS.values():
+        assert set(arrangement.faults) <= set(arrangement.possible) <= set(FAULTS)

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from snat.lab.measure import FlowOutcome
+from snat.lab.measure import FaultOutcome, FlowOutcome
 from snat.lab.report import WIDTH, Report, Standing, draw
 
 GOOD = FlowOutcome(
@@ -14,18 +14,32 @@ GOOD = FlowOutcome(
     outside_before="203.0.113.10:1025",
     outside_after="203.0.113.10:1025",
 )
+OTHER = dataclasses.replace(
+    GOOD, inside="10.0.0.100:40002", outside_before="203.0.113.10:9", outside_after="203.0.113.10:9"
+)
 MOVED = dataclasses.replace(GOOD, outside_after="203.0.113.11:7")
+KILL = FaultOutcome(
+    name="kill -9 of R1",
+    moment=4.04,
+    manager="R2",
+    outage=0.8124,
+    flows_lost=0,
+    bytes_lost=0,
+    bytes_repeated=0,
+    tables_equal=None,
+)
+RETURN = dataclasses.replace(KILL, name="return of R1", manager="R1", outage=0.04, tables_equal=True)
 LOST = dataclasses.replace(GOOD, faults=("client: connection reset",))
 
 
 def report(*outcomes: FlowOutcome, **changes: object) -> Report:
     whole = Report(
         topology="failover",
-        outcomes=outcomes or (GOOD, GOOD),
+        outcomes=outcomes or (GOOD, OTHER),
         outage=0.8124,
         outage_meaning="probes",
         tables_equal=True,
-        tables_equal_again=True,
+        faults=(KILL, RETURN),
         seconds=12.34,
     )
     return dataclasses.replace(whole, **changes)  # type: ignore[arg-type]
@@ -45,11 +59,13 @@ def test_json_has_what_others_rely_on() -> None:
 @pytest.mark.parametrize(
     "bad",
     [
-        report(GOOD, LOST),
-        report(GOOD, MOVED),
+        report(OTHER, LOST),
+        report(OTHER, MOVED),
+        report(GOOD, GOOD),
+        report(faults=(dataclasses.replace(KILL, others={"ping": False}),)),
         report(tables_equal=False),
-        report(tables_equal_again=False),
-        report(faults=("the probes came from nowhere",)),
+        report(faults=(KILL, dataclasses.replace(RETURN, tables_equal=False))),
+        report(wrong=("the probes came from nowhere",)),
         report(outcomes=()),
     ],
 )
@@ -59,14 +75,40 @@ def test_a_report_passes_only_if_nothing_was_lost_moved_or_unequal(bad: Report) 
     assert "FAILED" in bad.as_text()
 
 
-def test_a_router_that_was_not_brought_back_does_not_fail_a_report() -> None:
-    assert report(tables_equal_again=None).passed
+def test_tables_that_could_not_be_compared_do_not_fail_a_report() -> None:
+    assert report(faults=(KILL,)).passed
+    assert report(faults=(KILL,)).tables_equal_again is None
+
+
+def test_each_fault_is_told_with_what_came_of_it() -> None:
+    broken = dataclasses.replace(KILL, flows_lost=2, bytes_lost=8, bytes_repeated=16)
+    said = report(faults=(broken, RETURN)).as_json()["faults"]
+    assert said[0] == {
+        "fault": "kill -9 of R1",
+        "at_s": 4.0,
+        "manager": "R2",
+        "outage_ms": 812,
+        "flows_lost": 2,
+        "bytes_lost": 8,
+        "bytes_repeated": 16,
+        "tables_equal": None,
+    }
+    assert (said[1]["fault"], said[1]["outage_ms"], said[1]["tables_equal"]) == ("return of R1", 40, True)
+    text = report(faults=(broken, RETURN)).as_text()
+    assert "812 ms, 2 lost, 8 bytes lost, 16 repeated; R2 manages" in text
+    assert "40 ms, 0 lost; R1 manages" in text
+
+
+def test_tables_that_differ_are_told_with_the_step_after_which_they_do() -> None:
+    unequal = report(faults=(KILL, dataclasses.replace(RETURN, tables_equal=False)))
+    assert unequal.as_json()["wrong"] == ["tables differ after: return of R1"]
+    assert unequal.as_json()["tables_equal_again"] is False
 
 
 def test_a_lost_flow_is_counted_and_its_reason_told() -> None:
-    bad = report(GOOD, LOST)
+    bad = report(OTHER, LOST)
     assert bad.as_json()["flows_lost"] == 1
-    assert bad.as_json()["faults"] == ["tcp 10.0.0.100:40001: client: connection reset"]
+    assert bad.as_json()["wrong"] == ["tcp 10.0.0.100:40001: client: connection reset"]
     assert "! tcp 10.0.0.100:40001: client: connection reset" in bad.as_text()
 
 
@@ -101,3 +143,27 @@ def test_the_drawing_keeps_its_width_whatever_happens_at_its_end() -> None:
 
 def test_no_timeline_no_drawing() -> None:
     assert draw([], 1.0) == []
+
+
+def test_other_traffic_that_stands_still_and_an_address_used_twice_are_told() -> None:
+    stuck = report(faults=(dataclasses.replace(KILL, others={"ping": False, "download": True}),))
+    assert stuck.as_json()["wrong"] == ["ping stands still after: kill -9 of R1"]
+    assert stuck.as_json()["faults"][0]["ping"] is False
+    assert report(GOOD, GOOD).as_json()["wrong"] == ["tcp 203.0.113.10:1025 is used twice"]
+
+
+def test_what_became_of_other_traffic_is_in_the_report() -> None:
+    said = report(others={"ping": "9 of 10 answered"})
+    assert said.as_json()["others"] == {"ping": "9 of 10 answered"}
+    assert "9 of 10 answered" in said.as_text()
+
+
+def test_the_drawing_and_the_table_name_a_step_by_the_same_letter() -> None:
+    timeline = [Standing(moment=0.0, router="R1", standing="MANAGE")]
+    marks, line, *_ = draw(timeline, 12.0, [6.0, 11.99])
+    assert (marks[38], marks[67]) == ("a", "b")
+    assert marks.split() == ["a", "b"]
+    assert line[38] == "#"
+    text = report(timeline=timeline).as_text()
+    assert "  a   4.0 s  kill -9 of R1" in text
+    assert "  b   4.0 s  return of R1" in text

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cli.render import plain
 from snat.device.status import Endpoint, FeedStatus, GroupStatus, LinkStatus, Translation
-from snat.lab.router import mappings, ready, same_rows
+from snat.lab.router import Router, mappings, ready, same_rows
 
 LINK = LinkStatus(
     neighbor="r2.snat.example",
@@ -99,3 +100,14 @@ def test_a_table_that_was_not_told_equals_none() -> None:
 def test_mappings_are_those_of_one_protocol() -> None:
     udp = ROW._replace(protocol=17, inside_local=Endpoint("10.0.0.100", 5000))
     assert mappings(rows(ROW, udp), 6) == {"10.0.0.100:40001": "203.0.113.10:1025"}
+
+
+def test_what_a_router_merged_is_read_from_its_log(tmp_path: Path) -> None:
+    router = Router("r1", "end\n", directory=tmp_path)
+    (tmp_path / "r1.log").write_text(
+        "info] mapping 10: 0 entries of r3.snat.example merged, 0 had keys of ours\n"
+        "info] mapping 10: 20 entries of r2.snat.example merged, 1 had keys of ours\n"
+    )
+    assert router.merged() == "20 entries of r2.snat.example merged, 1 had keys of ours"
+    (tmp_path / "r1.log").write_text("info] link established\n")
+    assert router.merged() == ""

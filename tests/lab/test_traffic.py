@@ -1,12 +1,14 @@
 """The traffic programs, on loopback: real connections, no router between them."""
 
 import contextlib
+import hashlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from snat.lab.download import BLOCK, block
 from snat.lab.errors import LabError
 from snat.lab.laboratory import within
 from snat.lab.measure import Snapshot, longest_gap
@@ -90,3 +92,42 @@ def test_traffic_ends_by_itself_when_its_time_is_up(tmp_path: Path) -> None:
     with running("server", "--seconds", "0.1", directory=tmp_path) as server:
         assert within(lambda: not server.alive, seconds=10)
         assert "seconds are up" in server.tail()
+
+
+@pytest.fixture
+def downloading(tmp_path: Path) -> Iterator[tuple[Traffic, Traffic]]:
+    with running("server", directory=tmp_path) as server:
+        ports = ["--port", str(server.started["tcp"]), "--http-port", str(server.started["http"])]
+        with running("client", *ports, "--flows", "1", directory=tmp_path) as client:
+            assert within(lambda: client.ask("download")["bytes"] > 3 * BLOCK, seconds=10)
+            yield client, server
+
+
+def test_a_download_ends_when_it_is_told_and_both_sides_have_the_same(
+    downloading: tuple[Traffic, Traffic],
+) -> None:
+    client, server = downloading
+    assert client.ask("download")["closed"] == ""
+    server.ask("finish")
+    assert within(lambda: client.ask("download")["closed"] == "finished", seconds=10)
+    got = client.ask("download")
+    assert got == server.ask("download")
+    blocks = b"".join(block(number) for number in range(got["bytes"] // BLOCK))
+    assert got["sha256"] == hashlib.sha256(blocks).hexdigest()
+
+
+def test_a_download_that_is_cut_is_not_what_was_sent(downloading: tuple[Traffic, Traffic]) -> None:
+    client, server = downloading
+    server.kill()
+    assert within(lambda: client.ask("download")["closed"] != "", seconds=10)
+
+
+@pytest.mark.root
+def test_pings_are_answered_and_counted(tmp_path: Path) -> None:
+    with running("server", directory=tmp_path) as server:
+        ports = ["--port", str(server.started["tcp"])]
+        with running("client", *ports, "--flows", "1", "--ping", directory=tmp_path) as client:
+            assert within(lambda: client.ask("ping")["answered"] >= 5, seconds=10)
+            said = client.ask("ping")
+            assert said["answered"] <= said["sent"]
+            assert said["local"] == "127.0.0.1:4711"

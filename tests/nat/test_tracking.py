@@ -2,8 +2,9 @@
 
 import pytest
 
-from snat.nat.entry import State, TimeoutClass
+from snat.nat.entry import Entry, State, TimeoutClass
 from snat.nat.tracking import ACK, FIN, RST, SYN, Closing, Timeouts, next_state
+from tests.nat.records import record
 
 OUT, IN = False, True
 DATA = 100
@@ -132,3 +133,15 @@ TIMEOUTS = Timeouts(udp=300, tcp=7440, syn=240, closing=200, finrst=60, icmp=61)
 def test_time_outs_by_class_and_state(timeout_class: int, state: int, seconds: float) -> None:
     assert TIMEOUTS.of(timeout_class, state) == seconds
     assert TIMEOUTS.finrst == 60.0
+
+
+def test_calls_of_pptp_have_a_time_out_of_their_own() -> None:
+    """Their entries have a call ID in the place of one port; plain GRE has none."""
+    timeouts = Timeouts(udp=1, tcp=2, syn=3, closing=4, finrst=5, icmp=6, other=7, pptp=8)
+    gre = Entry.unpack(record(1, protocol=47))._replace(timeout_class=TimeoutClass.OTHER)
+    plain = gre._replace(
+        inside_local_port=0, inside_global_port=0, outside_local_port=0, outside_global_port=0
+    )
+    assert timeouts.of_record(plain.pack()) == 7
+    assert timeouts.of_record(plain._replace(inside_local_port=77, inside_global_port=78).pack()) == 8
+    assert timeouts.of_record(plain._replace(outside_local_port=9, outside_global_port=9).pack()) == 8

@@ -141,6 +141,9 @@ class World:
             def announce(self, addresses: Sequence[Any]) -> None:
                 world.do("announce", addresses)
 
+            def close(self) -> None:
+                world.do("quiet for good")
+
             def withdraw(self) -> None:
                 world.do("quiet")
 
@@ -192,11 +195,25 @@ class World:
 
         counters = TunCounters()
 
-        def __init__(self, world: "World", name: str, received: Callable[[bytearray, int], None]) -> None:
+        def __init__(
+            self,
+            world: "World",
+            name: str,
+            received: Callable[[bytearray, int], None],
+            late: Callable[[], bool],
+        ) -> None:
             self.world = world
             self.name = name
             self.received = received
+            self.late = late
+            self.waiting: list[bytes] = []
             self.written: list[bytes] = []
+
+        def serve(self) -> None:
+            for data in self.waiting:
+                buffer, length = packets.buffer(data)
+                self.received(buffer, length)
+            self.waiting.clear()
 
         def start(self) -> None:
             self.world.do("start", self.name)
@@ -216,9 +233,9 @@ class World:
         return 7
 
     def _tun(
-        self, _fd: int, name: str, _reactor: Any, received: Any, _batch_done: Any, _lost: Any
+        self, _fd: int, name: str, _reactor: Any, received: Any, _batch_done: Any, _lost: Any, late: Any
     ) -> "World.Tun":
-        self.tuns[name] = World.Tun(self, name, received)
+        self.tuns[name] = World.Tun(self, name, received, late)
         return self.tuns[name]
 
     def do(self, what: str, *details: Any) -> None:
@@ -316,7 +333,13 @@ def test_a_claim_that_is_refused_announces_nothing(world: World, path: TunPath) 
 
 def test_a_stop_withdraws_before_the_tuns_vanish(world: World, path: TunPath) -> None:
     started(path, world).stop()
-    assert world.done == ["look away", "quiet", "withdraw", ("close", INSIDE_TUN), ("close", OUTSIDE_TUN)]
+    assert world.done == [
+        "look away",
+        "quiet for good",
+        "withdraw",
+        ("close", INSIDE_TUN),
+        ("close", OUTSIDE_TUN),
+    ]
 
 
 def test_a_look_that_finds_all_well_announces_nothing(world: World, path: TunPath) -> None:
@@ -503,6 +526,52 @@ def test_a_fragment_that_waits_is_forgotten_by_a_turn(world: World, path: TunPat
 def test_counters_are_by_tun_and_for_arp(world: World, path: TunPath) -> None:
     assert set(path.counters()) == {"arp", "kernel"}
     assert set(started(path, world).counters()) == {INSIDE_TUN, OUTSIDE_TUN, "arp", "kernel"}
+
+
+# Packets from before a role (replication.md 7, pitfall 25)
+
+
+def test_a_role_begins_with_the_packets_that_come_then(world: World, path: TunPath) -> None:
+    """One that waited passes if its flow is known, and opens none."""
+    started(path, world)
+    device, inside, outside = path._device, world.tuns[INSIDE_TUN], world.tuns[OUTSIDE_TUN]
+    known, unknown = (bytes(packets.udp("10.0.0.5", port, "198.51.100.7", 53)) for port in (1024, 1025))
+    device.translator.flows.manage(MAPPING, True, 0.0)
+    buffer, length = packets.buffer(known)
+    inside.received(buffer, length)
+    inside.waiting = [known, unknown]
+    written, refused = len(outside.written), device.translator.counters.not_managed
+    path.claim(groups_of(routed()))
+    assert len(outside.written) == written + 1
+    assert device.translator.counters.not_managed == refused + 1
+    assert len(device.table) == 1
+    buffer, length = packets.buffer(unknown)
+    inside.received(buffer, length)
+    assert len(device.table) == 2
+
+
+def test_packets_wait_as_before_when_a_role_goes(world: World, path: TunPath) -> None:
+    managing(path, world)
+    inside = world.tuns[INSIDE_TUN]
+    inside.waiting = [bytes(packets.udp("10.0.0.5", 1024, "198.51.100.7", 53))]
+    path.claim(())
+    assert inside.waiting
+
+
+def test_who_was_paused_asks_for_no_packet_that_waited(world: World, path: TunPath, reactor: Reactor) -> None:
+    """Until it has heard what happened meanwhile; a router without groups has lost nothing."""
+    started(path, world)
+    late = world.tuns[OUTSIDE_TUN].late
+    device = path._device
+    device.turn(reactor.seconds())
+    assert not late()
+    reactor.advance(device.groups[0].configuration.hold_time * 3)
+    assert late()
+    device.turn(reactor.seconds())
+    assert not late()
+    reactor.advance(device.groups[0].configuration.hold_time * 3)
+    device.groups.clear()
+    assert not late()
 
 
 # The capture

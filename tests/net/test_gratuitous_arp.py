@@ -1,5 +1,7 @@
 """Gratuitous ARP: the frame against scapy, the repeats against a clock."""
 
+import json
+import socket
 from collections.abc import Sequence
 from ipaddress import IPv4Address
 
@@ -7,7 +9,8 @@ import pytest
 from scapy.layers.l2 import ARP, Ether
 from twisted.internet.task import Clock
 
-from snat.net.gratuitous_arp import INTERVAL, REPEATS, GratuitousArp, announcement
+from snat.net.gratuitous_arp import INTERVAL, REPEATS, GratuitousArp, Transmitter, announcement
+from tests.system.namespaces import cable, namespaces
 
 MAC = bytes.fromhex("020000000a01")
 VIRTUAL = (IPv4Address("10.0.0.254"), "eth0")
@@ -111,3 +114,34 @@ def test_nothing_to_announce_sets_no_alarm(clock: Clock) -> None:
     arp.announce([])
     assert clock.getDelayedCalls() == []
     assert arp.counters.sent == 0
+
+
+@pytest.mark.root
+def test_the_wire_has_what_was_announced_and_one_socket_serves_all() -> None:
+    """Over real interfaces, one without ARP, and one that goes."""
+    with namespaces("a", "b") as (here, there):
+        for number in range(2):
+            cable(here, f"e{number}", there, f"f{number}")
+        with there.entered():
+            heard = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806))
+        heard.settimeout(5.0)
+        transmitter = Transmitter()
+        with heard, here.entered():
+            try:
+                for interface in ("e0", "e1"):
+                    (link,) = json.loads(here.ip("-j", "link", "show", interface))
+                    assert transmitter(interface, [POOL[0]]) == 1
+                    frame = heard.recv(100)
+                    assert frame[:42] == announcement(
+                        bytes.fromhex(link["address"].replace(":", "")), POOL[0]
+                    )
+                assert transmitter("lo", [POOL[0]]) == 0
+                here.ip("link", "set", "e0", "down")
+                with pytest.raises(OSError, match="down"):
+                    transmitter("e0", [POOL[0]])
+                here.ip("link", "del", "e0")
+                with pytest.raises(OSError, match="No such device"):
+                    transmitter("e0", [POOL[0]])
+                assert transmitter("e1", [POOL[0]]) == 1
+            finally:
+                transmitter.close()

@@ -19,7 +19,7 @@ from snat.net.netlink import Link
 from snat.net.refused import KernelRefused
 from snat.net.virtual_links import name_of
 from snat.redundancy.hsrp_events import Send
-from snat.redundancy.hsrp_message import DESTINATIONS
+from snat.redundancy.hsrp_message import DESTINATIONS, Opcode, decode
 from tests.net.memory import Log
 
 VIRTUAL = IPv4Address("10.0.0.1")
@@ -100,10 +100,13 @@ class World:
         self.cable = cable
         self.noticed: Callable[[], None] = lambda: None
         self.refusal: KernelRefused | None = None
-        self.hsrp = Hsrp(clock, self, self._told)  # type: ignore[arg-type]
+        self.hsrp = Hsrp(clock, self, self._told, self._preempts)  # type: ignore[arg-type]
 
     def _told(self, name: str, active: bool) -> None:
         self.done.append(f"{name} {'active' if active else 'not active'}")
+
+    def _preempts(self, name: str) -> None:
+        self.done.append(f"{name} preempts")
 
     def take(self, link: str, addresses: tuple[IPv4Address, ...]) -> None:
         if self.refusal is not None:
@@ -316,3 +319,60 @@ def test_groups_that_are_taken_out_are_left(pair: Net) -> None:
     assert f"leave {LINK}" in first.done
     assert [port.world for port in pair.cable.ports] == [pair.worlds[1]]
     assert pair.state(2) == "Active"
+
+
+def test_who_preempts_asks_for_the_role_and_moves_no_address_before_it_has_it(
+    net: Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = net.worlds
+    net.configure(2, configuration(100))
+    net.run(3)
+    first.hsrp.hold_back({"LAN"})
+    net.configure(1, configuration(150))
+    net.run(1)
+    first.hsrp.synchronise("LAN", True)
+    net.run(1)
+    assert first.done.count("LAN preempts") >= 1
+    assert (net.state(1), net.state(2)) == ("Standby", "Active")
+    first.done.clear()
+    second.done.clear()
+    said: list[tuple[Opcode, str]] = []
+    carry = net.cable.carry
+
+    def carried(sender: Port, hello: Send) -> None:
+        if sender.world is first:
+            said.append((decode(hello.data, 1).message.opcode, " ".join(first.done)))
+        carry(sender, hello)
+
+    monkeypatch.setattr(net.cable, "carry", carried)
+    first.hsrp.released("LAN")
+    assert [opcode for opcode, _ in said] == [Opcode.COUP, Opcode.HELLO]
+    assert " take snat-h" in said[0][1], "it has the addresses before it says a word"
+    net.run(0.1)
+    assert (net.state(1), net.state(2)) == ("Active", "Speak")
+    assert "LAN not active" in second.done
+
+
+def test_who_cannot_preempt_any_more_gives_the_role_back(net: Net) -> None:
+    first = net.worlds[0]
+    net.configure(2, configuration(100))
+    net.run(3)
+    first.hsrp.hold_back({"LAN"})
+    net.configure(1, configuration(150))
+    first.hsrp.synchronise("LAN", True)
+    net.run(1)
+    net.configure(2, configuration(200))
+    net.run(0.5)
+    first.done.clear()
+    first.hsrp.released("LAN")
+    assert first.done == ["LAN not active"]
+    assert net.state(2) == "Active"
+
+
+def test_a_group_that_nobody_follows_preempts_by_itself(net: Net) -> None:
+    net.configure(2, configuration(100))
+    net.run(3)
+    first = net.configure(1, configuration(150))
+    net.run(1)
+    assert net.state(1) == "Active"
+    assert "LAN preempts" not in first.done

@@ -25,6 +25,7 @@ from snat.config.refused import ConfigurationRefused
 from snat.device.links import Link
 from snat.nat.entry import INSIDE_GLOBAL, MAPPING
 from snat.nat.pool import SLOTS
+from snat.net.service import LINGER
 from snat.wire.header import Feed, Term
 from tests import packets
 from tests.net.memory import Log, Member, Reactor, address, become_pair, certificates, configured, pair
@@ -141,7 +142,7 @@ def test_two_empty_routers_become_a_pair_in_any_order(
     assert claims(members[1])[-1] == "claim [10]"
     for member in members.values():
         member.service.stopService()
-    reactor.settle()
+    reactor.elapse(LINGER + 0.1)
     assert (reactor.waiting, reactor.listening) == ([], {})
 
 

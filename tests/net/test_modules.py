@@ -10,7 +10,7 @@ import pytest
 
 from snat.config.model import Configuration, ConfiguredRole, Group, Stateful
 from snat.config.stateful import Keepalived
-from snat.net.keepalived import FAULT, READY
+from snat.net.keepalived import FAULT, LAST, READY
 from snat.net.modules import Followed, Modules
 from snat.net.refused import KernelRefused
 from tests.net.memory import RecordedPath
@@ -29,7 +29,13 @@ class Scene:
         self.directory = directory
         self.reactor = Seconds()
         self.told: list[tuple[str, bool]] = []
-        self.modules = Modules(self.reactor, RecordedPath, self._told)  # type: ignore[arg-type]
+        self.preempting: list[Followed] = []
+        self.modules = Modules(
+            self.reactor,  # type: ignore[arg-type]
+            RecordedPath,  # type: ignore[arg-type]
+            self._told,
+            self.preempting.append,
+        )
 
     def _told(self, module: Followed, active: bool) -> None:
         assert isinstance(module, Keepalived)
@@ -57,8 +63,8 @@ class Scene:
         for reader in list(self.reactor.readers):
             reader.doRead()  # type: ignore[attr-defined]
 
-    def tell(self, name: str, ready: bool) -> None:
-        group: Any = SimpleNamespace(configuration=self.group(name), ready=ready)
+    def tell(self, name: str, ready: bool, *, proved: bool = True) -> None:
+        group: Any = SimpleNamespace(configuration=self.group(name), ready=ready, synchronised=proved)
         self.modules.tell([group])
 
 
@@ -82,6 +88,8 @@ def test_who_is_synchronised_may_be_active(scene: Scene) -> None:
     assert (scene.track("A").read_bytes(), scene.track("B").read_bytes()) == (READY, FAULT)
     scene.tell("A", False)
     assert scene.track("A").read_bytes() == FAULT
+    scene.tell("A", True, proved=False)
+    assert scene.track("A").read_bytes() == LAST, "for want of another"
 
 
 def test_a_group_without_a_module_is_told_nothing(scene: Scene) -> None:
@@ -119,3 +127,54 @@ def test_a_module_that_cannot_be_had_leaves_the_others_as_they_were(scene: Scene
     with pytest.raises(KernelRefused, match="nowhere"):
         scene.modules.open(replace(wrong, stateful=replace(wrong.stateful, groups=groups)))
     assert len(scene.reactor.readers) == 1
+
+
+class Elections:
+    """HSRP, as far as handovers go."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def synchronise(self, name: str, ready: bool) -> None:
+        """Not of interest here."""
+
+    def stop(self) -> None:
+        """Nor here."""
+
+    def released(self, name: str) -> None:
+        self.done.append(name)
+
+
+@pytest.mark.parametrize(
+    ("followers", "done", "waits"),
+    [
+        ((("manages",), ("manages",)), ["LAN"], False),
+        ((("manages",), ("preempts",)), [], True),
+        ((("preempts",), ("preempts",)), [], True),
+        ((("manages",), ()), [], False),
+        (((), ()), [], False),
+    ],
+)
+def test_a_group_preempts_when_all_that_follow_it_manage(
+    scene: Scene, followers: tuple[tuple[str, ...], ...], done: list[str], waits: bool
+) -> None:
+    elections: Any = Elections()
+    scene.modules._hsrp = elections
+    made: list[Any] = [
+        SimpleNamespace(
+            configuration=Group(role=ConfiguredRole.REDUNDANCY, name="LAN"),
+            manages="manages" in what,
+            preempts="preempts" in what,
+        )
+        for what in followers
+    ]
+    scene.modules.hand_over(made)
+    assert elections.done == [], "nobody asked for it"
+    scene.modules._preempt("LAN")
+    assert scene.preempting == ["LAN"]
+    scene.modules.hand_over(made)
+    assert elections.done == done
+    for one in made:
+        one.manages = True
+    scene.modules.hand_over(made)
+    assert elections.done == (["LAN"] if waits or done else [])

@@ -24,17 +24,21 @@ from snat.config.model import (
 )
 from snat.config.refused import ConfigurationRefused
 from snat.device.events import Noted
+from snat.device.group import Group as DeviceGroup
 from snat.device.links import Link
 from snat.net.files import StateDirectory, StateError
 from snat.net.protocol import LAST_WORD_TIME
 from snat.net.refused import KernelRefused
+from snat.net.service import LINGER
 from snat.net.snapshot_file import SNAPSHOT_INTERVAL
 from snat.net.tls import TrustpointError
 from snat.replication.connection_queue import INBOUND_LIMIT
+from snat.translate.translator import Verdict
 from snat.wire import items
 from snat.wire.actions import Digest, RoleChange, Standing
 from snat.wire.framing import Framing
 from snat.wire.header import Feed, Position, Term, encode
+from tests import packets
 from tests.net.memory import (
     BUFFER,
     PORT,
@@ -195,9 +199,14 @@ def test_an_orderly_stop_withdraws_says_goodbye_and_leaves_nothing(
 ) -> None:
     first, second = ready
     stopped = first.service.stopService()
-    assert first.path.told[-1] == "stop"
+    assert first.path.told[-1] == "claim []"
     reactor.settle()
-    assert stopped.called
+    assert second.standing == "MANAGE", "before the first has closed its TUNs"
+    assert first.path.told[-1] == "claim []"
+    assert stopped.called is False
+    reactor.elapse(LINGER + 0.1)
+    assert first.path.told[-2:] == ["claim []", "stop"]
+    assert bool(stopped.called)
     assert log.lines("ended by the neighbor: the device stops")
     assert second.outgoing(1) == "Idle"
     assert not first.device.neighbors[2].links()
@@ -275,6 +284,29 @@ def test_a_kernel_that_refuses_at_the_end_does_not_keep_the_goodbye(
     reactor.settle()
     assert log.lines("ended by the neighbor: the device stops")
     assert log.lines("gone (snat-i)")
+
+
+def test_who_hands_over_opens_no_flow_that_nobody_would_know_of(
+    reactor: Reactor, ready: tuple[Member, Member]
+) -> None:
+    first, second = ready
+    first.traffic(5)
+    reactor.settle()
+    first.service.stopService()
+    first.traffic(5)  # all are translated
+    buffer, end = packets.buffer(packets.udp("10.0.0.5", 5000, "198.51.100.9", 500))
+    assert first.device.packet(buffer, end, False, reactor.seconds()) is Verdict.DROP
+    assert first.device.counters()["translate"]["not_managed"] == 1
+    reactor.settle()
+    assert second.table == first.table
+
+
+def test_a_lone_manager_stops_at_once(reactor: Reactor, ready: tuple[Member, Member]) -> None:
+    first, second = ready
+    second.die()
+    reactor.settle()
+    first.service.stopService()
+    assert first.path.told[-1] == "stop"
 
 
 # Links
@@ -544,7 +576,7 @@ def test_a_stop_gives_the_state_directory_back(reactor: Reactor, ready: tuple[Me
     first.service.stopService()
     with pytest.raises(StateError, match="another snat daemon"):
         first.again()  # its table is not saved yet
-    reactor.settle()
+    reactor.elapse(LINGER + 0.1)
     first.again()
 
 
@@ -627,6 +659,30 @@ def test_a_term_that_cannot_be_stored_is_not_announced_until_it_can(
     reactor.run_until(lambda: first.ready and second.ready)
     assert second.path.told[:2] == ["start", f"claim [{MAPPING}]"]
     assert first.table == second.table
+
+
+def test_a_module_moves_addresses_only_when_the_term_is_on_the_disk(
+    reactor: Reactor, members: tuple[Member, Member], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = members
+    second.state.close()
+    state = FullState(second.directory)
+    second = Member(reactor, second.directory, second.configuration, state)
+    become_pair(reactor, first, second)
+    handed: list[bool] = []
+
+    def hand_over(groups: list[DeviceGroup]) -> None:
+        handed.append(groups[0].manages)
+
+    monkeypatch.setattr(second.service._modules, "hand_over", hand_over)
+    state.full = True
+    first.die()
+    reactor.run_until(lambda: second.standing == "MANAGE", most=2.0)
+    reactor.elapse(1.0)
+    assert True not in handed
+    state.full = False
+    reactor.elapse(0.1)
+    assert handed[-1] is True
 
 
 def test_addresses_that_cannot_be_had_are_tried_again_and_meanwhile_another_manages(

@@ -119,6 +119,34 @@ def test_leaves_the_turn_to_others_after_64_packets() -> None:
     assert received == [BUFFER] * READS_PER_TURN
 
 
+def test_what_waits_is_served_at_once_and_is_no_batch(device: Device) -> None:
+    packets = [HEADER + bytes([0x45, number]) for number in range(5)]
+    for packet in packets:
+        device.wire.send(packet)
+    device.tun.serve()
+    assert device.received == packets
+    assert device.batches == 0
+    assert device.tun.counters.packets_in == 5
+
+
+def test_a_tun_that_fails_is_served_as_far_as_it_goes(device: Device) -> None:
+    device.tun.close()
+    device.tun.serve()
+    assert device.received == []
+
+
+def test_what_is_too_old_is_dropped_and_counted(device: Device) -> None:
+    answers = [False, True, False]
+    device.tun._late = lambda: answers.pop(0)
+    for _ in range(3):
+        for number in range(2):
+            device.wire.send(HEADER + bytes([0x45, number]))
+        assert device.tun.doRead() is None
+    assert len(device.received) == 4
+    assert device.tun.counters.dropped_stale == 2
+    assert device.batches == 3, "the device takes a turn, and hears what happened meanwhile"
+
+
 def test_the_longest_packet_fits_with_room_to_spare() -> None:
     assert BUFFER > VNET_HEADER + MAX_PACKET
 

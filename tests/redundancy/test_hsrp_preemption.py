@@ -3,7 +3,7 @@
 import pytest
 
 from snat.config.interface import Standby, Track
-from snat.redundancy.hsrp_events import PreemptionDue
+from snat.redundancy.hsrp_events import GratuitousArpDue, PreemptionDue
 from snat.redundancy.hsrp_message import Opcode, State
 from tests.redundancy.lan import (
     BETTER,
@@ -256,3 +256,46 @@ def test_a_release_that_comes_too_late_changes_nothing() -> None:
     lan.settle(lan.hosts[2])
     lan.run(1)
     assert lan.active() == [1]
+
+
+# Flaps (replication.md 7, pitfall 10)
+
+
+@pytest.mark.parametrize("up", [True, False])
+def test_an_object_that_flaps_twenty_times_in_a_second_ends_right(up: bool) -> None:
+    lan = settled(NORMAL, tracking())
+    for turn in range(20):
+        track(lan, lan.hosts[2], up=turn % 2 == up)
+        lan.run(0.05)
+    track(lan, lan.hosts[2], up=up)
+    lan.run(3)
+    assert states(lan) == ([State.STANDBY, State.ACTIVE] if up else [State.ACTIVE, State.STANDBY])
+
+
+@pytest.mark.parametrize("synchronised", [True, False])
+def test_a_table_that_is_lost_and_found_twenty_times_in_a_second_ends_right(synchronised: bool) -> None:
+    lan = settled(NORMAL, BETTER)
+    for turn in range(20):
+        lan.synchronise(lan.hosts[2], synchronised=turn % 2 == synchronised)
+        lan.run(0.05)
+    lan.synchronise(lan.hosts[2], synchronised=synchronised)
+    lan.run(3)
+    assert states(lan) == ([State.STANDBY, State.ACTIVE] if synchronised else [State.ACTIVE, State.LISTEN])
+    lan.kill(lan.hosts[1])
+    lan.run(3)
+    assert lan.active() == ([2] if synchronised else [])
+
+
+def test_gratuitous_arp_of_an_old_role_is_not_said_in_the_new_one() -> None:
+    """It is repeated a second and three seconds after a role was taken (pitfall 11)."""
+    lan = settled(NORMAL, BETTER)
+    lan.kill(lan.hosts[2])
+    lan.run(3)
+    lan.start(lan.hosts[2])
+    lan.run_until(lambda: lan.active() == [2], 3)
+    lan.run(0.1)
+    lan.configure(lan.hosts[2], standby(BETTER, priority=1))
+    lan.run_until(lambda: lan.active() == [1], 3)
+    lan.hosts[2].events.clear()
+    lan.run(5)
+    assert not [one for one in lan.hosts[2].events if isinstance(one, GratuitousArpDue)]

@@ -9,7 +9,7 @@ from cli.render_standby import brief, groups
 from snat.config.interface import Track
 from snat.redundancy.hsrp_status import status
 from snat.status import StandbyStatus
-from tests.redundancy.lan import Host, Lan, standby
+from tests.redundancy.lan import BETTER, NAME, NORMAL, Host, Lan, returned, settled, standby
 
 SLOW = standby(hello=3.0, hold=10.0)
 
@@ -76,6 +76,20 @@ def test_init_and_listen_say_why() -> None:
     assert [one.up for one in shown(lan, host).tracks] == [None, None]
     lan.configure(other, replace(tracked, groups=(replace(tracked.groups[0], enabled=False),)))
     assert (shown(lan, other).state, shown(lan, other).why) == ("Disabled", "")
+
+
+def test_a_router_that_claims_first_says_what_preemption_waits_for() -> None:
+    lan = settled(NORMAL, BETTER)
+    host = lan.hosts[2]
+    returned(lan, host)
+    assert host.router is not None
+    host.router.claim_first([NAME])
+    lan.run(2)
+    assert (shown(lan, host).state, shown(lan, host).why) == ("Standby", "claims the role, to preempt")
+    assert parsed(shown(lan, host))["state"] == "Standby"
+    host.router.released(NAME, lan.now)
+    lan.settle(host)
+    assert (shown(lan, host).state, shown(lan, host).why) == ("Active", "")
 
 
 def test_learnt_times_and_addresses_are_shown() -> None:

@@ -33,7 +33,14 @@ def test_no_input_leads_nowhere() -> None:
         (Role.BACKUP, Role.PRIMARY, False),
         (Role.BACKUP, Role.BACKUP, False),
         (Role.PRIMARY, Role.PRIMARY, False),
+        (Role.ACTIVE, Role.STANDBY, True),
+        (Role.ACTIVE, Role.ACTIVE, False),
+        (Role.PREEMPTING, Role.ACTIVE, True),
+        (Role.ACTIVE, Role.PREEMPTING, False),
+        (Role.PREEMPTING, Role.PREEMPTING, False),
+        (Role.STANDBY, None, False),
+        (Role.ACTIVE, None, True),
     ],
 )
-def test_only_a_primary_is_preferred_to_a_backup(ours: Role, theirs: Role, wins: bool) -> None:
+def test_who_is_preferred_to_whom(ours: Role, theirs: Role | None, wins: bool) -> None:
     assert preferred(ours, theirs) is wins

@@ -98,7 +98,7 @@ def shown(slices: list[Message]) -> list[bytes]:
     """The records of slices, in order."""
     found: list[bytes] = []
     for message in slices:
-        ((action, records),) = changes(message.body, MAPPING)
+        ((action, records),) = changes(message.body, Feed(0, MAPPING))
         assert action is Action.ADD
         assert (message.term, message.sequence) == (AT.term, 0)
         found += records
@@ -141,7 +141,7 @@ def test_plain_entries_take_the_fast_way() -> None:
     dump = Dump(request(), state_of(table), table, 1600)
     dump.next_message()
     body = dump._cut_plain()
-    (run,) = changes(body, MAPPING)
+    (run,) = changes(body, Feed(0, MAPPING))
     assert run == (Action.ADD, PLAIN[:30])
     assert dump._cut() == PLAIN[30:61], "and both go on where the other was"
 

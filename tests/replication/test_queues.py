@@ -21,7 +21,7 @@ from tests.records import MAPPING, changed, record
 
 
 def queue_and_table() -> tuple[SnatQueue, NatTable]:
-    queue, table = SnatQueue(MAPPING), NatTable()
+    queue, table = SnatQueue(Feed(0, MAPPING)), NatTable()
     table.listen(queue)
     return queue, table
 
@@ -274,7 +274,7 @@ def test_a_sender_keeps_the_configured_limits_of_a_message(
         FeedState(Feed(0, MAPPING)), table, Term(1, 1), counters, maximum_entries=entries, maximum_bytes=size
     )
     table.add([record(number) for number in range(1, 26)])
-    assert [len(changes(message.body, MAPPING)[0][1]) for message in compiled(sender)] == counts
+    assert [len(changes(message.body, Feed(0, MAPPING))[0][1]) for message in compiled(sender)] == counts
     assert counters.items_sent == 25
     assert sender.statement().count == 25
 

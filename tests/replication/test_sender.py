@@ -42,7 +42,7 @@ def test_all_entries_go_by_one_item() -> None:
     manager.sender.compile()
     (cleared,) = decoded(manager.sender.clear())
     assert (cleared.feed, cleared.term, cleared.sequence) == (FEED, ONE, 2)
-    assert changes(cleared.body, MAPPING) == [(Action.DELETE_ALL, [b""])]
+    assert changes(cleared.body, Feed(0, MAPPING)) == [(Action.DELETE_ALL, [b""])]
     assert cleared.body == item(Action.DELETE_ALL, b"")
     assert manager.state.digest == FeedDigest(0, 0)
     assert len(manager.table) == 0
@@ -56,7 +56,7 @@ def test_what_was_not_compiled_is_sent_before_all_entries_go() -> None:
     manager.table.add([record(1), record(2), record(3)])
     messages = decoded(manager.sender.clear())
     assert [message.sequence for message in messages] == [1, 2, 3]
-    assert [changes(message.body, MAPPING)[0][0] for message in messages] == [
+    assert [changes(message.body, Feed(0, MAPPING))[0][0] for message in messages] == [
         Action.ADD,
         Action.ADD,
         Action.DELETE_ALL,
@@ -71,7 +71,7 @@ def test_when_all_entries_went_new_ones_are_told_as_ever() -> None:
     manager.sender.clear()
     manager.table.add([record(1)])
     (again,) = decoded(manager.sender.compile())
-    assert changes(again.body, MAPPING) == [(Action.ADD, [record(1)])]
+    assert changes(again.body, Feed(0, MAPPING)) == [(Action.ADD, [record(1)])]
     assert manager.sender.statement().count == 1
 
 
@@ -152,7 +152,7 @@ def test_messages_hold_at_most_so_many_entries_over_all_actions() -> None:
     manager.table.remove([record(number) for number in range(1, 8)])
     manager.table.add([changed(record(number)) for number in range(8, 16)])
     messages = decoded(manager.sender.compile())
-    assert [sum(len(listed) for _, listed in changes(m.body, MAPPING)) for m in messages] == [10, 5]
+    assert [sum(len(listed) for _, listed in changes(m.body, Feed(0, MAPPING))) for m in messages] == [10, 5]
     assert [m.sequence for m in messages] == [3, 4]
 
 

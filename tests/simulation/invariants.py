@@ -58,7 +58,7 @@ def inbound_queues(device: Device, _shape: Shape) -> Iterator[Size]:
 
 def journals(device: Device, shape: Shape) -> Iterator[Size]:
     """Bytes in each journal."""
-    for feed, state in device.groups[0].feeds.items():
+    for feed, state in (one for group in device.groups for one in group.feeds.items()):
         yield Size(f"journal of {feed}", state.journal.size, shape.journal_limit)
 
 
@@ -139,7 +139,7 @@ def race(router: Router, rivals: list[Router]) -> bool:
     """
     heard_since = router.network.now - 0.1 - 5 * router.network.shape.delay  # to dial, prove, and say it
     return router.moved[1] == Input.CLAIM_EXPIRED.value or all(
-        rival.device.groups[0].since >= heard_since for rival in rivals
+        rival.device.groups[0].since - rival.skew >= heard_since for rival in rivals
     )
 
 
@@ -157,9 +157,10 @@ def _places(record: bytes) -> tuple[bytes, bytes]:
 class _Deeds:
     """What a device made and removed of its own accord: a listener of its table."""
 
-    def __init__(self, device: Device, places: set[bytes]) -> None:
+    def __init__(self, router: Router, places: set[bytes]) -> None:
         """``places`` are those of the runs before."""
-        self.device = device
+        self.device = device = router.device
+        self._skew = router.skew
         self.gone: list[bytes] = []
         self.since = 0.0
         """When it took the role under which it removed something last."""
@@ -177,7 +178,7 @@ class _Deeds:
         """Told by the table."""
         if not self.device.groups[0].manages:
             return
-        self.since = self.device.groups[0].since
+        self.since = self.device.groups[0].since - self._skew
         kept = {record[ID] for record in added}
         self.gone += [record for record in removed if record[ID] not in kept]
         for record in added:
@@ -213,11 +214,11 @@ class Ledger:
 
     def _started(self, router: Router) -> None:
         before = self._of.get(router.nat_id)
-        self._of[router.nat_id] = _Deeds(router.device, before.places if before is not None else set())
+        self._of[router.nat_id] = _Deeds(router, before.places if before is not None else set())
 
     def _taken(self, router: Router) -> None:
         rivals = [one for one in self.network.routers.values() if one is not router and one.manages]
-        self.ignorant |= router.moved[1] == Input.ALONE.value
+        self.ignorant |= router.moved[1] == Input.ALONE.value or router.lacks
         excused = self.network.isolated or cut_again(self.network) or race(router, rivals)
         if rivals and not excused:
             others = ", ".join(f"R{rival.nat_id}" for rival in rivals)

@@ -5,14 +5,16 @@ Everything random comes from one seed, so a failing schedule is replayed by its 
 
 import heapq
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Final
 
 from snat.config.model import ConfiguredRole
+from snat.device.group import Group
 from tests.simulation.router import Router
 from tests.simulation.shape import FEED, MAPPING, PLAIN, POOL, Shape, configuration
+from tests.simulation.standby import Module
 from tests.simulation.wire import End, Wire
 
 __all__ = ["FEED", "MAPPING", "POOL", "Network", "Router", "configuration"]
@@ -34,11 +36,19 @@ class Network:
         roles: dict[int, ConfiguredRole],
         shape: Shape = PLAIN,
         trace: list[str] | None = None,
+        plug: Callable[[Router], Module] | None = None,
+        clocks: tuple[float, float] | None = None,
     ) -> None:
+        """``plug`` gives every router that starts its IP redundancy module; None: they have none.
+
+        ``clocks`` bound what the clock of a router that starts is ahead of the virtual time; None: nothing.
+        """
         self.random = random.Random(seed)
         self.shape = shape
         self.now = 1000.0
         self.trace = trace
+        self.plug = plug
+        self.clocks = clocks
         self.isolated = False
         """Something kept members from hearing each other for a while, so that a split has a cause."""
         self.restored_at = 0.0
@@ -50,6 +60,8 @@ class Network:
         """Told of every device that starts."""
         self.takings: list[Watch] = []
         """Told of every device that takes the role."""
+        self.steps: list[Callable[[str], None]] = []
+        """Told of every step of a group, by what happened."""
         self.resumed: Callable[[Router], list[Callable[[], None]]] = lambda _: []
         """What else waited for a router that was paused."""
         self._queue: list[tuple[float, int, Callable[..., None], tuple[object, ...]]] = []
@@ -91,9 +103,18 @@ class Network:
     # What is so
 
     def quiet(self) -> bool:
-        """Everybody is alive, one manages and the others listen."""
-        standings = sorted(router.standing.name for router in self.routers.values() if router.alive)
-        return standings == ["LISTEN"] * (len(self.routers) - 1) + ["MANAGE"]
+        """Everybody is alive; of each group one manages, of an owner's the owner, and the others listen."""
+        if not all(router.alive for router in self.routers.values()):
+            return False
+        groups: defaultdict[int, list[tuple[int, Group]]] = defaultdict(list)
+        for nat_id, router in self.routers.items():
+            for group in router.device.groups:
+                groups[group.owner].append((nat_id, group))
+        return all(
+            sorted(one.standing.name for _, one in listed) == ["LISTEN"] * (len(listed) - 1) + ["MANAGE"]
+            and all(one.manages for nat_id, one in listed if nat_id == owner)
+            for owner, listed in groups.items()
+        )
 
     def whole(self) -> bool:
         """Whether everybody that lives runs, and everything gets through."""

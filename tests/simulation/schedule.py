@@ -5,23 +5,20 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from snat.config.model import ConfiguredRole, Timeouts
+from snat.config.model import Timeouts
 from snat.redundancy.roles import ALONE_EXTRA
-from snat.wire.actions import Standing
-from tests.simulation.invariants import Broken, Ledger, disagreement
-from tests.simulation.network import Network, Router
+from tests.simulation.arrangement import PrimaryBackup
+from tests.simulation.arrangements import of_seed
+from tests.simulation.invariants import Broken
+from tests.simulation.network import Router
 from tests.simulation.shape import PLAIN, Shape
 from tests.simulation.traffic import Traffic
 
 _TIMES: Final = ((0.2, 0.6), (0.2, 0.6), (0.1, 0.5), (0.5, 1.5), (0.5, 0.8), (1.0, 3.0))
 """Keepalive and hold time."""
-_ROUNDS: Final = {2: 22, 3: 16, 4: 11, 5: 8}
-"""By members: what a schedule costs grows with their square."""
 _SHORT: Final = Timeouts(udp=2, tcp=4, syn=2, closing=2, finrst=1, icmp=1, dns=1)
 _SMALL_QUEUE: Final = 48 << 10
 """Three messages: a dump of these tables fits, and a flood of changes does not."""
-_AGREE_WITHIN: Final = 25.0
-"""Virtual seconds, and ten hold times, in which a group that nothing happens to agrees."""
 
 
 def shape(dice: random.Random) -> Shape:
@@ -47,20 +44,20 @@ def shape(dice: random.Random) -> Shape:
 class Schedule:
     """A group and its dice."""
 
-    def __init__(self, seed: int, trace: list[str] | None = None) -> None:
+    def __init__(
+        self, seed: int, trace: list[str] | None = None, arrangement: type[PrimaryBackup] | None = None
+    ) -> None:
+        """Of the arrangement that belongs to the seed, unless another is given."""
         self.seed = seed
         self.dice = dice = random.Random(seed)
         members = dice.choices((2, 3, 4, 5), (40, 32, 18, 10))[0]
-        primary = dice.randint(1, members)
-        roles = {
-            nat_id: ConfiguredRole.PRIMARY if nat_id == primary else ConfiguredRole.BACKUP
-            for nat_id in range(1, members + 1)
-        }
         self.shape = shape(dice)
+        self.arrangement = (arrangement or of_seed(seed))(members, self.shape, dice)
         if trace is not None:
-            trace.append(f"seed {seed}: {members} members, R{primary} is primary, {self.shape}")
-        self.network = Network(seed, roles, self.shape, trace)
-        self.ledger = Ledger(self.network)
+            name, arranged = self.arrangement.name, self.arrangement
+            trace.append(f"seed {seed}: {name}, {members} members, {arranged}, {self.shape}")
+        self.network = self.arrangement.begin(seed, trace)
+        self.ledger = self.arrangement.ledger()
         self.traffic = Traffic(self.network, dice, self.ledger)
         self._backlog: dict[int, int] = {}
         """Packets that wait for a router that is paused."""
@@ -77,7 +74,7 @@ class Schedule:
     def _run(self) -> None:
         hold_time = self.shape.hold_time
         self._agree()
-        for _ in range(_ROUNDS[len(self.network.routers)]):
+        for _ in range(self.arrangement.rounds[len(self.network.routers)]):
             self._disturb()
             if self.dice.random() < 0.2:
                 self._disturb()  # one upon another
@@ -91,9 +88,9 @@ class Schedule:
 
     def _agree(self) -> None:
         """In the end all live and agree."""
-        network, most = self.network, _AGREE_WITHIN + 10 * self.shape.hold_time
+        network, most = self.network, self.arrangement.bound()
         end = network.now + most
-        while why := disagreement(network.routers.values()):
+        while why := self.arrangement.disagreement():
             if network.now >= end:
                 raise Broken(f"no agreement within {most} s: {why}")
             network.run(0.05)
@@ -105,6 +102,7 @@ class Schedule:
         for pairs in self._broken_apart:
             network.restore(pairs, lost=self.dice.random() < 0.5)
         self._broken_apart.clear()
+        self.arrangement.mend()
         for router in network.routers.values():
             if not router.alive:
                 router.start()
@@ -114,7 +112,7 @@ class Schedule:
     def _talk(self) -> None:
         """Packets for whoever has the role, or waits for it; a paused router finds them when it goes on."""
         dice, routers = self.dice, list(self.network.routers.values())
-        targets = [router for router in routers if router.manages] or dice.sample(routers, 1)
+        targets = self.arrangement.targets() or dice.sample(routers, 1)
         if dice.random() < 0.1:
             targets.append(dice.choice(routers))
         for router in targets:
@@ -142,7 +140,8 @@ class Schedule:
     def _disturb(self) -> None:
         dice = self.dice
         chosen = self.network.routers[dice.choice(list(self.network.routers))]
-        match dice.randint(0, 20):
+        special = self.arrangement.disturbances()
+        match dice.randint(0, 20 + len(special)):
             case 0 | 1:
                 self._kill(chosen)
             case 2 | 3 | 4:
@@ -167,6 +166,8 @@ class Schedule:
                     self._delete(chosen, dice.choice((1, 5, 1000)))
             case 17:
                 self._exile(chosen)
+            case number if number > 20:
+                special[number - 21](chosen)
             case _:
                 pass
 
@@ -176,9 +177,8 @@ class Schedule:
 
     def _kill(self, chosen: Router) -> None:
         """Not the last one that has the table."""
-        others = [one for one in self.network.routers.values() if one is not chosen and one.alive]
-        safe = any(one.standing in (Standing.MANAGE, Standing.LISTEN) for one in others)
-        if not chosen.alive or not safe:
+        others = [one for one in self.network.routers.values() if one is not chosen]
+        if not chosen.alive or not any(one.knows for one in others):
             return
         chance = self.dice.random()
         if chance < 0.15 and chosen.runs:

@@ -44,6 +44,10 @@ class Shape:
     update_interval: float = 0.0
     pull_interval: float = 0.0
     """Seconds between two requests of backups that do not listen."""
+    retain: int = 300
+    """Seconds that unused entries of a lost peer stay."""
+    as_queuing: bool = True
+    defer: bool = False
     snapshots: bool = False
     """Whether a router that starts finds the table it had when it died."""
     delay: float = 0.02
@@ -58,7 +62,7 @@ PLAIN: Final = Shape()
 def configuration(
     nat_id: int, role: ConfiguredRole, peers: tuple[int, ...], shape: Shape = PLAIN
 ) -> Configuration:
-    """A member of a primary/backup group with one pool."""
+    """A member of a group with one pool."""
     group = Group(
         role=role,
         address=IPv4Address(f"192.168.77.{nat_id}"),
@@ -71,6 +75,9 @@ def configuration(
         hold_time=shape.hold_time,
         maximum_entries=shape.maximum_entries,
         update_interval=shape.update_interval,
+        retain=shape.retain,
+        as_queuing=shape.as_queuing,
+        defer=shape.defer,
         pull_interval=shape.pull_interval if role is ConfiguredRole.BACKUP else 0.0,
     )
     inside = AccessLine(permit=True, address=IPv4Address("10.0.0.0"), wildcard=IPv4Address("0.0.0.255"))

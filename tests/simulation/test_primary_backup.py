@@ -91,7 +91,7 @@ def test_a_role_is_not_taken_where_the_old_manager_did_not_stop() -> None:
     state = group.feeds[FEED]
     group.standing = Standing.CLAIM
     manager = primary.device.neighbors[2]
-    group._manager = group._claimed_of = manager
+    group._manager = group.claimed_of = manager
     group.receivers = {FEED: Receiver(state, primary.device.table, primary.device.feed_counters, True)}
     group.senders = {}
     group.released(manager, Released(FEED, state.position, state.digest.count, state.digest.value + 1))

@@ -3,15 +3,33 @@
 import random
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from snat.nat.tracking import ACK, FIN, ICMP, RST, SYN, TCP, UDP
 from tests import packets
-from tests.simulation.invariants import Broken, Ledger
+from tests.simulation.invariants import Broken
 from tests.simulation.network import Network, Router
 
 SERVERS: Final = (bytes((198, 51, 100, 7)), bytes((198, 51, 100, 8)))
 _PSH: Final = 0x08
+
+
+class Book(Protocol):
+    """Who keeps what was agreed on."""
+
+    checkpoints: int
+
+    def round(self) -> None:
+        """Look at all devices."""
+
+    def delete(self, router: Router, records: list[bytes]) -> None:
+        """Somebody clears translations."""
+
+    def promised(self, router: Router, flow: bytes) -> bytes | None:
+        """The inside-global endpoint that a flow must have at a router, if it is known."""
+
+    def used(self, router: Router, flow: bytes) -> None:
+        """A packet of a flow passed."""
 
 
 class Flow(NamedTuple):
@@ -44,7 +62,7 @@ class Connection:
 class Traffic:
     """Packets of a small world of hosts, each with few ports, so that flows come back."""
 
-    def __init__(self, network: Network, dice: random.Random, ledger: Ledger) -> None:
+    def __init__(self, network: Network, dice: random.Random, ledger: Book) -> None:
         self._network = network
         self._dice = dice
         self._ledger = ledger

@@ -128,7 +128,7 @@ class End:
             self._waiting.clear()
             if data:
                 self._acknowledge(len(data))
-                router.device.received(link, data, router.network.now)
+                router.device.received(link, data, router.clock)
             if over:
                 self._end(link, "closed by the other end")
                 return
@@ -137,7 +137,7 @@ class End:
     def _end(self, link: Link, why: str) -> None:
         self.open = False
         self.router.wires.pop(link, None)
-        self.router.device.lost(link, why, self.router.network.now)
+        self.router.device.lost(link, why, self.router.clock)
         self.router.settle()
 
     def _acknowledge(self, size: int) -> None:
@@ -163,7 +163,7 @@ class Wire:
         self.dialler, self.listener = End(dialler), End(listener)
         self.dialler.other, self.listener.other = self.listener, self.dialler
         self._listening = listener.device
-        self.dialler.link = link = dialler.device.dialled(listener.nat_id, network.now)
+        self.dialler.link = link = dialler.device.dialled(listener.nat_id, dialler.clock)
         dialler.joined(link, self.dialler)
         dialler.settle()
         proved = network.now + 3 * network.random.uniform(0.0001, network.shape.delay)
@@ -180,7 +180,7 @@ class Wire:
         if not self._reachable():
             self.dialler.cut("not connected")
             return
-        end.router.device.opened(end.link, self.network.now)
+        end.router.device.opened(end.link, end.router.clock)
         end.router.settle()
 
     def _accept(self) -> None:
@@ -190,9 +190,9 @@ class Wire:
         if not self.dialler.open or router.device is not self._listening or not self._reachable():
             self.dialler.cut("not connected")
             return
-        listener.link = link = router.device.accepted(self.dialler.router.nat_id, self.network.now)
+        listener.link = link = router.device.accepted(self.dialler.router.nat_id, router.clock)
         router.joined(link, listener)
-        router.device.opened(link, self.network.now)
+        router.device.opened(link, router.clock)
         router.settle()
 
     def _reachable(self) -> bool:

@@ -78,6 +78,11 @@ def test_a_session_outlives_its_router(tmp_path: Path, passive: bool) -> None:
             download = Download(ftp, "large", client)
             download.start()
             wait_for(lambda: len(download.got) > 1 << 20 or None, seconds=20, failure=lambda: "no bytes")
+            shown = first.show("show ip nat statistics")
+            assert shown is not None
+            counters = shown["counters"]  # type: ignore[call-overload]
+            assert counters["gateway ftp"]["edit"] >= 5
+            assert counters["translate"]["read_delayed"] >= 5, "the other router is to know of edits first"
             lab.kill(first)
             assert len(download.got) < len(LARGE)
             lab.await_standing(second, "MANAGE")

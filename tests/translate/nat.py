@@ -30,7 +30,7 @@ INSIDE = "10.0.0.0/8"
 
 OTHERS = {
     *("created", "expired", "expected", "inexact_resets", "unasked_forgotten"),
-    *("read_released", "read_evicted", "read_delayed"),
+    *("early_released", "early_full", "read_released", "read_evicted", "read_delayed"),
     *(
         "fragments_gathered",
         "fragments_released",

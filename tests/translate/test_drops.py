@@ -9,6 +9,7 @@ from scapy.packet import Packet, Raw
 
 from snat.config.nat import Filtering
 from snat.nat.limits import Limits
+from snat.nat.parking import Parking
 from snat.translate.admission import MOST
 from snat.translate.alg.reading import FARTHEST
 from snat.translate.alg.sequence import Change
@@ -80,6 +81,15 @@ def restrained() -> Nat:
 
 def exhausted() -> Nat:
     return Nat(rules(slots=[]))
+
+
+def among_peers() -> Nat:
+    """All ports but those of slot 5 are others' to give: 5002 is ours, 5000 is not."""
+    nat = Nat(rules(slots=[5]))
+    for pool in nat.translator.flows.rules.pools:
+        pool.parking = Parking()  # type: ignore[union-attr]
+    nat.translator.early.open = True
+    return nat
 
 
 def without_address() -> Nat:
@@ -215,6 +225,8 @@ REASONS: list[tuple[str, Callable[[], Nat], Packet | bytes, bool]] = [
     ("limited", limited, udp(S, 99, P, 5000), True),
     ("crowded", crowded, udp("192.0.2.1", 9999, P, 5000), True),
     ("unknown_inbound", Nat, udp(S, 53, P, 5000), True),
+    ("early_held", among_peers, udp(S, 53, P, 5000), True),
+    ("unknown_inbound", among_peers, udp(S, 53, P, 5002), True),
     ("hairpins", mapped, udp("192.0.2.9", 1, P, 5000), False),
     ("exhausted", exhausted, question(), False),
     ("no_address", without_address, question(), False),

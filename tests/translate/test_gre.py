@@ -11,8 +11,8 @@ from scapy.packet import Packet, Raw
 
 from snat.nat.entry import LOCAL_NAT_ID, Entry, Flag, State, TimeoutClass
 from tests.packets import bare, buffer
-from tests.translate.alg.doors import packed
 from tests.translate.alg.flow import services
+from tests.translate.alg.written_doors import packed
 from tests.translate.configured import nat_by
 from tests.translate.errors import error, quote, through
 from tests.translate.nat import A, B, Nat, P, S, T, timeouts

@@ -27,7 +27,9 @@ def restrain(nat: Nat, restrained: bool = True) -> None:
 
 
 def adopt(nat: Nat, *losers: bytes) -> None:
-    nat.translator.flows.adopt(MAPPING, list(losers), nat.now)
+    """As a group does once it has merged what another had."""
+    nat.translator.flows.manage(MAPPING, True, nat.now)
+    nat.translator.flows.give_up(list(losers), nat.now)
 
 
 # Restrained

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from cli.configuration_file import read_configuration
 from snat.config.stateful import ConfiguredRole, Group, Stateful
 from snat.device.translation import Pools, rules_of
+from snat.nat.parking import Parking
 from snat.nat.pool import SLOTS, Pool, member_slots
 from snat.nat.rules import Rules
 from snat.nat.table import NatTable
@@ -26,7 +27,7 @@ HOSTS = [packed(f"10.0.0.{last}") for last in range(1, 40)]
 def pool(addresses: int, nat_id: int = 1, members: int = 1, *, paired: bool = False) -> Pool:
     slots = member_slots(nat_id, range(1, members + 1))
     made = Pool("POOL1", [(FIRST, FIRST + addresses - 1)], slots, random.Random(1), paired=paired)
-    made.among_peers = members > 1
+    made.parking = Parking() if members > 1 else None
     return made
 
 
@@ -83,15 +84,15 @@ access-list 2 permit 10.0.0.0 0.255.255.255
 def test_in_which_groups_others_give_at_once(kind: str) -> None:
     rules = rules_in(kind)
     by_name = {one.name: one for one in rules.pools if isinstance(one, Pool)}
-    assert by_name["POOL1"].among_peers is (kind == "peers")
-    assert not by_name["POOL2"].among_peers, "it is this device's alone"
+    assert (by_name["POOL1"].parking is not None) is (kind == "peers")
+    assert by_name["POOL2"].parking is None, "it is this device's alone"
 
 
 def test_a_pool_that_stays_follows_its_group() -> None:
     pools: Pools = {}
     for kind in ("primary", "peers", "primary"):
         (first, _) = (one for one in rules_in(kind, pools).pools if isinstance(one, Pool))
-        assert first.among_peers is (kind == "peers")
+        assert (first.parking is not None) is (kind == "peers")
     assert len(pools) == 2
 
 

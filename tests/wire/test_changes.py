@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from snat.nat.entry import MAXIMUM_CONTEXT, MAXIMUM_SIZE, PLAIN_SIZE, REFERENCE, REFERENCE_SIZE, Entry
 from snat.wire.actions import Action, ItemFlag
 from snat.wire.errors import ErrorCode, WireError
+from snat.wire.header import Feed
 from snat.wire.items import ADD_PLAIN, CHANGES, ITEM, changes, controls, item
 
 MAPPING: Final = 10
@@ -36,7 +37,7 @@ ADD: Final = item(Action.ADD, PLAIN)
 
 def refused(body: bytes, mapping_id: int = MAPPING) -> ErrorCode:
     with pytest.raises(WireError) as caught:
-        changes(body, mapping_id)
+        changes(body, Feed(0, mapping_id))
     assert caught.value.reason
     return caught.value.code
 
@@ -50,12 +51,14 @@ def test_sizes_are_those_of_the_specification() -> None:
 
 
 def test_no_items_are_no_changes() -> None:
-    assert changes(b"", MAPPING) == []
+    assert changes(b"", Feed(0, MAPPING)) == []
 
 
 def test_a_run_of_plain_adds_is_one_run() -> None:
     records = many(300)
-    assert changes(b"".join(item(Action.ADD, one) for one in records), MAPPING) == [(Action.ADD, records)]
+    assert changes(b"".join(item(Action.ADD, one) for one in records), Feed(0, MAPPING)) == [
+        (Action.ADD, records)
+    ]
 
 
 def test_runs_keep_the_order() -> None:
@@ -69,7 +72,7 @@ def test_runs_keep_the_order() -> None:
             item(Action.UPDATE, second),
         ]
     )
-    assert changes(body, MAPPING) == [
+    assert changes(body, Feed(0, MAPPING)) == [
         (Action.ADD, [first, second]),
         (Action.DELETE, [first[REFERENCE]]),
         (Action.ADD, [third]),
@@ -96,8 +99,8 @@ def test_a_delete_all_carries_nothing(size: int, after: int) -> None:
 
 def test_a_delete_all_stands_alone_or_in_its_place_among_others() -> None:
     everything = item(Action.DELETE_ALL, b"")
-    assert changes(everything, MAPPING) == [(Action.DELETE_ALL, [b""])]
-    assert changes(ADD + everything + everything + ADD, MAPPING) == [
+    assert changes(everything, Feed(0, MAPPING)) == [(Action.DELETE_ALL, [b""])]
+    assert changes(ADD + everything + everything + ADD, Feed(0, MAPPING)) == [
         (Action.ADD, [PLAIN]),
         (Action.DELETE_ALL, [b"", b""]),
         (Action.ADD, [PLAIN]),
@@ -108,7 +111,7 @@ def test_a_delete_all_stands_alone_or_in_its_place_among_others() -> None:
 @pytest.mark.parametrize("action", [Action.ADD, Action.UPDATE])
 def test_a_context_up_to_the_limit_is_taken(action: Action, size: int) -> None:
     record = ENTRY._replace(context=b"x" * size).pack()
-    assert changes(item(action, record), MAPPING) == [(action, [record])]
+    assert changes(item(action, record), Feed(0, MAPPING)) == [(action, [record])]
 
 
 def test_a_context_over_the_limit_is_neither_made_nor_taken() -> None:
@@ -128,7 +131,7 @@ def test_a_record_format_other_than_ipv4_is_refused(action: Action, record_forma
 
 @pytest.mark.parametrize("flags", [0x10, 0x20, 0x40, ItemFlag.OPTIONAL, 0xF0])
 def test_bits_without_meaning_are_ignored(flags: int) -> None:
-    assert changes(item(Action.ADD, PLAIN, flags), MAPPING) == [(Action.ADD, [PLAIN])]
+    assert changes(item(Action.ADD, PLAIN, flags), Feed(0, MAPPING)) == [(Action.ADD, [PLAIN])]
 
 
 @pytest.mark.parametrize("action", [Action.ADD, Action.UPDATE, Action.DELETE])
@@ -153,7 +156,7 @@ def test_anything_else_among_changes_is_refused_unless_optional(code: int, after
     foreign = bytes((code, 0, 0, 3)) + b"abc"
     optional = bytes((code, ItemFlag.OPTIONAL, 0, 3)) + b"abc"
     assert refused(ADD * after + foreign + ADD) is ErrorCode.UNKNOWN_ACTION
-    assert changes(ADD * after + optional + ADD, MAPPING) == [(Action.ADD, [PLAIN] * (after + 1))]
+    assert changes(ADD * after + optional + ADD, Feed(0, MAPPING)) == [(Action.ADD, [PLAIN] * (after + 1))]
 
 
 @pytest.mark.parametrize("code", sorted(CHANGES))
@@ -171,7 +174,7 @@ def test_a_lie_in_a_run_of_plain_adds_is_found(count: int) -> None:
     assert len(lying) % len(ADD) == 0
     assert refused(lying) is ErrorCode.MALFORMED
     optional = ADD * count + bytes((99, ItemFlag.OPTIONAL, 0, PLAIN_SIZE)) + PLAIN
-    assert changes(optional, MAPPING) == [(Action.ADD, [PLAIN] * count)]
+    assert changes(optional, Feed(0, MAPPING)) == [(Action.ADD, [PLAIN] * count)]
 
 
 def test_two_items_whose_lengths_make_up_for_each_other_are_read_by_their_lengths() -> None:
@@ -179,7 +182,7 @@ def test_two_items_whose_lengths_make_up_for_each_other_are_read_by_their_length
     longer = ENTRY._replace(context=bytes(PLAIN_SIZE - REFERENCE_SIZE)).pack()
     body = ADD + item(Action.DELETE, REFERENCED) + item(Action.ADD, longer)
     assert len(body) % len(ADD) == 0
-    assert changes(body, MAPPING) == [
+    assert changes(body, Feed(0, MAPPING)) == [
         (Action.ADD, [PLAIN]),
         (Action.DELETE, [REFERENCED]),
         (Action.ADD, [longer]),
@@ -193,7 +196,7 @@ def test_the_head_of_a_plain_add_is_that_of_its_item() -> None:
 def judged(body: bytes) -> list[bytes] | ErrorCode:
     """The records of adds, or why they are refused."""
     try:
-        return [record for _, records in changes(body, MAPPING) for record in records]
+        return [record for _, records in changes(body, Feed(0, MAPPING)) for record in records]
     except WireError as error:
         return error.code
 

@@ -6,6 +6,7 @@ import pytest
 
 from snat.nat.entry import REFERENCE_SIZE
 from snat.wire.actions import (
+    MAXIMUM_HEARD,
     MAXIMUM_REASON,
     Action,
     Authenticate,
@@ -13,7 +14,9 @@ from snat.wire.actions import (
     DumpKind,
     DumpRequest,
     Error,
+    Hears,
     ItemFlag,
+    Prompt,
     Unavailable,
     Unit,
 )
@@ -24,6 +27,7 @@ from snat.wire.items import (
     AUTHENTICATE,
     CHANGES,
     ERROR,
+    HINT,
     LAYOUTS,
     UNIT,
     authenticate,
@@ -31,12 +35,15 @@ from snat.wire.items import (
     controls,
     error,
     first_action,
+    hears,
     item,
     items,
     keepalive,
+    prompt,
 )
 
-KNOWN: Final = {*LAYOUTS, Action.KEEPALIVE, Action.AUTHENTICATE, Action.ERROR}
+REPEATED: Final = {Action.KEEPALIVE: APPLIED, Action.HINT: HINT}
+KNOWN: Final = {*LAYOUTS, *REPEATED, Action.AUTHENTICATE, Action.ERROR, Action.HEARS, Action.PROMPT}
 UNKNOWN: Final = [code for code in range(256) if code not in KNOWN]
 """Among controls, the changes too."""
 
@@ -57,7 +64,6 @@ def ones(action: Action) -> bytes:
 def test_every_action_is_a_change_or_decoded_here() -> None:
     assert set(Action) == KNOWN | CHANGES
     assert not KNOWN & CHANGES
-    assert 16 not in set(Action), "a reserved number"
 
 
 @pytest.mark.parametrize("action", LAYOUTS)
@@ -105,9 +111,27 @@ def test_a_fixed_layout_of_another_size_is_refused(action: Action, difference: i
     assert refused(item(action, b"")) is ErrorCode.MALFORMED
 
 
-@pytest.mark.parametrize("size", [1, APPLIED.size - 1, APPLIED.size + 1, 2 * APPLIED.size - 1])
-def test_a_keepalive_of_a_broken_number_of_feeds_is_refused(size: int) -> None:
-    assert refused(item(Action.KEEPALIVE, bytes(size))) is ErrorCode.MALFORMED
+@pytest.mark.parametrize("action", REPEATED)
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("difference", [-1, 1])
+def test_a_broken_number_of_what_an_item_repeats_is_refused(
+    action: Action, times: int, difference: int
+) -> None:
+    size = REPEATED[action].size * times + difference
+    assert refused(item(action, bytes(size))) is ErrorCode.MALFORMED
+
+
+@pytest.mark.parametrize("size", [1, 3, 5, 4 * MAXIMUM_HEARD + 1, 4 * MAXIMUM_HEARD + 4])
+def test_whom_somebody_hears_is_a_bounded_number_of_nat_ids(size: int) -> None:
+    assert refused(item(Action.HEARS, bytes(size))) is ErrorCode.MALFORMED
+    most = tuple(range(MAXIMUM_HEARD))
+    assert controls(hears(Hears(most))) == [Hears(most)]
+    assert controls(hears(Hears(()))) == [Hears(())]
+
+
+def test_a_prompt_says_nothing() -> None:
+    assert controls(prompt()) == [Prompt()]
+    assert refused(item(Action.PROMPT, b"x")) is ErrorCode.MALFORMED
 
 
 def test_a_keepalive_may_name_no_feed() -> None:

@@ -36,7 +36,7 @@ def runs_of(listed: list[tuple[Action, bytes]]) -> list[Run]:
 @given(strategies.change_lists)
 def test_any_changes_come_back(listed: list[tuple[Action, bytes]]) -> None:
     body = b"".join(item(action, data) for action, data in listed)
-    assert changes(body, strategies.MAPPING) == runs_of(listed)
+    assert changes(body, Feed(0, strategies.MAPPING)) == runs_of(listed)
 
 
 @quick
@@ -156,7 +156,7 @@ def through(stream: bytes, cuts: list[int]) -> tuple[list[Message], str, int]:
 
 def decoded_or_refused(body: bytes) -> None:
     """Every decoder either returns or raises WireError."""
-    for decode in (controls, lambda of: changes(of, strategies.MAPPING), lambda of: list(items(of))):
+    for decode in (controls, lambda of: changes(of, Feed(0, strategies.MAPPING)), lambda of: list(items(of))):
         with suppress(WireError):
             decode(body)
 

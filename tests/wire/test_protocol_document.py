@@ -20,7 +20,7 @@ from snat.redundancy.roles import ALONE_EXTRA, CLAIM_TIME
 from snat.replication.receiver import REQUEST_TIME
 from snat.session.session import AUTHENTICATE_TIME
 from snat.wire import actions, header, items
-from snat.wire.actions import Action, Capability, DumpKind, ItemFlag, Role, Standing, UnitOption
+from snat.wire.actions import Action, Capability, DumpKind, ItemFlag, Role, Seen, Standing, UnitOption
 from snat.wire.errors import ErrorCode
 from snat.wire.items import LAYOUTS
 from tests.session import diagram
@@ -121,6 +121,15 @@ def test_keepalive_is_as_described() -> None:
     assert layouts("keepalive (11)") == [described(names_of(actions.Applied), items.APPLIED)]
 
 
+def test_hint_is_as_described() -> None:
+    assert layouts("hint (16)") == [described(names_of(actions.Hint), items.HINT)]
+    assert f"at most {items.MAXIMUM_HINTS}, *optional*" in FLAT
+
+
+def test_hears_is_as_described() -> None:
+    assert f"at most {actions.MAXIMUM_HEARD}. It leaves" in FLAT
+
+
 def test_error_is_as_described() -> None:
     (rows,) = layouts("error (7)")
     *names, reason, about = names_of(actions.Error)
@@ -158,6 +167,7 @@ def test_the_error_codes_are_as_described() -> None:
         ("role (13)", "standing", {one.value: one.name for one in Standing}),
         ("authenticate (1)", "capabilities", {one.value: one.name for one in Capability}),
         ("authenticate (1)", "options", {one.value: one.name for one in UnitOption}),
+        ("hint (16)", "seen", {one.value: one.name for one in Seen}),
         ("dump-request (8)", "kind", {one.value: one.name for one in DumpKind}),
         ("dump-begin (9)", "kind", {one.value: one.name for one in DumpKind if one is not DumpKind.RESUME}),
         ("Entries", "flags", {one.value: one.name for one in Flag}),

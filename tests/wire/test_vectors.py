@@ -20,7 +20,10 @@ from snat.wire.actions import (
     DumpRequest,
     Error,
     Had,
+    Hears,
+    Hint,
     ItemFlag,
+    Prompt,
     Released,
     RoleChange,
     TermBegin,
@@ -31,7 +34,19 @@ from snat.wire.actions import (
 from snat.wire.errors import ErrorCode, WireError
 from snat.wire.framing import Framing
 from snat.wire.header import NO_FEED, NO_TERM, Feed, Message, Position, Term, encode
-from snat.wire.items import authenticate, changes, control, controls, error, item, items, keepalive
+from snat.wire.items import (
+    authenticate,
+    changes,
+    control,
+    controls,
+    error,
+    hears,
+    hints,
+    item,
+    items,
+    keepalive,
+    prompt,
+)
 from tests.vectors import NAMES, vector
 
 FEED: Final = Feed(0, 10)
@@ -124,6 +139,11 @@ SPLIT: Final = DNS._replace(
 """What R2 made while it could not reach R1."""
 
 
+HINT_USED: Final = Hint(DNS.pack()[REFERENCE], 0, 0, 0, 0)
+HINT_CLOSING: Final = Hint(FTP.pack()[REFERENCE], 3, 0x19, 0x1234, 0x5678)
+"""Data with FIN, PSH and ACK, from outside."""
+
+
 class Example(NamedTuple):
     """What one vector is made from, and means."""
 
@@ -183,6 +203,12 @@ EXAMPLES: Final = {
         keepalive([Applied(FEED, Position(TERM, 5)), Applied(OTHER, Position())]),
         [Applied(FEED, Position(TERM, 5)), Applied(OTHER, Position(Term(0, 0), 0))],
     ),
+    "hears": Example(hears(Hears((1, 3))), [Hears((1, 3))]),
+    "prompt": Example(prompt(), [Prompt()]),
+    "hint": Example(
+        hints([HINT_USED, HINT_CLOSING]),
+        [HINT_USED, HINT_CLOSING],
+    ),
     "term": said(TermBegin(FEED, TERM, Position(Term(2, 2), 77))),
     "had": said(Had(FEED, Position(Term(4, 2), 3))),
     "digest": said(Digest(FEED, Position(TERM, 0), 1, BASE_DIGEST)),
@@ -238,7 +264,7 @@ CUTS: Final = (whole, byte_by_byte, with_trailing_data)
 
 def decode(message: Message) -> Any:
     """As a receiver does: changes where there is a feed, otherwise controls."""
-    return controls(message.body) if message.feed == NO_FEED else changes(message.body, FEED.mapping_id)
+    return controls(message.body) if message.feed == NO_FEED else changes(message.body, FEED)
 
 
 def test_there_is_an_example_for_every_vector() -> None:
@@ -301,7 +327,7 @@ def test_the_record_in_a_vector_has_the_fields_of_its_entry(entry: Entry) -> Non
 
 @pytest.mark.parametrize(("name", "count", "digest"), [("feed", 2, DIGEST), ("pull", 1, SPLIT_DIGEST)])
 def test_the_digest_at_the_end_of_a_dump_is_that_of_its_slice(name: str, count: int, digest: int) -> None:
-    ((_, records),) = changes(vector(f"slice-{name}")[32:], FEED.mapping_id)
+    ((_, records),) = changes(vector(f"slice-{name}")[32:], FEED)
     assert (len(records), total(records) % 2**64) == (count, digest)
     assert EXAMPLES[f"dump-end-{name}"].decoded[0][-2:] == (count, digest)
 
@@ -312,7 +338,7 @@ def test_the_numbered_vectors_lead_from_the_base_of_the_term_to_the_dump() -> No
     names = [name for name in NAMES if EXAMPLES[name].sequence]
     digests = {0: total(table.values())}
     for name in sorted(names, key=lambda name: EXAMPLES[name].sequence):
-        for action, datas in changes(vector(name)[32:], FEED.mapping_id):
+        for action, datas in changes(vector(name)[32:], FEED):
             for data in datas:
                 match action:
                     case Action.DELETE_ALL:
@@ -325,7 +351,7 @@ def test_the_numbered_vectors_lead_from_the_base_of_the_term_to_the_dump() -> No
         digests[EXAMPLES[name].sequence] = total(table.values())
     assert sorted(digests) == list(range(7))
     assert [digests[at] % 2**64 for at in (0, 5, 6)] == [BASE_DIGEST, DIGEST, 0]
-    (_, slices), *_ = changes(vector("slice-feed")[32:], FEED.mapping_id)
+    (_, slices), *_ = changes(vector("slice-feed")[32:], FEED)
     assert digests[5] == total(slices)
 
 

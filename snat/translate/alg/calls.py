@@ -1,85 +1,78 @@
-"""Calls of PPTP as its gateway opens them: two entries of GRE for each (:mod:`snat.translate.gre`).
+"""Calls of one SIP conversation: which media of the inside host was opened for which, until it ends."""
 
-Both are made before there is a packet, and become those of its flow with the first one. They keep the address
-that the control connection has, so no rule needs to be for GRE too.
-"""
+import struct
+from dataclasses import dataclass
+from hashlib import blake2s
 
-from collections.abc import Callable
+MAX_CALLS = 256
+"""Calls of a conversation; the oldest is forgotten, and what it opened ages by itself."""
+MAX_PORTS = 16
+"""Ports of a call."""
+MAX_TOLD = 28
+"""Ports that a router that takes over is told of, of the newest calls."""
 
-from snat.nat.entry import FLAGS, INSIDE_LOCAL, OUTSIDE_GLOBAL
-from snat.nat.pool import NO_PORT
-from snat.translate.alg.context import Expected
-from snat.translate.alg.gateway import Conversation, Endpoint
-from snat.translate.entries import EXPECTED, OCTETS
-from snat.translate.flows import Flows
-from snat.translate.gre import GRE
+_TOLD = struct.Struct("!4sHB")
+
+
+def call_of(call_id: bytes) -> bytes:
+    """A Call-ID as stored: 4 bytes."""
+    return blake2s(call_id, digest_size=4).digest()
+
+
+@dataclass(slots=True)
+class _Port:
+    pair: bool
+    agreed: bool = False
+    """A final answer has accepted it, so that a failed re-INVITE does not end it."""
 
 
 class Calls:
-    """The calls of one control connection."""
+    """The ports opened for each call."""
 
-    def __init__(self, conversation: Conversation, mapping_id: int, flows: Flows) -> None:
-        self._conversation = conversation
-        self._mapping_id = mapping_id
-        self._flows = flows
-        self._peers: dict[int, int] = {}
-        """By the inside host's call ID, the other side's."""
+    def __init__(self) -> None:
+        self._ports: dict[bytes, dict[int, _Port]] = {}
 
-    def open(
-        self,
-        inside: Endpoint,
-        peer: Endpoint,
-        life: int,
-        now: float,
-        choose: Callable[[bytes], bytes | None],
-    ) -> Endpoint | None:
-        """Let in what goes to the inside host's call ID, and out what goes to the other side's, if known.
+    def __len__(self) -> int:
+        return len(self._ports)
 
-        ``choose`` gives an inside-local endpoint its inside-global one. None: there is none.
-        """
-        inside_local = inside.address + inside.port.to_bytes(2, "big") + OCTETS[GRE]
-        inside_global = choose(inside_local)
-        if inside_global is None:
-            return None
-        self._expect(inside_local, inside_global, peer.address + NO_PORT, life, now)
-        if peer.port:
-            self._peers[inside.port] = peer.port
-            outside = peer.address + peer.port.to_bytes(2, "big")
-            self._expect(
-                inside.address + NO_PORT + OCTETS[GRE], inside_global[:5] + NO_PORT, outside, life, now
-            )
-        return Endpoint(inside_global[1:5], int.from_bytes(inside_global[5:], "big"))
+    def opened(self, call: bytes, port: int, *, pair: bool) -> bool:
+        """Note a port (``pair``: and its successor); False: a call has no more than MAX_PORTS."""
+        ports = self._ports.setdefault(call, {})
+        if port not in ports:
+            if len(ports) >= MAX_PORTS:
+                return False
+            ports[port] = _Port(pair)
+        if len(self._ports) > MAX_CALLS:
+            del self._ports[next(iter(self._ports))]
+        return True
 
-    def is_free(self, inside: Endpoint, peer: Endpoint) -> bool:
-        """Whether no other inside host sends to the other side's call ID under the same address."""
-        inside_global = OCTETS[GRE] + self._conversation.inside_global.address + NO_PORT
-        outside = peer.address + peer.port.to_bytes(2, "big")
-        known = self._flows.entry_from(inside_global, outside)
-        return not peer.port or known is None or known[INSIDE_LOCAL][:4] == inside.address
+    def agreed(self, call: bytes) -> None:
+        """An INVITE was accepted."""
+        for port in self._ports.get(call, {}).values():
+            port.agreed = True
 
-    def close(self, inside: Endpoint) -> None:
-        """A call is over: both of its entries go, whether there were packets or not."""
-        theirs, address = self._peers.pop(inside.port, 0), self._conversation.outside_global.address
-        ends = [(inside.port, address + NO_PORT), (0, address + theirs.to_bytes(2, "big"))]
-        gone = [
-            record
-            for port, outside in ends[: 2 if theirs else 1]
-            for record in self._flows.entries_at(inside.address + port.to_bytes(2, "big") + OCTETS[GRE])
-            if record[OUTSIDE_GLOBAL] == outside and self._flows.ages(record)
-        ]
-        self._flows.forget_expected(gone)
+    def ended(self, call: bytes, *, all_of_it: bool) -> list[tuple[int, bool]]:
+        """Forget a call, or what of it was never accepted; the ports to close, and whether with successor."""
+        ports = self._ports.get(call, {})
+        closed = [number for number, port in ports.items() if all_of_it or not port.agreed]
+        result = [(number, ports.pop(number).pair) for number in closed]
+        if not ports:
+            self._ports.pop(call, None)
+        return result
 
-    def _expect(
-        self, inside_local: bytes, inside_global: bytes, outside: bytes, life: int, now: float
-    ) -> None:
-        """Make an entry, unless its flow is there."""
-        conversation, flows = self._conversation, self._flows
-        known = flows.entry_from(inside_global, outside)
-        if known is not None and not known[FLAGS] & EXPECTED:
-            return
-        called = outside
-        if outside[:4] == conversation.outside_global.address:
-            called = conversation.outside_local.address + outside[4:]
-        expected = Expected(name="", life=life, port=0)
-        flows.expect(self._mapping_id, inside_local, inside_global, (called, outside), expected, now)
-        flows.counters.expected += 1
+    def told(self) -> bytes:
+        """The newest calls for a router that takes over: 7 bytes a port, at most MAX_TOLD of them."""
+        told: list[bytes] = []
+        for call, ports in reversed(self._ports.items()):
+            told += (_TOLD.pack(call, number, port.pair | port.agreed << 1) for number, port in ports.items())
+            if len(told) >= MAX_TOLD:
+                break
+        return b"".join(reversed(told[:MAX_TOLD]))
+
+    def restore(self, told: bytes) -> bool:
+        """Take over what another router's :meth:`told` said; False: it is malformed."""
+        if len(told) % _TOLD.size or len(told) > MAX_TOLD * _TOLD.size:
+            return False
+        for call, number, flags in _TOLD.iter_unpack(told):
+            self._ports.setdefault(call, {})[number] = _Port(bool(flags & 1), bool(flags & 2))
+        return True

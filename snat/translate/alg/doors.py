@@ -12,22 +12,28 @@ from typing import Final
 from snat.nat.entry import OUTSIDE_GLOBAL
 from snat.nat.static import Statics
 from snat.nat.tracking import TCP, UDP
-from snat.translate.alg.calls import Calls
 from snat.translate.alg.context import Expected
 from snat.translate.alg.gateway import Conversation, Endpoint
+from snat.translate.alg.tunnels import Tunnels
 from snat.translate.entries import OCTETS
 from snat.translate.flows import Flows
 from snat.translate.gre import GRE
 
 LOWEST: Final = 1024
-SERVICES: Final = frozenset(
-    {
-        *(1080, 1433, 1434, 1521, 1723, 2049, 2181, 2375, 2376, 3128, 3260, 3306, 3389, 4444, 4786, 5432),
-        *(5555, 5672, 5900, 5901, 5985, 5986, 6000, 6379, 6443, 7001, 8000, 8009, 8080, 8443, 8888, 9000),
-        *(9042, 9092, 9100, 9200, 9300, 10250, 11211, 27017, 50000),
-    }
-)
-"""Ports from 1024 on where something listens that nobody means to open; clients rarely choose them."""
+SERVICES: Final = {
+    TCP: frozenset(
+        {
+            *(1080, 1433, 1434, 1521, 1723, 2049, 2181, 2375, 2376, 3128, 3260, 3306, 3389, 4444, 4786, 5432),
+            *(5555, 5672, 5900, 5901, 5985, 5986, 6000, 6379, 6443, 7001, 8000, 8009, 8080, 8443, 8888, 9000),
+            *(9042, 9092, 9100, 9200, 9300, 10250, 11211, 27017, 50000),
+        }
+    ),
+    UDP: frozenset({1434, 1645, 1646, 1812, 1813, 1900, 2049, 3389, 3702, 5353, 5355, 11211}),
+}
+"""Ports from 1024 on where something listens that nobody means to open; clients rarely choose them.
+
+Telephones have their audio at UDP 6000 and 8000, where TCP has other things.
+"""
 MOST_LIFE: Final = 300.0
 """Seconds."""
 
@@ -49,7 +55,7 @@ class FlowDoors:
         self._flows = flows
         self._counters = counters
         self._clock = clock
-        self._calls = Calls(conversation, mapping_id, flows)
+        self._calls = Tunnels(conversation, mapping_id, flows)
 
     def open(
         self,
@@ -141,7 +147,7 @@ class FlowDoors:
             self.count("protocol without ports")
         elif not LOWEST <= inside.port <= 0x10000 - ports:
             self.count("port below 1024" if inside.port < LOWEST else "port out of range")
-        elif any(inside.port + step in SERVICES for step in range(ports)):
+        elif any(inside.port + step in SERVICES[protocol] for step in range(ports)):
             self.count("port of a service")
         else:
             return self._may_expect(inside.address, ports)

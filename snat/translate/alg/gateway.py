@@ -56,6 +56,8 @@ class Doors(Protocol):
     ) -> Endpoint | None:
         """Expect ``peer`` (an outside host as it calls itself; port 0: any) to reach the inside endpoint.
 
+        The address 0.0.0.0 is anybody's: only for protocols that do not tell who will call.
+
         Returns the inside-global endpoint to name to the peer; None: refused, which is counted. The same
         call again returns the same endpoint. ``life`` in seconds; a flow that came by then lives on by
         itself. ``follows`` names the gateway that reads the expected flow. ``pair``: an even port whose

@@ -353,7 +353,7 @@ class Reader:
             self._give_up(work, "beginning not seen")
             numbers.next = start
             return
-        floor = max([start if numbers.next is None else numbers.next, numbers.acknowledged or start])
+        floor = max((one for one in (numbers.next, numbers.acknowledged) if one is not None), default=start)
         numbers.next = max(start, floor) if end > floor else floor
         adopts[work.from_outside] = end <= floor
 
@@ -552,12 +552,7 @@ def _begins_anew(path: Path, application: Application, buffer: bytearray, from_o
 def _acknowledge(numbers: Numbers, buffer: bytearray) -> None:
     """Note and translate what a segment says of the other direction."""
     near = numbers.next if numbers.next is not None else numbers.acknowledged
-    if near is None:
-        numbers.acknowledged = segment.acknowledgement(buffer)
-        if not numbers.changes and not numbers.base:
-            return
-        near = numbers.acknowledged
-    told = numbers.told(near)
+    told = segment.acknowledgement(buffer) if near is None else numbers.told(near)
 
     def meant(number: int, first: bool) -> int:
         return numbers.meant(unwrap(number, told), first=first)

@@ -8,8 +8,11 @@ from snat.translate.alg.ftp import Ftp
 from snat.translate.alg.gateway import Gateway
 from snat.translate.alg.h323 import H245, H323
 from snat.translate.alg.h323_asn1 import is_available
+from snat.translate.alg.irc import Irc
 from snat.translate.alg.pptp import Pptp
 from snat.translate.alg.ras import Ras
+from snat.translate.alg.rtsp import Rtsp
+from snat.translate.alg.sip import Sip
 from snat.translate.alg.tftp import Tftp
 
 
@@ -29,6 +32,9 @@ class Registered(NamedTuple):
 
 _ALL: Final = {
     "ftp": Registered(Ftp, (Place(TCP, 21),)),
+    "irc": Registered(Irc, (Place(TCP, 6667),)),
+    "rtsp": Registered(Rtsp, (Place(TCP, 554),)),
+    "sip": Registered(Sip, (Place(UDP, 5060), Place(TCP, 5060))),
     "tftp": Registered(Tftp, (Place(UDP, 69),)),
     "dns": Registered(Dns, (Place(UDP, 53), Place(TCP, 53))),
     "pptp": Registered(Pptp, (Place(TCP, 1723),)),

@@ -1,47 +1,44 @@
-"""Doors as the framework would open them, and conversations: what a gateway is given in tests."""
+"""Doors that keep what a gateway asks of them, and a harness that applies its edits."""
 
-from collections import Counter
-from collections.abc import Sequence
-from ipaddress import IPv4Address
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
 from snat.translate.alg.gateway import Conversation, Edit, Endpoint, Gateway
 
-INSIDE, GLOBAL, OUTSIDE = "10.0.0.5", "203.0.113.10", "198.51.100.7"
-OTHER_INSIDE, OTHER_OUTSIDE = "10.0.0.6", "198.51.100.8"
+TCP, UDP = 6, 17
+INSIDE = bytes([10, 1, 1, 10])
+OTHER_INSIDE = bytes([10, 1, 1, 11])
+GLOBAL = bytes([203, 0, 113, 5])
+OUTSIDE = bytes([192, 0, 2, 80])
+FIRST_PORT = 20000
 
 
-def packed(address: str) -> bytes:
-    return IPv4Address(address).packed
-
-
-def at(address: str, port: int) -> Endpoint:
-    return Endpoint(packed(address), port)
-
-
-class Opened(NamedTuple):
-    """What a gateway asked for."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A door."""
 
     protocol: int
     inside: Endpoint
     peer: Endpoint
+    shown: Endpoint
     life: float
     follows: str
     pair: bool
 
 
+@dataclass(slots=True, kw_only=True)
 class FakeDoors:
-    """Opens what it is asked for, from ``first`` on, and writes everything down."""
+    """As the contract says: the same call again returns the same endpoint, no port below 1024."""
 
-    def __init__(self, first: int = 40000) -> None:
-        self.first = first
-        self.address = packed(GLOBAL)
-        self.opened: dict[tuple[int, Endpoint], Opened] = {}
-        self.given: dict[tuple[int, Endpoint], Endpoint] = {}
-        self.calls: list[tuple[int, Endpoint, float, str]] = []
-        self.names: dict[tuple[bytes, bool], bytes] = {}
-        self.counts: Counter[str] = Counter()
-        self.refuses = False
+    static: dict[bytes, bytes] = field(default_factory=dict)
+    """Inside addresses mapped as a whole, and their global ones."""
+    address: bytes = GLOBAL
+    refusing: bool = False
+    opened: list[Opened] = field(default_factory=list)
+    closed: list[tuple[int, Endpoint]] = field(default_factory=list)
+    counted: dict[str, int] = field(default_factory=dict)
+    fixed: dict[Endpoint, int] = field(default_factory=dict)
+    """Inside endpoints that have a mapping with this port."""
+    _next: int = FIRST_PORT
 
     def open(
         self,
@@ -53,60 +50,91 @@ class FakeDoors:
         follows: str = "",
         pair: bool = False,
     ) -> Endpoint | None:
-        if self.refuses:
-            self.counts["refused"] += 1
+        assert 0 <= inside.port <= 65535
+        assert not pair or inside.port < 65535
+        assert life > 0
+        if self.refusing or inside.port < 1024:
+            self.count("refused by the doors")
             return None
-        self.opened[protocol, inside] = Opened(protocol, inside, peer, life, follows, pair)
-        if (protocol, inside) not in self.given:
-            self.given[protocol, inside] = Endpoint(self.address, self.first)
-            self.first += 2
-        return self.given[protocol, inside]
+        for door in self.opened:
+            if (door.protocol, door.inside, door.peer) == (protocol, inside, peer):
+                return door.shown
+        if inside in self.fixed:
+            shown = Endpoint(self.address, self.fixed[inside])
+        else:
+            shown = Endpoint(self.address, self._next)
+            self._next += 2
+        self.opened.append(
+            Opened(
+                protocol=protocol,
+                inside=inside,
+                peer=peer,
+                shown=shown,
+                life=life,
+                follows=follows,
+                pair=pair,
+            )
+        )
+        return shown
 
     def called(self, protocol: int, peer: Endpoint, *, life: float, follows: str) -> None:
-        self.calls.append((protocol, peer, life, follows))
+        raise AssertionError("no text protocol needs this")
 
     def named(self, address: bytes, *, from_outside: bool) -> bytes | None:
-        return self.names.get((address, from_outside))
+        if from_outside:
+            return next((inside for inside, shown in self.static.items() if shown == address), None)
+        return self.static.get(address)
 
     def close(self, protocol: int, inside: Endpoint) -> None:
-        self.opened.pop((protocol, inside), None)
+        self.closed.append((protocol, inside))
 
     def count(self, what: str) -> None:
-        self.counts[what] += 1
+        self.counted[what] = self.counted.get(what, 0) + 1
 
-    @property
-    def refusals(self) -> dict[str, int]:
-        return {what: times for what, times in self.counts.items() if what not in ("message", "edit")}
+    def ports(self) -> list[int]:
+        """The inside ports opened, in order."""
+        return [door.inside.port for door in self.opened]
 
 
-def conversation(protocol: int, port: int, *, begun_inside: bool = True) -> Conversation:
-    """Of an inside host with an outside host; ``port`` is the server's."""
-    inside, outer, outside = (1025, 2025, port) if begun_inside else (port, port, 3025)
+def conversation(
+    protocol: int,
+    port: int,
+    *,
+    outside_port: int,
+    global_port: int | None = None,
+    begun_inside: bool = True,
+    outside_local: bytes = OUTSIDE,
+) -> Conversation:
+    """A flow of INSIDE, seen as GLOBAL, with OUTSIDE."""
     return Conversation(
         protocol=protocol,
-        inside_local=at(INSIDE, inside),
-        inside_global=at(GLOBAL, outer),
-        outside_local=at(OUTSIDE, outside),
-        outside_global=at(OUTSIDE, outside),
+        inside_local=Endpoint(INSIDE, port),
+        inside_global=Endpoint(GLOBAL, global_port or port),
+        outside_local=Endpoint(outside_local, outside_port),
+        outside_global=Endpoint(OUTSIDE, outside_port),
         begun_inside=begun_inside,
     )
 
 
-def edited(data: bytes, edits: Sequence[Edit]) -> bytes:
-    """The bytes as they leave; the edits are as the contract has them."""
-    parts, done = [], 0
-    for start, end, text in edits:
-        assert done <= start < end <= len(data)
-        parts += [data[done:start], text]
-        done = end
-    return b"".join([*parts, data[done:]])
+def edited(data: bytes, edits: list[Edit] | tuple[Edit, ...]) -> bytes:
+    """What leaves; edits are in order, do not overlap, and lie inside of the bytes given."""
+    out, at = b"", 0
+    for edit in edits:
+        assert at <= edit.start < edit.end <= len(data)
+        out += data[at : edit.start] + edit.text
+        at = edit.end
+    return out + data[at:]
 
 
-def through(gateway: Gateway, from_outside: bool, data: bytes, *cuts: int) -> bytes:
-    """What of some bytes comes out, given in pieces that end at ``cuts``."""
-    out, done = b"", 0
-    for cut in [*sorted({cut for cut in cuts if 0 < cut < len(data)}), len(data)]:
-        piece = data[done:cut]
-        out += piece if gateway.ended else edited(piece, gateway.take(from_outside, piece))
-        done = cut
-    return out
+def passed(gateway: Gateway, data: bytes, *, from_outside: bool = False) -> bytes:
+    """What becomes of bytes that a gateway reads; one that ended is not asked."""
+    if gateway.ended:
+        return data
+    edits = gateway.take(from_outside, data)
+    assert len(gateway.context()) <= 256
+    return edited(data, list(edits))
+
+
+def in_pieces(gateway: Gateway, pieces: list[bytes], *, from_outside: bool = False) -> bytes:
+    """What becomes of a stream that comes in these pieces."""
+    return b"".join(passed(gateway, piece, from_outside=from_outside) for piece in pieces)

@@ -11,7 +11,7 @@ from scapy.packet import Packet
 
 from snat.translate.alg.dns import PLAIN, Dns
 from snat.translate.alg.dns_message import JUMPS, LONGEST, RECORDS
-from tests.translate.alg.doors import FakeDoors, conversation, edited, packed, through
+from tests.translate.alg.written_doors import FakeDoors, conversation, edited, packed, through
 
 IN, OUT = True, False
 LOCAL, PUBLIC = "10.0.0.5", "203.0.113.105"

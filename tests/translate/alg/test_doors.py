@@ -122,7 +122,15 @@ def test_a_pair_needs_both_ports() -> None:
     assert doors.open(UDP, Endpoint(INSIDE, 65535), Endpoint(PEER, 0), life=60, pair=True) is None
     assert doors.open(UDP, Endpoint(INSIDE, 3388), Endpoint(PEER, 0), life=60, pair=True) is None
     assert (count(nat, "port out of range"), count(nat, "port of a service")) == (1, 1)
-    assert 3389 in SERVICES
+    assert 3389 in SERVICES[UDP]
+
+
+def test_audio_may_come_where_tcp_has_services() -> None:
+    nat, doors = opened()
+    for port in (6000, 8000):
+        assert doors.open(UDP, Endpoint(INSIDE, port), Endpoint(PEER, 0), life=60, pair=True)
+        assert doors.open(TCP, Endpoint(INSIDE, port), Endpoint(PEER, 0), life=60) is None
+    assert count(nat, "port of a service") == 2
 
 
 def test_not_more_than_so_many() -> None:

@@ -293,6 +293,7 @@ def test_a_long_line_passes() -> None:
     assert talk.client(PORT) == PORTED
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, len(PORT) - 1), min_size=1, unique=True))
 def test_a_command_in_several_segments_passes(cuts: list[int]) -> None:
     talk, at = active(), 0
@@ -304,6 +305,7 @@ def test_a_command_in_several_segments_passes(cuts: list[int]) -> None:
     assert talk.client(PORT) == PORTED, "the next one is not"
 
 
+@settings(deadline=None)
 @given(st.integers(1, 20), st.data())
 def test_the_dialogue_is_followed_however_it_is_cut(size: int, data: st.DataObject) -> None:
     talk = Dialogue()
@@ -325,7 +327,7 @@ def test_the_dialogue_is_followed_however_it_is_cut(size: int, data: st.DataObje
         assert talk.client(PORT) == PORTED
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     st.booleans(),
     st.lists(
@@ -356,6 +358,7 @@ def test_whatever_is_said_nothing_breaks(client_inside: bool, said: list[tuple[b
         assert len(talk.gateway.context()) <= 256
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=20))
 def test_any_context_is_taken_or_refused(context: bytes) -> None:
     gateway = Ftp(conversation(), OpenDoors())

@@ -21,7 +21,7 @@ from snat.translate.alg.h323 import H245, H323, UNREADABLE
 from snat.translate.alg.h323_addresses import DOORS, LIFE, READINGS
 from snat.translate.alg.h323_asn1 import LONGEST, Messages, Unreadable
 from tests.translate.alg import h323_messages as h
-from tests.translate.alg.doors import (
+from tests.translate.alg.written_doors import (
     GLOBAL,
     INSIDE,
     OTHER_INSIDE,

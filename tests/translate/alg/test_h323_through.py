@@ -8,8 +8,8 @@ from scapy.layers.inet import UDP
 from snat.nat.table import NatTable
 from tests.packets import tcp, udp
 from tests.translate.alg import h323_messages as h
-from tests.translate.alg.doors import packed
 from tests.translate.alg.flow import Connection, Host, carried, ftp_nat, services
+from tests.translate.alg.written_doors import packed
 from tests.translate.configured import nat_by
 from tests.translate.nat import A, B, Nat, P, S, T
 

@@ -22,7 +22,7 @@ from scapy.layers.pptp import (
 
 from snat.nat.tracking import GRE
 from snat.translate.alg.pptp import CALLS, LIFE, Pptp
-from tests.translate.alg.doors import (
+from tests.translate.alg.written_doors import (
     INSIDE,
     OUTSIDE,
     FakeDoors,

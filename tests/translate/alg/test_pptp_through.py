@@ -107,7 +107,7 @@ def test_a_call_that_nobody_uses_is_forgotten() -> None:
 
 def test_a_call_without_packets_for_its_time_out_is_gone() -> None:
     nat = ftp_nat("pptp")
-    quick = Timeouts(udp=300, tcp=7440, syn=240, closing=240, finrst=60, icmp=60, other=86400, calls=120)
+    quick = Timeouts(udp=300, tcp=7440, syn=240, closing=240, finrst=60, icmp=60, other=86400, pptp=120)
     nat.translator.flows.age_by(quick)
     outside = Control(nat).call(7, 91)
     talks(nat, A, 7, outside, 91)

@@ -10,7 +10,7 @@ from pycrate_asn1dir.H225 import H323_MESSAGES
 from snat.translate.alg.h323_addresses import LIFE
 from snat.translate.alg.ras import ASKED, REGISTERED, Ras
 from tests.translate.alg import h323_messages as h
-from tests.translate.alg.doors import (
+from tests.translate.alg.written_doors import (
     GLOBAL,
     INSIDE,
     OTHER_INSIDE,

@@ -1,6 +1,6 @@
 """Numbers of an edited direction: the receiver's stream is one function of the sender's, and back again."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snat.translate.alg.context import Read, decode, encode
@@ -34,6 +34,7 @@ def result(stream: bytes, edits: Edits) -> bytes:
     return made + stream[at:]
 
 
+@settings(deadline=None)
 @given(edited(), st.data())
 def test_any_segmentation_says_the_same(case: tuple[bytes, Edits, int], data: st.DataObject) -> None:
     stream, edits, begin = case
@@ -51,6 +52,7 @@ def test_any_segmentation_says_the_same(case: tuple[bytes, Edits, int], data: st
     assert numbers.told(begin + len(stream)) == begin + len(whole)
 
 
+@settings(deadline=None)
 @given(edited())
 def test_every_number_has_its_way_back(case: tuple[bytes, Edits, int]) -> None:
     stream, edits, begin = case
@@ -64,6 +66,7 @@ def test_every_number_has_its_way_back(case: tuple[bytes, Edits, int]) -> None:
         assert behind or first == begin or numbers.told(first - 1) < told, "it is the first such one"
 
 
+@settings(deadline=None)
 @given(edited(), st.integers(0, 80))
 def test_what_is_acknowledged_is_forgotten_and_nothing_else_changes(
     case: tuple[bytes, Edits, int], upto: int
@@ -86,6 +89,7 @@ def test_memory_is_bounded() -> None:
     assert numbers.written(numbers.changes[0].start, b"x") is None, "nobody knows what it was"
 
 
+@settings(deadline=None)
 @given(edited(), edited(), st.booleans(), st.binary(max_size=256), st.sampled_from(["ftp", "sip"]))
 def test_a_context_says_what_was_said(
     outward: tuple[bytes, Edits, int],
@@ -112,6 +116,7 @@ def test_a_context_says_what_was_said(
         assert other.base == one.base
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_context_or_none(data: bytes) -> None:
     for begin in (b"", b"\1\1\3ftp\1", b"\1\2\0\0"):
@@ -119,6 +124,7 @@ def test_any_bytes_are_a_context_or_none(data: bytes) -> None:
         assert context is None or encode(context)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1 << 40), st.integers(-(1 << 31), (1 << 31) - 1))
 def test_the_nearest_number_is_meant(near: int, away: int) -> None:
     assert unwrap((near + away) % (1 << 32), near) == near + away

@@ -79,7 +79,7 @@ TEXTS = st.lists(WORDS, min_size=1, max_size=8).map(b"".join)
 FIRSTS = st.sampled_from([(1000, 5000), (M - 3, M - 20), (0, M // 2)])
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.booleans(), TEXTS), min_size=1, max_size=8), FIRSTS)
 def test_t14_both_ends_see_one_stream(dialogue: list[tuple[bool, bytes]], firsts: tuple[int, int]) -> None:
     """Segments in order: each is edited as it says by itself, and both ends agree about numbers."""
@@ -97,7 +97,7 @@ def test_t14_both_ends_see_one_stream(dialogue: list[tuple[bool, bytes]], firsts
             assert host.acknowledged == len(host.sent)
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.data(), FIRSTS)
 def test_loss_and_disorder_make_no_difference(data: st.DataObject, firsts: tuple[int, int]) -> None:
     """The model sender repeats what is not acknowledged, cut anew, in any order and too often."""

@@ -1,6 +1,8 @@
 """Another router goes on with what the context of entries says: numbers, edits, dialogue, expectations."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from snat.nat.entry import context_of, with_context
 from snat.nat.table import NatTable
@@ -181,3 +183,40 @@ def test_the_context_changes_with_what_it_says_not_with_packets() -> None:
         flow.say(flow.client, b"NOOP\r\n")
         flow.say(flow.server, b"200 NOOP\r\n")
     assert changes == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_wherever_the_router_dies_both_ends_agree(data: st.DataObject) -> None:
+    """Commands and replies, of which some are lost on the way; a router dies in between, again and again."""
+    flow = logged_in()
+    lines = [
+        b"NOOP\r\n",
+        PORT_LINE,
+        b"PORT 10,0,0,2,156,70\r\n",
+        b"EPRT |1|10.0.0.2|40009|\r\n",
+        b"200 ok\r\n",
+    ]
+    for _ in range(data.draw(st.integers(1, 6))):
+        host = data.draw(st.sampled_from([flow.client, flow.server]))
+        text = data.draw(st.sampled_from(lines[:4])) if host is flow.client else lines[4]
+        start, host.sent = len(host.sent), host.sent + text
+        arrived = carried(flow.nat, host.segment("PA", start, text), from_outside=host is flow.server)
+        if data.draw(st.booleans()):
+            taken_over(flow)
+        if data.draw(st.booleans()):
+            for one in arrived:
+                flow.other(host).receive(one)
+        for _ in range(3):
+            flow.acknowledge(flow.other(host))
+            if host.acknowledged == len(host.sent):
+                break
+            if data.draw(st.booleans()):
+                taken_over(flow)
+            flow.repeat(host, host.acknowledged, len(host.sent))
+        assert host.acknowledged == len(host.sent)
+        if data.draw(st.booleans()):
+            taken_over(flow)
+    assert flow.client.got == flow.server.sent
+    assert b"10,0,0,2" not in flow.server.got
+    assert b"10.0.0.2" not in flow.server.got
