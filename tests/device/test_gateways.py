@@ -5,6 +5,7 @@ import random
 import pytest
 
 from cli.configuration_file import read_configuration
+from snat.config import gateways
 from snat.config.gateways import ON, PROTOCOLS, UNBUILT
 from snat.config.verify import verify
 from snat.device.device import Device
@@ -12,6 +13,7 @@ from snat.device.events import Noted
 from snat.device.gateways import missed_of, services_of
 from snat.nat.tracking import TCP, UDP
 from snat.translate.alg.ftp import Ftp
+from snat.translate.alg.gateway import Gateway
 from snat.translate.alg.registry import GATEWAYS
 from snat.translate.alg.tftp import Tftp
 from tests.packets import buffer, udp
@@ -21,7 +23,7 @@ FIVE, SIX, SEVEN = (bytes((10, 0, 0, last)) for last in (5, 6, 7))
 NUMBERS = {"tcp": TCP, "udp": UDP}
 
 
-def at(text: str) -> dict[tuple[int, int], type]:
+def at(text: str) -> dict[tuple[int, int], type[Gateway]]:
     """What reads where."""
     configuration = read_configuration(f"{LISTS}{text}\n", "test")[0]
     services = services_of(configuration)
@@ -117,3 +119,33 @@ def test_the_configuration_knows_the_gateways_there_are() -> None:
 def test_lines_that_do_not_fit(text: str, what: str) -> None:
     problems = [one.what for one in verify(read_configuration(f"{text}\n", "test")[0])]
     assert [one for one in problems if "spoken" in one or "port" in one] == ([what] if what else [])
+
+
+@pytest.mark.parametrize("name", ["H225", "ras"])
+def test_what_needs_pycrate_says_so_without_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    configuration = read_configuration(f"ip nat service {name}\n", "test")[0]
+    assert verify(configuration) == ()
+    monkeypatch.setattr(gateways, "find_spec", lambda _: None)
+    (problem,) = verify(configuration)
+    assert problem.what == f"{name} needs pycrate, which is not installed"
+    assert problem.remedy == "install snat-router[h323], or remove the line"
+    assert verify(read_configuration("ip nat service pptp\n", "test")[0]) == ()
+
+
+def test_pptp_and_dns_and_h323_at_their_ports() -> None:
+    everything = at("ip nat service pptp\nip nat service dns\nip nat service H225\nip nat service ras")
+    assert {place: one.name for place, one in everything.items()} == {
+        (TCP, 21): "ftp",
+        (TCP, 1723): "pptp",
+        (UDP, 53): "dns",
+        (TCP, 53): "dns",
+        (TCP, 1720): "H225",
+        (UDP, 1719): "ras",
+    }
+    assert set(at("ip nat service dns udp")) == {(TCP, 21), (UDP, 53)}
+
+
+def test_dns_that_is_off_is_not_missed() -> None:
+    missed = set(missed_of(read_configuration("", "test")[0]).values())
+    assert "pptp" in missed
+    assert "dns" not in missed

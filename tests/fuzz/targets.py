@@ -19,6 +19,7 @@ from snat.wire.actions import Action, Applied, Error, Hears, Hint, Prompt
 from snat.wire.errors import ErrorCode, WireError
 from snat.wire.framing import Framing
 from snat.wire.header import MAXIMUM_MESSAGE, SIZE, Feed, HeaderFlag, Message, encode
+from tests.fuzz import gateways
 from tests.fuzz.frames import arbitrary, real_packets, translator
 from tests.fuzz.lies import device, lies_of_vectors
 from tests.fuzz.script import Script, Speaker
@@ -301,4 +302,7 @@ TARGETS: Final = {
     ),
     "translator": Target(run=translator, corpus=real_packets, generate=arbitrary),
     "texts": Target(run=texts, corpus=conversations, generate=spoken),
+} | {
+    name: Target(run=gateways.gateway(of, protocol, port), corpus=corpus, generate=gateways.some_pieces)
+    for name, (of, protocol, port, corpus) in gateways.NAMES.items()
 }

@@ -8,12 +8,27 @@ from typing import Final
 import pytest
 
 from tests.fuzz import __main__ as program
+from tests.fuzz.gateways import NAMES
 from tests.fuzz.mutate import DAMAGE, MOST, mutated
 from tests.fuzz.run import Failed, execute, fuzz
 from tests.fuzz.targets import TARGETS, Target
 
-EXECUTIONS: Final = {"decoder": 1000, "session": 1500, "device": 100, "translator": 1500, "texts": 1500}
-LEAST_OUTCOMES: Final = {"decoder": 200, "session": 60, "device": 15, "translator": 60, "texts": 200}
+EXECUTIONS: Final = {
+    "decoder": 1000,
+    "session": 1500,
+    "device": 100,
+    "translator": 1500,
+    "texts": 1500,
+    **dict.fromkeys(NAMES, 1000),
+}
+LEAST_OUTCOMES: Final = {
+    "decoder": 200,
+    "session": 60,
+    "device": 15,
+    "translator": 60,
+    "texts": 200,
+    **dict.fromkeys(NAMES, 5),
+}
 """Fewer would mean that the inputs have stopped reaching anything."""
 SOAK_SECONDS: Final = 120.0
 

@@ -13,9 +13,9 @@ import struct
 from collections.abc import Iterator
 from typing import ClassVar, Final, NamedTuple
 
+from snat.nat.tracking import GRE
 from snat.translate.alg.gateway import Conversation, Doors, Edit, Endpoint, Gateway
 
-GRE: Final = 47
 PORT: Final = 1723
 LIFE: Final = 300.0
 """Seconds that the first packet of a call may take, as in Linux (nat-behaviour.md 2.9)."""

@@ -20,7 +20,8 @@ from scapy.layers.pptp import (
     PPTPWANErrorNotify,
 )
 
-from snat.translate.alg.pptp import CALLS, GRE, LIFE, Pptp
+from snat.nat.tracking import GRE
+from snat.translate.alg.pptp import CALLS, LIFE, Pptp
 from tests.translate.alg.written_doors import (
     INSIDE,
     OUTSIDE,

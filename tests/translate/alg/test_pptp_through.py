@@ -12,6 +12,8 @@ from scapy.layers.pptp import (
 
 from snat.nat.entry import Flag
 from snat.nat.table import NatTable
+from snat.nat.tracking import Timeouts
+from tests.packets import bare
 from tests.translate.alg.flow import Connection, Host, ftp_nat, services
 from tests.translate.configured import nat_by
 from tests.translate.nat import A, B, Nat, P, S, T
@@ -101,6 +103,22 @@ def test_a_call_that_nobody_uses_is_forgotten() -> None:
     nat.wait(301)
     assert not calls(nat)
     assert nat.dropped(call(S, P, outside), from_outside=True) == "unknown_inbound"
+
+
+def test_a_call_without_packets_for_its_time_out_is_gone() -> None:
+    nat = ftp_nat("pptp")
+    quick = Timeouts(udp=300, tcp=7440, syn=240, closing=240, finrst=60, icmp=60, other=86400, pptp=120)
+    nat.translator.flows.age_by(quick)
+    outside = Control(nat).call(7, 91)
+    talks(nat, A, 7, outside, 91)
+    plain = nat.out(bare(A, T, GRE, b"\0\0\x08\0" + b"payload"))
+    assert plain is not None
+    nat.wait(100)
+    talks(nat, A, 7, outside, 91)
+    nat.wait(100)
+    assert len(calls(nat)) == 3
+    nat.wait(60)
+    assert len(calls(nat)) == 1  # GRE without call IDs ages as other protocols do
 
 
 def test_a_server_that_gives_two_hosts_one_id() -> None:
