@@ -72,15 +72,15 @@ def _later(nat: Nat) -> Iterator[tuple[str, str]]:
     yield from (("share only some entries", line) for line in lines.switchover(nat))
     if not nat.flow_entries:
         yield "make entries for endpoints only", "no ip nat create flow-entries"
-    for field, word in _LATER_TIMES.items():
+    for field, (word, what) in _LATER_TIMES.items():
         seconds = getattr(nat.timeouts, field)
         if seconds != getattr(Timeouts(), field):
-            yield "use this time-out", lines.timeout(word, seconds)
+            yield what, lines.timeout(word, seconds)
 
 
 _LATER_TIMES = {
-    "routemap_entry": "routemap-entry-timeout",
-    "arp_ping": "arp-ping-timeout",
+    "routemap_entry": ("routemap-entry-timeout", "age entries by the route-map that chose them"),
+    "arp_ping": ("arp-ping-timeout", "ask by ARP whether an inside host is still there"),
 }
 
 

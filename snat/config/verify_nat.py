@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from snat.config import lines
 from snat.config.gateways import verify_services
-from snat.config.model import Configuration, DynamicRule, Pool, PoolType, RuleKind, Side, StaticRule
+from snat.config.model import Configuration, DynamicRule, ListKind, Pool, PoolType, RuleKind, Side, StaticRule
 from snat.config.problem import Problem
 
 MAX_POOL = 65536
@@ -41,6 +41,7 @@ def _names(configuration: Configuration) -> Iterator[Problem]:
         yield from _named_by_rule(configuration, static, lines.static(static))
     for name, entries in configuration.nat.limits.lists:
         yield from _list(configuration, name, lines.list_limit(name, entries))
+        yield from _limit_by_source(configuration, name, lines.list_limit(name, entries))
     for service in configuration.nat.services:
         yield from _list(configuration, service.access_list, lines.service(service))
 
@@ -64,6 +65,13 @@ def _named_by_rule(configuration: Configuration, rule: Rule, line: str) -> Itera
 def _list(configuration: Configuration, name: str, line: str) -> Iterator[Problem]:
     if name and name not in {one.name for one in configuration.access_lists}:
         yield _missing(line, f"there is no access list {name}", f"add access-list {name} permit")
+
+
+def _limit_by_source(configuration: Configuration, name: str, line: str) -> Iterator[Problem]:
+    """A limit is for hosts, so its list must say which hosts, not which packets."""
+    if any(one.name == name and one.kind is ListKind.EXTENDED for one in configuration.access_lists):
+        what = f"access list {name} is extended: it chooses packets, and a limit is for hosts"
+        yield Problem(what=what, where=line, remedy="use a standard list that permits the hosts")
 
 
 # --- rules

@@ -26,10 +26,11 @@ class Limits:
         self._hosts = dict(hosts or {})
         self._lists = tuple(lists)
         self._known: dict[bytes, int] = {}
+        self.any = bool(self.total or self.all_host or self._hosts or self._lists)
+        """Whether there are any; asked of every new flow."""
 
     def __bool__(self) -> bool:
-        """Whether there are any."""
-        return bool(self.total or self.all_host or self._hosts or self._lists)
+        return self.any
 
     def of(self, host: bytes) -> int:
         """How many flows an inside host may have."""

@@ -44,7 +44,7 @@ class Load:
 
     def changed(self, removed: list[bytes], added: list[bytes]) -> None:
         """Entries came and went."""
-        if not self.limits:
+        if not self.limits.any:
             return
         hosts = self._hosts
         for record in added:
@@ -63,7 +63,7 @@ class Load:
     def refuses(self, host: bytes, now: float) -> bool:
         """Whether an inside host may not have another flow now; that is a miss."""
         limits = self.limits
-        if not limits:
+        if not limits.any:
             return False
         most = limits.of(host)
         if (most and self._hosts.get(host, 0) >= most) or (limits.total and self._flows >= limits.total):

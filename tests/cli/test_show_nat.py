@@ -17,7 +17,7 @@ from cli.session import Place as ModePlace
 from cli.shell import Shell
 from snat.config.model import DynamicRule, StaticRule
 from snat.device.selection import EVERYTHING, Place, Selection
-from snat.device.status import Detail, Endpoint, NatStatus, Translation
+from snat.device.status import Detail, Endpoint, LimitStatus, NatStatus, Translation
 from tests.cli.fake_router import POOL_STATUS, RULE, TABLE, FakeRouter, output, translation
 
 HOST, GLOBAL = IPv4Address("10.0.0.5"), IPv4Address("203.0.113.10")
@@ -257,6 +257,28 @@ def test_every_kind_of_rule_has_its_heading_and_inside_source_comes_first(router
         "[Id: 2] access-list 1 interface out0 refcount 2",
     ]
     assert lines[lines.index("[Id: 2] access-list 1 interface out0 refcount 2") + 1] == "\tmapping-id none"
+
+
+@pytest.mark.parametrize(
+    ("limits", "lines"),
+    [
+        (LimitStatus(100, 0, 7, 2), [" max entry: max allowed 100, used 7, missed 2"]),
+        (
+            LimitStatus(0, 5, 7, 2),
+            [" max entry: max allowed 2147483647, used 7, missed 2", " All Host Max allowed: 5"],
+        ),
+    ],
+)
+def test_limits_have_the_form_of_xe(router: FakeRouter, limits: LimitStatus, lines: list[str]) -> None:
+    router.table = replace(router.table, limits=limits)
+    told = shown(router, "ip nat statistics")
+    at = told.index("nat-limit statistics:") + 1
+    assert told[at : at + len(lines)] == lines
+    assert ("All Host" in "".join(told)) is bool(limits.all_host)
+
+
+def test_without_limits_nothing_is_said_of_them(router: FakeRouter) -> None:
+    assert "nat-limit statistics:" not in shown(router, "ip nat statistics")
 
 
 def test_json_of_statistics(router: FakeRouter) -> None:

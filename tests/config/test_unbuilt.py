@@ -125,6 +125,13 @@ def test_what_of_them_is_not(text: str) -> None:
     assert list(unbuilt_lists(read_configuration(f"{LISTS}{text}\n", "test")[0])) == []
 
 
+def test_each_time_out_has_its_own_reason() -> None:
+    told = {refused(line)[0].what for line, where in UNBUILT if where.endswith("-timeout")}
+    assert len(told) == 2
+
+
 def test_it_is_part_of_verifying() -> None:
     configuration = read_configuration("ip nat translation arp-ping-timeout 30\n", "test")[0]
-    assert [one.what for one in verify(configuration)] == ["this version does not use this time-out yet"]
+    assert [one.what for one in verify(configuration)] == [
+        "this version does not ask by ARP whether an inside host is still there yet"
+    ]

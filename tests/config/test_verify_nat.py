@@ -14,6 +14,9 @@ interface out0
 ip nat pool P 203.0.113.10 203.0.113.20 prefix-length 24
 ip nat pool TURNS 10.0.9.1 10.0.9.3 prefix-length 24 type rotary
 access-list 1 permit 10.0.0.0 0.255.255.255
+access-list 100 permit ip 10.0.0.0 0.255.255.255 any
+ip access-list extended WEB
+ permit tcp any any eq 80
 """
 RULE = "ip nat inside source list 1 pool P overload"
 STATIC = "ip nat inside source static"
@@ -50,6 +53,8 @@ NAMES = [
     ("ip nat service list 10 ftp tcp port 2121", "there is no access list 10"),
 ]
 CONTRADICTIONS = [
+    ("ip nat translation max-entries list 100 5", "access list 100 is extended"),
+    ("ip nat translation max-entries list WEB 5", "access list WEB is extended"),
     ("ip nat inside source list 1 pool P extended", "there is no overload"),
     ("ip nat inside destination list 1 pool P", "pools of type rotary, and P is none"),
     (RULE.replace("pool P", "pool TURNS"), "TURNS is of type rotary"),

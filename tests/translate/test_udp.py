@@ -143,6 +143,16 @@ def test_u6_outbound_packets_refresh(df: str | int) -> None:
     assert len(nat.table) == 0
 
 
+def test_u6_inbound_packets_refresh_too() -> None:
+    nat = Nat()
+    nat.out(udp(A, 5000, S, 53))
+    for _ in range(3):
+        nat.wait(250)
+        assert nat.back(udp(S, 53, P, 5000)) is not None
+    nat.wait(301)
+    assert len(nat.table) == 0
+
+
 def test_u6_each_flow_of_a_mapping_ages_by_itself() -> None:
     nat = Nat()
     nat.out(udp(A, 5000, S, 53))
