@@ -73,6 +73,8 @@ class Flag(IntFlag):
     """A flow from outside that a rotary pool gave to one of its hosts."""
     EXPECTED = 16
     """No flow yet: a gateway heard that there will be one. Port 0 of an end stands for any."""
+    INBOUND = 32
+    """An outside host began it."""
 
 
 class State(IntEnum):

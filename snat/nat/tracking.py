@@ -24,6 +24,8 @@ CLASSES: Final[Mapping[int, TimeoutClass]] = {
 
 
 _EXTENDED: Final = int(Flag.EXTENDED)
+_BEGUN: Final = int(Flag.EXTENDED | Flag.INBOUND)
+"""Of the flags: EXTENDED alone where an inside host began the flow, so that the outside port is a service."""
 
 
 class Closing:
@@ -126,7 +128,7 @@ class Timeouts:
         state = record[STATE]
         if record[22] == GRE and (record[20:22] != _NO_PORT or record[33:35] != _NO_PORT):
             return self._pptp  # it has a call ID
-        if self.ports and state in (State.OPEN, State.ESTABLISHED) and record[FLAGS] & _EXTENDED:
+        if self.ports and state in (State.OPEN, State.ESTABLISHED) and record[FLAGS] & _BEGUN == _EXTENDED:
             seconds = self.ports.get(record[22:23] + record[39:41])
             if seconds is not None:
                 return seconds

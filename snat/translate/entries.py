@@ -40,6 +40,7 @@ WHOLE: Final = bytes(3)
 NOBODY: Final = bytes(7)
 """The inside endpoints of a simple entry for an outside host."""
 EXTENDED: Final = int(Flag.EXTENDED)
+INBOUND: Final = int(Flag.EXTENDED | Flag.INBOUND)
 """A flag as a number: an IntFlag takes ten times as long to compare."""
 EXPECTED: Final = int(Flag.EXPECTED)
 OCTETS: Final = tuple(bytes((value,)) for value in range(256))
@@ -170,7 +171,7 @@ class Entries:
         key = protocol << 16 | flags
         if protocol == UDP and self.timeouts.ports:
             port = b"\x11" + outside_global[4:]
-            if port in self.timeouts.ports and flags & EXTENDED:
+            if port in self.timeouts.ports and flags == EXTENDED:
                 key |= int.from_bytes(port, "big") << 24
         kind = self._kinds.get(key)
         if kind is None:
@@ -196,7 +197,7 @@ class Entries:
         state = State.TRANSITORY if protocol == TCP else State.OPEN
         timeout_class = CLASSES.get(protocol, TimeoutClass.OTHER)
         timeout = self.timeouts.of(timeout_class, state)
-        if protocol == UDP and flags & EXTENDED:
+        if protocol == UDP and flags == EXTENDED:
             timeout = self.timeouts.ports.get(b"\x11" + port, timeout)
         return _KIND.pack(flags, state, timeout_class, in_record(timeout)), timeout
 

@@ -10,7 +10,7 @@ from snat.nat.rotary import RotaryPool
 from snat.nat.rules import Rule
 from snat.nat.static import Static
 from snat.nat.tracking import ICMP, TCP
-from snat.translate.entries import EXTENDED, OCTETS, facts, opens
+from snat.translate.entries import INBOUND, OCTETS, facts, opens
 from snat.translate.expected import ExpectedFlows
 from snat.translate.outside_hosts import OutsideHosts
 
@@ -48,7 +48,7 @@ class Inward(OutsideHosts, ExpectedFlows):
             self._counters.ambiguous += 1
             return None
         record = self._create(
-            mapping_id, inside_local, inside_global, outside_local, outside_global, EXTENDED | flags
+            mapping_id, inside_local, inside_global, outside_local, outside_global, INBOUND | flags
         )
         if expected is not None:
             self.came(expected)

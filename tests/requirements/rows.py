@@ -54,8 +54,6 @@ UDP: Final = Section(
             MUST,
             "REQ-5",
             "A mapping lives 2 minutes at least, 5 by default, as configured.",
-            "A port's own shorter time (REQ-5a: by destination) is also that of a flow that an outside host "
-            "begins from this port.",
         ),
         Row("U6", MUST, "REQ-6", "Packets from inside keep a mapping alive; from outside too, as they may."),
         Row("U7", MUST, "REQ-7", "Hosts outside may have addresses that are used inside."),

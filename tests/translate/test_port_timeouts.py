@@ -101,3 +101,16 @@ def test_the_configuration_says_them() -> None:
     assert timeouts_of(Configuration()).ports == {DNS: 60.0}
     named = NatConfiguration(port_timeouts=(PortTimeout("udp", 53, 7),))
     assert timeouts_of(Configuration(nat=named)).ports == {DNS: 7.0}
+
+
+def test_u5_a_flow_that_an_outside_host_begins_from_the_port_lives_as_any() -> None:
+    """RFC 4787 REQ-5a is of destination ports: here it is the inside host that offers something."""
+    nat = Nat(ports={DNS: 60.0})
+    nat.out(udp(A, 5000, S, 1))
+    nat.back(udp(S, 53, P, 5000))
+    taker = Nat(table=nat.table, ports={DNS: 60.0}, now=nat.now)
+    for one in (nat, taker):
+        one.wait(298)
+        assert len(one.table) == 2
+    nat.wait(4)
+    assert len(nat.table) == 0

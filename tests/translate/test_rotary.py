@@ -97,5 +97,5 @@ def test_its_flows_say_what_they_are() -> None:
     nat = nat_by(*LINES)
     connect(nat, 4000)
     (entry,) = map(Entry.unpack, nat.table)
-    assert entry.flags == Flag.EXTENDED | Flag.DESTINATION
+    assert entry.flags == Flag.EXTENDED | Flag.DESTINATION | Flag.INBOUND
     assert entry.inside_global == bytes((203, 0, 113, 50))
