@@ -23,6 +23,7 @@ from tests.fuzz import gateways
 from tests.fuzz.frames import arbitrary, real_packets, translator
 from tests.fuzz.lies import device, lies_of_vectors
 from tests.fuzz.script import Script, Speaker
+from tests.fuzz.texts import conversations, spoken, texts
 from tests.session.ends import HOLD_TIME, greeting
 from tests.session.ends import session as side_of
 from tests.vectors import NAMES, vector
@@ -300,6 +301,7 @@ TARGETS: Final = {
         run=device, corpus=lies_of_vectors, generate=lambda dice: dice.randbytes(dice.choice((30, 100, 300)))
     ),
     "translator": Target(run=translator, corpus=real_packets, generate=arbitrary),
+    "texts": Target(run=texts, corpus=conversations, generate=spoken),
 } | {
     name: Target(run=gateways.gateway(of, protocol, port), corpus=corpus, generate=gateways.some_pieces)
     for name, (of, protocol, port, corpus) in gateways.NAMES.items()

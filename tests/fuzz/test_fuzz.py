@@ -18,6 +18,7 @@ EXECUTIONS: Final = {
     "session": 1500,
     "device": 100,
     "translator": 1500,
+    "texts": 1500,
     **dict.fromkeys(NAMES, 1000),
 }
 LEAST_OUTCOMES: Final = {
@@ -25,7 +26,13 @@ LEAST_OUTCOMES: Final = {
     "session": 60,
     "device": 15,
     "translator": 60,
-    **{"pptp": 12, "dns over udp": 20, "dns over tcp": 30, "calls": 24, "channels": 18, "ras": 26},
+    "texts": 200,
+    "pptp": 12,
+    "dns over udp": 20,
+    "dns over tcp": 30,
+    "calls": 24,
+    "channels": 18,
+    "ras": 26,
 }
 """Fewer would mean that the inputs have stopped reaching anything."""
 SOAK_SECONDS: Final = 120.0

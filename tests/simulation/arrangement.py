@@ -72,7 +72,7 @@ class PrimaryBackup:
 
     def bound(self) -> float:
         """Virtual seconds in which a group that nothing happens to agrees."""
-        return 25.0 + 10 * self.shape.hold_time
+        return 15.0 + 5 * self.shape.hold_time
 
 
 class ActiveStandby(PrimaryBackup):
@@ -92,7 +92,7 @@ class ActiveStandby(PrimaryBackup):
             preempt=dice.random() < 0.6,
             preempt_minimum=dice.choice((0, 0, 0, 1)),
             delay_minimum=dice.choice((0, 0, 1)),
-            delay_reload=dice.choice((0, 0, 0, 2)),
+            delay_reload=dice.choice((0, 0, 0, 1)),
             delay=min(dice.choice((0.003, 0.02)), hello / 4),
         )
         self.priorities = {nat_id: dice.choice((90, 100, 100, 110, 255)) for nat_id in self.roles}
@@ -246,5 +246,5 @@ class ActiveStandby(PrimaryBackup):
         return super().bound() + 6 * self.lan_shape.hold + waits
 
 
-_TIMES: Final = ((0.2, 0.7), (0.2, 0.7), (0.1, 0.4), (0.5, 1.5), (1.0, 3.0))
-"""Hello and hold time."""
+_TIMES: Final = ((0.2, 0.7), (0.2, 0.7), (0.1, 0.4), (0.1, 0.35), (0.4, 1.2))
+"""Hello and hold time; of longer ones a schedule consists of waiting for the end of elections."""

@@ -2,9 +2,9 @@
 
 import random
 from collections import Counter
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import ClassVar, Final
 
 from snat.config.model import ConfiguredRole
 from snat.device.device import Device
@@ -180,6 +180,7 @@ class Peers(PrimaryBackup):
     """Peers: nobody has the role, or each has it of what it makes."""
 
     name = "peers"
+    rounds: ClassVar[Mapping[int, int]] = {2: 16, 3: 10, 4: 6, 5: 4}
 
     def __init__(self, members: int, shape: Shape, dice: random.Random) -> None:
         shape = replace(

@@ -73,10 +73,14 @@ class Traffic:
         """The outside address and port that a flow's last packet left with."""
         self._address: dict[bytes, bytes] = {}
         """The outside address of each host: the same on every member, always (RFC 4787 REQ-2)."""
+        self._kept = [Flow(UDP, host, 40001, server, 4500) for host in self._hosts[:2] for server in SERVERS]
+        """Flows of clients that are there all the time."""
         self.sent = 0
 
     def burst(self, router: Router, packets_: int) -> None:
         """Packets that the router reads one after the other, now and then with a turn between them."""
+        for flow in self._kept if packets_ else ():
+            self._datagram(router, flow)
         for _ in range(packets_):
             self._one(router)
             if self._dice.random() < 0.1:

@@ -157,7 +157,8 @@ class Probes:
         self._flow = self._socket()
         self._answered: list[float] = []
         self._opened: dict[socket.socket, float] = {}
-        self._unanswered: list[float] = []
+        self._outcomes: list[tuple[float, bool]] = []
+        """When each new flow began, and whether it was answered."""
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -183,9 +184,13 @@ class Probes:
         return max(b - a for a, b in itertools.pairwise([*moments, time.monotonic()]))
 
     def refused(self, since: float) -> float:
-        """For how long new flows were not answered, from the first such to the last."""
-        lost = [when for when in self._unanswered if when >= since]
-        return max(lost) - min(lost) + 4 * self.EVERY if lost else 0.0
+        """The longest time in which no new flow that began then was answered. Seconds."""
+        longest = 0.0
+        for answered, run in itertools.groupby(sorted(self._outcomes), key=lambda one: one[1]):
+            began = [when for when, _ in run if when >= since]
+            if began and not answered:
+                longest = max(longest, began[-1] - began[0] + 4 * self.EVERY)
+        return longest
 
     def _socket(self) -> socket.socket:
         with self._client.entered():
@@ -219,10 +224,10 @@ class Probes:
             elif one is self._flow:
                 self._answered.append(now)
             else:
-                del self._opened[one]
+                self._outcomes.append((self._opened.pop(one), True))
                 one.close()
         for one, when in list(self._opened.items()):
             if now - when > 1.0:
                 del self._opened[one]
                 one.close()
-                self._unanswered.append(when)
+                self._outcomes.append((when, False))

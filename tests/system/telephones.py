@@ -49,8 +49,9 @@ def _send(*lines: str, options: str = "") -> str:
     return "\n".join([f"<send{options}><![CDATA[\n", *lines, "]]></send>"])
 
 
-def _described(port: str) -> str:
-    """Fields and body of a message that describes audio."""
+def _described(port: str, formats: int = 0) -> str:
+    """Fields and body of a message that describes audio, in so many other formats besides."""
+    others = "".join(f"a=rtpmap:{number % 128} telephone-event/8000\n" for number in range(formats))
     return f"""Content-Type: application/sdp
 Content-Length: [len]
 
@@ -61,7 +62,7 @@ c=IN IP4 [media_ip]
 t=0 0
 m=audio {port} RTP/AVP 0
 a=rtpmap:0 PCMU/8000
-"""
+{others}"""
 
 
 def _calls(method: str, number: int, body: str, options: str = "") -> str:
@@ -96,9 +97,9 @@ def _answers(status: str, body: str, *, tag: str = "", options: str = "") -> str
 _TAG: Final = ";tag=[pid]B[call_number]"
 
 
-def caller(audio: Path | None) -> str:
+def caller(audio: Path | None, formats: int = 0) -> str:
     """Calls, offers the same audio again after a while (``-d``), and waits until the other end hangs up."""
-    offer = _described(_port(audio))
+    offer = _described(_port(audio), formats)
     return _scenario(
         "caller",
         _calls("INVITE", 1, offer, _AGAIN),
@@ -207,11 +208,12 @@ def phones(
     *,
     talk: float = 1.5,
     calls: str = "",
+    formats: int = 0,
 ) -> tuple[Telephone, Telephone]:
     """Alice and Bob, each with a host and its address: she calls him and ``talk`` seconds later offers again.
 
     Whoever is ``far``, outside, streams; Alice is near, unless she ``calls`` an inside Bob's other address.
-    ``transport`` as sipp's ``-t``. They are stopped with ``stack``.
+    Her offers are of so many more ``formats``; ``transport`` as sipp's ``-t``. Both end with ``stack``.
     """
     audio = recording(directory)
     (alices, bobs), streams = ((far, near), (audio, None)) if calls else ((near, far), (None, audio))
@@ -221,7 +223,7 @@ def phones(
     bob.await_socket()
     pause = ("-d", str(round(talk * 1000)), calls or bobs[1])
     alice = Telephone(
-        "alice", directory, caller(streams[0]), *common, *_at(alices[1]), *pause, host=alices[0]
+        "alice", directory, caller(streams[0], formats), *common, *_at(alices[1]), *pause, host=alices[0]
     )
     stack.callback(alice.stop)
     return alice, bob

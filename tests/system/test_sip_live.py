@@ -50,6 +50,20 @@ def test_a_call_with_audio(tmp_path: Path, transport: str) -> None:
     assert re.search(rf"^BYE sip:sipp@{CLIENT}:{SIGNALLING};transport=", alice.said(), re.MULTILINE)
 
 
+def test_an_offer_in_several_segments(tmp_path: Path) -> None:
+    """Its Content-Length leaves before the description's end: what was said too much is filled."""
+    with ExitStack() as stack:
+        here = stack.enter_context(crowded(tmp_path, "ip nat service sip", "no ip nat tun offload"))
+        at_client = stack.enter_context(ear(here.client))
+        ends = (here.client, CLIENT), (here.server, SERVER)
+        alice, bob = phones(stack, *ends, tmp_path, "t1", formats=80)
+        assert alice.ended(30) == 0, alice.said() + bob.said()
+        assert bob.ended(10) == 0, bob.said()
+    assert len(at_client.heard) > 50, alice.said()
+    assert bob.said().count("\na=x-nat:000") == 2, "in both offers"
+    assert f"IN IP4 {CLIENT}" not in bob.said()
+
+
 def test_without_the_gateway_no_audio_comes(tmp_path: Path) -> None:
     with ExitStack() as stack:
         here = stack.enter_context(crowded(tmp_path))
