@@ -232,7 +232,7 @@ class Translator:
         refused = counters.exhausted + counters.address_taken + counters.limited
         filtered, unknown = counters.filtered, counters.unknown_inbound
         unasked = filtered + unknown
-        made = counters.created
+        made, self.flows.follows = counters.created, ""
         path = self.flows.find(key, protocol, buffer, from_outside, now)
         if path is not None and (from_outside or not path.turns):
             if counters.created != made:

@@ -5,56 +5,33 @@ before is edited the same way. An edit that changes a length leaves when other r
 ms: a router that took over without knowing would number everything behind it wrongly.
 """
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from snat.nat.entry import PLAIN_SIZE, STATE, State, context_of, with_context
 from snat.nat.tracking import ACK, FIN, RST, SYN, TCP, Closing
 from snat.translate.alg import segment
-from snat.translate.alg.application import (
-    MOST_HELD,
-    MOST_HELD_BYTES,
-    Application,
-    conversation_of,
-    is_outdated,
-    is_silent,
-)
+from snat.translate.alg.application import Application, conversation_of, is_outdated, is_silent
 from snat.translate.alg.context import Expected, Read, decode
 from snat.translate.alg.doors import FlowDoors
 from snat.translate.alg.gateway import Edit, Gateway
-from snat.translate.alg.pptp import Pptp
 from snat.translate.alg.sequence import Numbers, unwrap
+from snat.translate.alg.switched import Service as Service
+from snat.translate.alg.switched import Services as Services
+from snat.translate.alg.switched import Switched
+from snat.translate.alg.waiting import HELD_FOR as HELD_FOR
+from snat.translate.alg.waiting import DelayedPackets, HeldSegments
 from snat.translate.flow_cache import Path
 from snat.translate.flows import Flows
 from snat.translate.packet import START, TCP_FLAGS, TRANSPORT, Verdict
 
 DELAY: Final = 0.02
 """Seconds that other routers get to learn of an edit (design section 9)."""
-HELD_FOR: Final = 2.0
-"""Seconds that a segment waits for one before it; its sender repeats both meanwhile."""
-MOST_HELD_IN_ALL: Final = 4 << 20
-"""Bytes of segments that wait, of all flows."""
-MOST_DELAYED: Final = 1024
-"""Packets that wait for other routers; when there are more the first goes."""
 FARTHEST: Final = 1 << 21
 """Bytes ahead of what was read that a sender may be; a segment still farther away is no part of it."""
-_NEVER_CALL: Final = frozenset({"ftp", "tftp", "dns", "irc", "pptp"})
-"""Gateways that never announce whom an inside host will call; where there are no others, nobody is asked."""
 _LONGEST: Final = 65535 - 60
 """Bytes of payload that a segment never exceeds."""
-
-
-class Service(NamedTuple):
-    """A gateway at a port."""
-
-    gateway: type[Gateway]
-    reads: Callable[[bytes], bool] | None = None
-    """Which inside hosts' flows; None: all."""
-
-
-Services = Mapping[int, Mapping[bytes, Service]]
-"""By protocol and port (2 bytes)."""
 
 
 class Rewrite(NamedTuple):
@@ -67,21 +44,7 @@ class Rewrite(NamedTuple):
     after: bytes
 
 
-class _Delayed(NamedTuple):
-    at: float
-    goes: Verdict
-    packet: bytes
-
-
-class _Held(NamedTuple):
-    until: float
-    application: Application
-    from_outside: bool
-    packet: bytearray
-    start: int
-
-
-class Reader:
+class Reader(Switched):
     """The gateways of a translator."""
 
     def __init__(
@@ -91,10 +54,11 @@ class Reader:
         finish: Callable[[bytearray, Path], None],
         more: list[tuple[Verdict, bytes]],
     ) -> None:
-        """``gateways``: all that there are, by name; a flow that was read elsewhere may have any of them.
+        """``gateways``: all that there are, by name.
 
         ``finish`` translates the addresses of a packet; ``more`` is for packets that are to be sent.
         """
+        super().__init__(flows, gateways)
         self._finish = finish
         self._more = more
         self.counters: dict[str, Counter[str]] = {}
@@ -102,87 +66,19 @@ class Reader:
         self.is_shared: Callable[[int], bool] = lambda _mapping_id: False
         """Whether another router stands by for a mapping."""
         self.saw: Callable[[Rewrite], None] | None = None
-        self._flows = flows
         self._counters = flows.counters
-        self._gateways = gateways
-        self.by_call_id = False
-        """GRE packets of PPTP are told apart by call IDs (:mod:`snat.translate.gre`): its gateway is on."""
-        self.services: Services = {}
-        """Which gateways read at which ports."""
-        self.ports: dict[int, frozenset[bytes]] = {}
-        """By protocol: at which ports :meth:`begin` is of use."""
-        self.calls = False
-        """Whether a gateway might have said whom inside hosts will call: then it always is."""
-        self._told: set[str] = set()
-        self._off: dict[tuple[int, bytes], str] = {}
-        self.unread: list[str] = []
-        """Gateways that are off and would have something to read; each is told once, and cleared then."""
-        self._delayed: list[_Delayed] = []
-        self._held: deque[_Held] = deque()
-        self._held_bytes = 0
+        self._delayed = DelayedPackets()
+        self._held = HeldSegments(flows.counters)
         self._now = 0.0
-
-    def use(self, services: Services, off: Mapping[tuple[int, bytes], str] | None = None) -> None:
-        """Read the flows at these ports that begin from now on.
-
-        ``off``: by protocol and port, the gateways that are off, and whose absence is to be told.
-        """
-        self.services = services
-        named = {one.gateway.name for ports in services.values() for one in ports.values()}
-        self.by_call_id = Pptp.name in named
-        self.calls = bool(named - _NEVER_CALL)
-        self._off = dict(off or {})
-        found: dict[int, set[bytes]] = {protocol: set(ports) for protocol, ports in services.items()}
-        for protocol, port in self._off:
-            found.setdefault(protocol, set()).add(port)
-        self.ports = {protocol: frozenset(ports) for protocol, ports in found.items()}
-
-    def is_read(self, protocol: int, ports: bytes) -> bool:
-        """Whether a flow with these ports, source first, would be read: its datagrams are wanted whole."""
-        services = self.services.get(protocol)
-        return services is not None and (ports[2:] in services or ports[:2] in services)
 
     # Flows
 
     def begin(self, path: Path, from_outside: bool, now: float) -> None:
         """A flow has begun: perhaps it is to be read. ``path`` is that of its first packet."""
-        protocol = path.record[22]
-        services = self.services.get(protocol)
-        gateway = None
-        if services is not None:
-            service = services.get(path.tuple[10:12]) or services.get(path.target[10:12])
-            if service is not None and (service.reads is None or service.reads(path.record[16:20])):
-                gateway = service.gateway
-        if gateway is None and (self.calls or self._flows.follows):
-            gateway = self._expected(path, protocol, from_outside)
-        if gateway is None and self._off:
-            self._miss(protocol, path.tuple[10:12])
-        if gateway is not None and self._may_read(path.record):
+        gateway = self.chosen(path, from_outside)
+        if gateway is not None:
             self._now = now
             self._attach(path, gateway, begun_inside=not from_outside)
-
-    def _miss(self, protocol: int, port: bytes) -> None:
-        """A gateway that is off would have read a flow: told once."""
-        name = self._off.pop((protocol, port), None)
-        if name is not None and name not in self._told:
-            self._told.add(name)
-            self.unread.append(name)
-
-    def _expected(self, path: Path, protocol: int, from_outside: bool) -> type[Gateway] | None:
-        """What reads a flow that was announced."""
-        flows = self._flows
-        if not from_outside:
-            record = flows.expected_to(path.record[16:20], protocol, path.record[29:35])
-            if record is not None:
-                flows.came(record)
-        follows, flows.follows = flows.follows, ""
-        return self._gateways.get(follows)
-
-    def _may_read(self, record: bytes) -> bool:
-        """Whether no static rule says ``no-payload``."""
-        statics = self._flows.rules.statics
-        rule = next(statics.of_local(record[16:22], record[22]), None) if statics else None
-        return rule is None or not rule.no_payload
 
     def resume(self, path: Path, now: float) -> None:
         """A flow from before has a path now: perhaps it was read by another router."""
@@ -283,13 +179,11 @@ class Reader:
         """Send what waited for other routers; forget what waited for segments that did not come."""
         self._now = now
         self._release(now)
-        while self._held and self._held[0].until <= now:
-            self._evict()
+        self._held.expire(now)
 
     def next_deadline(self) -> float:
         """When :meth:`expire` has something to do."""
-        held = self._held[0].until if self._held else float("inf")
-        return min(min((one.at for one in self._delayed), default=float("inf")), held)
+        return min(self._delayed.next_deadline(), self._held.next_deadline())
 
     # Segments
 
@@ -395,21 +289,11 @@ class Reader:
     # Segments that came too early
 
     def _hold(self, work: "_Work", packet: bytearray, start: int) -> None:
-        held, size = work.held, START + segment.total_of(packet)
-        waiting = sum(map(len, held.values()))
         if start - (work.numbers.next or 0) > FARTHEST:
             self._counters.read_beyond += 1
-        elif start in held or len(held) >= MOST_HELD or waiting + size > MOST_HELD_BYTES:
-            self._counters.read_crowded += 1
-        else:
-            while self._held_bytes + size > MOST_HELD_IN_ALL:
-                self._evict()
-            held[start] = bytearray(packet[:size])
-            self._held_bytes += size
-            self._held.append(
-                _Held(self._now + HELD_FOR, work.application, work.from_outside, held[start], start)
-            )
-            self._counters.read_held += 1
+            return
+        copy = bytearray(packet[: START + segment.total_of(packet)])
+        self._held.put(work.application, work.from_outside, copy, start, self._now)
 
     def _follow(self, work: "_Work") -> None:
         """What waited for a segment that has come."""
@@ -418,18 +302,7 @@ class Reader:
             start = min(held)
             if start > work.numbers.next and work.application.reads:
                 return
-            packet = held.pop(start)
-            self._held_bytes -= len(packet)
-            self._counters.read_released += 1
-            self._segment(work, packet)
-
-    def _evict(self) -> None:
-        one = self._held.popleft()
-        held = one.application.held[one.from_outside]
-        if held.get(one.start) is one.packet:
-            del held[one.start]
-            self._held_bytes -= len(one.packet)
-            self._counters.read_evicted += 1
+            self._segment(work, self._held.take(work.application, work.from_outside, start))
 
     # Datagrams
 
@@ -471,9 +344,8 @@ class Reader:
             application.written = context
             self._flows.restate(with_context(record, context), self._now)
         if not application.is_needed:
-            for packet in (packet for held in application.held for packet in held.values()):
-                self._held_bytes -= len(packet)
-                work.made.append(packet)
+            for start in sorted(work.held):
+                work.made.append(self._held.take(application, work.from_outside, start))
             _join(path, None)
 
     def _wait(self, work: "_Work", now: float) -> None:
@@ -489,19 +361,15 @@ class Reader:
         if until <= now:
             self._more += [(goes, bytes(packet)) for packet in work.made]
             return
-        self._delayed += [_Delayed(until, goes, bytes(packet)) for packet in work.made]
         self._counters.read_delayed += len(work.made)
-        while len(self._delayed) > MOST_DELAYED:
-            self._more.append(self._delayed.pop(0)[1:])
+        for packet in work.made:
+            early = self._delayed.put(until, goes, bytes(packet))
+            self._more += [early] if early is not None else []
 
     def _release(self, now: float) -> bool:
         """Send what waited long enough; whether there was anything."""
-        if not self._delayed:
-            return False
-        due = [one for one in self._delayed if one.at <= now]
-        if due:
-            self._delayed = [one for one in self._delayed if one.at > now]
-            self._more += [(one.goes, one.packet) for one in due]
+        due = self._delayed.due(now)
+        self._more += due
         return bool(due)
 
 

@@ -146,7 +146,7 @@ def test_what_waits_in_vain_goes() -> None:
     flow.carry(host, host.segment("PA", 50, host.sent[50:]))
     flow.nat.wait(HELD_FOR + 0.1)
     assert flow.nat.counters.read_evicted == 1
-    assert flow.nat.translator.reader._held_bytes == 0
+    assert flow.nat.translator.reader._held.size == 0
     flow.repeat(host, 0, 100)
     assert flow.server.got == host.sent
 
@@ -414,3 +414,32 @@ def test_a_flow_that_was_announced_is_read() -> None:
         flow = Connection(nat, client=(client, 41000 + number), server=(T, port)).open()
         flow.say(flow.client, b"[l]")
         assert flow.server.got == made
+
+
+def test_a_flow_that_was_announced_says_nothing_of_the_next() -> None:
+    """It comes to a port where a gateway reads anyway."""
+    nat = connection().nat
+    path = next(iter(nat.translator._inside[6].values()))
+    assert path.application is not None
+    assert path.application.doors is not None
+    inside, peer = Endpoint(IPv4Address(A).packed, PORT), Endpoint(IPv4Address(S).packed, 0)
+    place = path.application.doors.open(TCP_NUMBER, inside, peer, life=30, follows="words")
+    assert place is not None
+    assert carried(nat, tcp(S, 4000, P, place.port), from_outside=True)
+    flow = Connection(nat, client=(A, 42000), server=(T, 9999)).open()
+    flow.say(flow.client, b"[l]")
+    assert flow.server.got == b"[l]"
+
+
+def test_what_waits_leaves_when_nobody_reads_any_more() -> None:
+    flow = connection()
+    host = flow.client
+    path = next(iter(flow.nat.translator._inside[6].values()))
+    assert path.application is not None
+    assert path.application.gateway is not None
+    host.sent = b"one two"
+    flow.carry(host, host.segment("PA", 4, b"two"))
+    path.application.gateway.ended = True
+    flow.carry(host, host.segment("PA", 0, b"one "))
+    assert flow.server.got == b"one two"
+    assert flow.nat.translator.reader._held.size == 0
