@@ -411,7 +411,7 @@ def test_channels_both_ways() -> None:
     assert list(channels.doors.opened.values()) == [Opened(UDP_, at(INSIDE, 5004), PEER, LIFE, "", pair=True)]
 
 
-def test_t120_both_ways() -> None:
+def test_conferences_of_t120_go_both_ways() -> None:
     channels = Channels()
     mine = h.unicast(INSIDE, 1503)
     _, olc = channels.say(OUT, h.open_channel(h.channel(None, RTCP, data=mine)))
