@@ -17,7 +17,7 @@ from snat.device.change import peers_of
 from snat.device.conditions import Egress
 from snat.device.configured import Configured
 from snat.device.creation import CreationTimes
-from snat.device.deferral import Deferral
+from snat.device.deferral import Deferral, Edits
 from snat.device.events import DeviceEvent, Noted
 from snat.device.feeds import feed_of
 from snat.device.gateways import missed_of, services_of
@@ -104,7 +104,7 @@ class Device(Configured):
         self._adapt_to_peers()
         self.translator.own_errors.inside_address = inside_address(configuration)
         self.translator.own_errors.silent = silent_sides(configuration)
-        self._deferral = Deferral(self.translator)
+        self._deferral, self._edits = Deferral(self.translator), Edits(self.translator.reader)
         self._peers = PeerAccount()
         self._saw = None
         self._choose_translate()
@@ -215,6 +215,7 @@ class Device(Configured):
             group.events = []
         self._hint()
         self._deferral.turn(self.groups, now)
+        self._edits.turn(self.groups, now)
         self._serve()
         if now >= self._next_keepalive or not self._hears_all(now):
             self._next_keepalive = now + self._keepalive

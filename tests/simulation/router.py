@@ -21,7 +21,7 @@ from snat.device.group import Group
 from snat.device.links import Link
 from snat.device.snapshot import Snapshot
 from snat.redundancy.roles import Input
-from snat.translate.packet import START
+from snat.translate.packet import START, Verdict
 from snat.wire.actions import Standing
 from snat.wire.header import Feed, Position, Term
 from tests import packets
@@ -313,4 +313,4 @@ class Router:
         """What becomes of a packet, None if it is dropped; the caller settles when it has sent enough."""
         filled, end = packets.buffer(data, room=256)
         verdict = self.device.packet(filled, end, from_outside, self.clock)
-        return bytes(filled[START:end]) if verdict else None
+        return bytes(filled[START:end]) if verdict not in (Verdict.DROP, Verdict.ELSEWHERE) else None

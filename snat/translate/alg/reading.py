@@ -68,6 +68,10 @@ class Reader(Switched):
         self.saw: Callable[[Rewrite], None] | None = None
         self._counters = flows.counters
         self._delayed = DelayedPackets()
+        self._unknown: list[tuple[Application, bool]] = []
+        """Whose edits, and in which direction, other routers may not know yet."""
+        self.newest = 0
+        """Edits that were to wait, so far."""
         self._held = HeldSegments(flows.counters)
         self._now = 0.0
 
@@ -353,6 +357,21 @@ class Reader(Switched):
         mapping_id = int.from_bytes(work.path.record[12:16], "big")
         if work.grows and self.is_shared(mapping_id):
             work.application.until[work.from_outside] = now + DELAY
+            self._unknown.append((work.application, work.from_outside))
+            self.newest += 1
+
+    @property
+    def waits(self) -> bool:
+        """Whether an edit waits for other routers to know of it."""
+        return bool(self._unknown)
+
+    def others_know(self, now: float) -> None:
+        """Other routers know of all edits: what waits may leave."""
+        for application, from_outside in self._unknown:
+            application.until[from_outside] = 0.0
+        self._unknown.clear()
+        self._more += self._delayed.all()
+        self._now = now
 
     def _send(self, work: "_Work", now: float) -> None:
         until, goes = work.application.until[work.from_outside], work.path.goes
@@ -368,6 +387,8 @@ class Reader(Switched):
 
     def _release(self, now: float) -> bool:
         """Send what waited long enough; whether there was anything."""
+        if self._unknown and not any(one.until[side] > now for one, side in self._unknown):
+            self._unknown.clear()
         due = self._delayed.due(now)
         self._more += due
         return bool(due)

@@ -94,6 +94,11 @@ class DelayedPackets:
             self._waiting = [one for one in self._waiting if one[0] > now]
         return due
 
+    def all(self) -> list[tuple[Verdict, bytes]]:
+        """All that wait, in their order; none does any more."""
+        waiting, self._waiting = self._waiting, []
+        return [one[1:] for one in waiting]
+
     def next_deadline(self) -> float:
         """When the next one leaves; infinite: none waits."""
         return min((one[0] for one in self._waiting), default=float("inf"))
