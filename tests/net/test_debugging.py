@@ -20,6 +20,7 @@ from snat.net.log import Budget
 from snat.net.translation_log import LINES_A_SECOND as ENTRIES_A_SECOND
 from snat.net.translation_log import TranslationLog
 from snat.status import DebugStatus
+from snat.translate.alg.reading import Rewrite
 from snat.translate.translator import Translator
 from tests.net.memory import Log, Member, Reactor, become_pair, pair
 from tests.packets import buffer, echo, parse, tcp, udp
@@ -132,6 +133,30 @@ def test_a_list_chooses_packets_by_any_address_of_theirs(log: Log, address: str,
     if address.startswith("203."):
         shown = left.src == address
     assert len(log.lines()) == (2 if shown else 0)
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [("", True), (INSIDE, True), (OUTSIDE, True), ("203.0.113.9", True), ("10.0.0.6", False)],
+)
+def test_details_are_what_a_gateway_rewrote_too(log: Log, address: str, shown: bool) -> None:
+    scene = Scene(standard("LOOK", *([address] if address else [])))
+    flow = (
+        bytes(16) + bytes([10, 0, 0, 5, 1, 2, 6, 203, 0, 113, 9, 1, 2]) + bytes([198, 51, 100, 7, 0, 21]) * 2
+    )
+    rewrite = Rewrite("ftp", flow, False, b"10,0,0,5,1,2", b"203,0,113,9,1,2")
+    scene.debugging.set(DebugStatus(nat=True, nat_detailed=True, nat_list="LOOK" if address else ""))
+    saw = scene.device.translator.reader.saw
+    assert saw is not None
+    saw(rewrite)
+    line = f"NAT: ftp i: tcp ({INSIDE}, 258) [10,0,0,5,1,2] -> [203,0,113,9,1,2]"
+    assert log.lines() == ([line] if shown else [])
+
+
+def test_what_a_gateway_rewrote_is_a_detail() -> None:
+    scene = Scene()
+    scene.debugging.set(DebugStatus(nat=True))
+    assert scene.device.translator.reader.saw is None
 
 
 def test_a_list_that_is_removed_chooses_nothing(log: Log) -> None:
