@@ -4,7 +4,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Address
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.layers.dns import DNS, DNSQR, DNSRR, DNSRRMX, DNSRROPT, DNSRRRSIG, DNSRRSOA, DNSRRSRV, DNSRRTSIG
 from scapy.packet import Packet
@@ -233,6 +233,7 @@ def test_over_tcp_a_length_that_came_alone() -> None:
     assert doors.refusals == {"split message": 1}
 
 
+@settings(deadline=None)
 @given(cuts=st.lists(st.integers(1, 200), min_size=1, max_size=8))
 def test_over_tcp_in_any_pieces(cuts: list[int]) -> None:
     dns, doors = gateway(6)
@@ -318,6 +319,7 @@ def test_the_most_records_take_a_bounded_time() -> None:
     assert doors.counts == {"message": 1}
 
 
+@settings(deadline=None)
 @given(
     st.binary(max_size=400),
     st.booleans(),
@@ -331,6 +333,7 @@ def test_any_bytes(data: bytes, from_outside: bool, protocol: int, cuts: list[in
     assert not doors.calls
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_damage(data: st.DataObject) -> None:
     message = answer(
@@ -343,6 +346,7 @@ def test_any_damage(data: st.DataObject) -> None:
     edited(bytes(damaged), dns.take(OUT, bytes(damaged)))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=40))
 def test_any_context(context: bytes) -> None:
     dns, _ = gateway(6)

@@ -8,7 +8,7 @@ from shutil import which
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycrate_asn1dir.H225 import H323_MESSAGES
 from pycrate_asn1dir.H245 import MULTIMEDIA_SYSTEM_CONTROL
@@ -277,6 +277,7 @@ def test_a_header_that_comes_alone_as_netmeeting_sends_it() -> None:
     assert call.doors.refusals == {}
 
 
+@settings(deadline=None)
 @given(cuts=st.lists(st.integers(1, 400), min_size=1, max_size=6))
 def test_any_pieces(cuts: list[int]) -> None:
     call = Call(begun_inside=False)
@@ -449,6 +450,7 @@ def test_what_is_no_h245_ends_it() -> None:
 LIBRARY = Messages()
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_unreadable(data: bytes) -> None:
     for read in (LIBRARY.signalling, LIBRARY.control, LIBRARY.ras):
@@ -473,6 +475,7 @@ SAMPLES = [
 ]
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_damage(data: st.DataObject) -> None:
     """Whatever is damaged: nothing is raised, and only the inside host's own addresses are opened."""
@@ -494,6 +497,7 @@ def test_any_damage(data: st.DataObject) -> None:
         assert {door.peer for door in doors.opened.values()} <= {PEER}
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.binary(max_size=60), st.booleans()), max_size=10))
 def test_any_stream(said: list[tuple[bool, bytes, bool]]) -> None:
     call = Call(begun_inside=False)
@@ -503,6 +507,7 @@ def test_any_stream(said: list[tuple[bool, bytes, bool]]) -> None:
     assert not call.opened
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_context(context: bytes) -> None:
     for kind in (H323, H245):

@@ -1,7 +1,7 @@
 """PPTP's call IDs, in messages as scapy makes them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scapy.layers.pptp import (
     PPTP,
@@ -151,6 +151,7 @@ def test_several_messages_at_once_and_a_tail() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(cut=st.integers(1, 17))
 def test_a_message_whose_first_bytes_are_split_is_counted(cut: int) -> None:
     session = Session()
@@ -262,6 +263,7 @@ def test_a_takeover_within_a_message() -> None:
     assert taker.ended
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_context_is_restored_or_refused(context: bytes) -> None:
     gateway = Pptp(conversation(6, 1723), FakeDoors())
@@ -294,6 +296,7 @@ MESSAGES = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.booleans(), MESSAGES | st.binary(max_size=40), st.integers(1, 300)), max_size=20)
 )
@@ -307,6 +310,7 @@ def test_any_bytes_in_any_pieces(said: list[tuple[bool, bytes, int]]) -> None:
     assert {door.peer.address for door in session.doors.opened.values()} <= {packed(OUTSIDE)}
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.booleans(), MESSAGES), max_size=12),
     st.lists(st.integers(1, 2000), max_size=6),

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycrate_asn1dir.H225 import H323_MESSAGES
 
@@ -129,6 +129,7 @@ def test_a_takeover() -> None:
     assert other.opened == [Opened(TCP, at(INSIDE, 1720), PEER, 60.0, "H225", pair=False)]
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_any_damage(data: st.DataObject) -> None:
     one = Registration()
@@ -141,6 +142,7 @@ def test_any_damage(data: st.DataObject) -> None:
     assert {door.peer for door in one.opened} <= {PEER}
 
 
+@settings(deadline=None)
 @given(st.booleans(), st.binary(max_size=100))
 def test_any_datagram(from_outside: bool, datagram: bytes) -> None:
     one = Registration()

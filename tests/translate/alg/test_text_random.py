@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snat.translate.alg import irc, rtsp
@@ -112,6 +112,7 @@ def spoken(draw: st.DrawFn, texts: list[bytes]) -> list[tuple[bool, bytes]]:
 
 
 @pytest.mark.parametrize("name", KINDS)
+@settings(deadline=None)
 @given(data=st.data())
 def test_whatever_is_said(name: str, data: st.DataObject) -> None:
     kind = KINDS[name]
@@ -137,6 +138,7 @@ def test_whatever_is_said(name: str, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("name", KINDS)
+@settings(deadline=None)
 @given(data=st.data(), context=st.binary(max_size=300))
 def test_whatever_a_context_says(name: str, data: st.DataObject, context: bytes) -> None:
     kind = KINDS[name]
@@ -153,6 +155,7 @@ def test_whatever_a_context_says(name: str, data: st.DataObject, context: bytes)
 CALL = message("INVITE sip:b@192.0.2.80 SIP/2.0\nCall-ID: 1\nCSeq: 1 INVITE", sdp())
 
 
+@settings(deadline=None)
 @given(
     calls=st.integers(1, 4),
     cuts=st.lists(st.integers(0, 4 * len(CALL)), max_size=10),
