@@ -95,6 +95,8 @@ class Group(Member):
             self.merging.turn(now, self.configuration.hold_time)
         else:
             self._ask(now)
+        if self.merging.had:
+            self._tell_merged()
         self._compile_due(now)
         self.events += self.merging.events
         self.merging.events = []
@@ -241,6 +243,13 @@ class Group(Member):
         self.announce()
         if standing is Standing.CLAIM:
             self._claim()
+
+    def _tell_merged(self) -> None:
+        """Behind the entries that came in, and to whom they are sent at once."""
+        self.compile()
+        for had in self.merging.had:
+            self._broadcast(had.feed, [encode(control(had))])
+        self.merging.had = []
 
     def _tell_convergence(self) -> None:
         """In the words of IOS (ios-cli.md 2.1); a device has one convergence, whatever it backs up."""

@@ -34,6 +34,9 @@ class Merging:
         restrain: Restrain,
     ) -> None:
         self.events: list[DeviceEvent] = []
+        self.had: list[Had] = []
+        """What was merged, to be told behind the entries that came in: who knows of it, and has not these,
+        would have them swept where they are from."""
         self._feeds = feeds
         self._neighbors = {neighbor.nat_id: neighbor for neighbor in neighbors}
         self._table = table
@@ -72,7 +75,7 @@ class Merging:
         for (_, feed), pull in self._pulls.items():
             self._count(pull)
             self._restrain(feed, False)
-        self._pulls, self._rivals, self._given_up = {}, set(), {}
+        self._pulls, self._rivals, self._given_up, self.had = {}, set(), {}, []
 
     def consider(self, neighbor: Neighbor, feed: Feed, now: float) -> None:
         """A neighbor told where it stands, or that it manages."""
@@ -125,10 +128,7 @@ class Merging:
         elif pull.end(said) and pull.at is not None:
             self._counters.pulls += 1
             self._feeds[pull.feed].has(pull.at)
-            had = encode(control(Had(pull.feed, pull.at)))
-            for other in self._neighbors.values():
-                if other.outgoing is not None:
-                    other.outgoing.put(had)
+            self.had.append(Had(pull.feed, pull.at))
             text = "mapping {mapping}: {added} entries of {neighbor} merged, {losers} had keys of ours"
             self._note(text, neighbor, pull.feed, added=pull.added, losers=len(pull.losers))
             self._forget(neighbor, pull.feed, now)

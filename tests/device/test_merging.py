@@ -16,6 +16,7 @@ from snat.wire.actions import (
     Error,
     Had,
     Standing,
+    UnitOption,
 )
 from snat.wire.errors import ErrorCode
 from snat.wire.header import NO_TERM, Feed, Position, Term, encode
@@ -25,6 +26,7 @@ from tests.records import record
 from tests.simulation.network import Network, Router
 
 FOREIGN = Position(Term(7, 2), 3)
+OLDER = Term(0, 2)
 
 
 @pytest.fixture
@@ -113,6 +115,26 @@ def test_what_was_merged_is_sent_to_members_and_ages(network: Network) -> None:
     assert tables_equal(network)
 
 
+@pytest.mark.parametrize("periodic", [False, True])
+def test_who_learns_of_a_merge_has_its_entries(network: Network, periodic: bool) -> None:
+    """The manager may die right behind it: who takes over would let them be swept where they are from."""
+    one, three = network.routers[1], network.routers[3]
+    if periodic:
+        unit = neighbor(one, 3).units[FEED]
+        neighbor(one, 3).units[FEED] = unit._replace(options=UnitOption.PERIODIC)
+    foreign = Entry.unpack(next(iter(one.device.table)))._replace(
+        nat_id=2, number=77, inside_local=bytes((10, 0, 0, 9)), inside_global_port=2001
+    )
+    queued(to(one, 3))
+    one.device.table.add([foreign.pack()])
+    one.device.groups[0].merging.had = [Had(FEED, Position(OLDER, 3))]
+    one.settle()
+    network.run(0.1)
+    knows = OLDER in three.device.groups[0].feeds[FEED].left
+    has = any(record[:4] == b"\0\0\0\2" for record in three.device.table)
+    assert knows is has is not periodic
+
+
 def test_while_it_pulls_it_makes_entries_for_syns_alone(network: Network) -> None:
     router = network.routers[1]
     flows = router.device.translator.flows
@@ -191,8 +213,8 @@ def test_what_a_forked_neighbor_has_is_merged_told_to_all_and_then_it_is_served(
     assert router.device.groups[0].feeds[FEED].has_been_at(FOREIGN)
     for out in outs:
         said = queued(out)
-        assert controls(said[0].body) == [Had(FEED, FOREIGN)]
-        added = next(message for message in said if message.sequence)
+        added, had = said[:2]
+        assert controls(had.body) == [Had(FEED, FOREIGN)]
         assert (added.body, added.term, added.sequence) == (item(Action.ADD, new), at.term, at.sequence + 1)
         begins = [one for one in said if one.body[0] == Action.DUMP_BEGIN]
         assert len(begins) == (out is outs[0]), "it waited until then"

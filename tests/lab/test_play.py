@@ -103,7 +103,9 @@ def test_what_cannot_be_played_is_refused(
     topology: str, flows: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(topology, json=False, flows=flows, keep=False) == 2
-    assert "topologies are failover, standby, vrrp, rolling, splitbrain, none" in capsys.readouterr().err
+    assert (
+        "topologies are failover, standby, vrrp, peers, rolling, splitbrain, none" in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,9 @@ from snat.nat.entry import (
     OUTSIDE_GLOBAL,
     OUTSIDE_LOCAL,
     REFERENCE,
-    STATE,
     TAIL,
-    State,
 )
+from snat.nat.tracking import TCP
 from snat.redundancy.roles import Input
 from snat.replication.connection_queue import INBOUND_LIMIT
 from snat.replication.digest import total
@@ -252,7 +251,7 @@ class Ledger:
         for record in deeds.gone:
             last = max(deeds.since, deeds.used.get(record[INSIDE_LOCAL] + record[OUTSIDE_LOCAL], 0.0))
             timeout = timeouts.of_record(record)
-            if record[STATE] == State.CLOSING:
+            if record[22] == TCP:  # a taker may have seen it close, and its manager not have told of that
                 timeout = min(timeout, timeouts.finrst)
             if self.network.now - last < timeout - 1e-6:
                 idle = self.network.now - last
