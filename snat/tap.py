@@ -3,6 +3,7 @@
 import gc
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,8 @@ def makeService(options: Options) -> MultiService:
     from twisted.internet import reactor
 
     live: Any = reactor
+    # Twisted's own is the wall clock: set back it stops all timers, set forward it ages all entries at once.
+    live.seconds = time.monotonic
     path = Path(options["config"])
     text, configuration, problems = _configuration(path, strict=bool(options["strict"]))
     state = StateDirectory(Path(options["state-dir"]) if options["state-dir"] else None)

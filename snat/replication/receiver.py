@@ -71,6 +71,7 @@ class Receiver:
     _next: float = 0.0
     """Not before then anything is asked for: after failures, or because of the interval."""
     _failed_at: float = 0.0
+    """When something failed last, or was mended: from then on it must hold before all is forgotten."""
     _sweep: Sweep | None = None
     """From the begin of a dump to the end of its sweep."""
     _end: DumpEnd | None = None
@@ -261,6 +262,8 @@ class Receiver:
         self.state.digest.change([], [one for one in self.table.records() if belongs(one)])
 
     def _verified(self, now: float) -> None:
+        if not self.whole:
+            self._failed_at = now
         self.synchronised = self.whole = True
         self._asked = None
         self.state.verified = self.level_at = now
