@@ -18,6 +18,7 @@ from importlib.metadata import version
 from tests.bench.codec import codec
 from tests.bench.failover import failover
 from tests.bench.replicate import replicate
+from tests.bench.scale import scale
 from tests.bench.shell import shell
 from tests.bench.takeover import takeover
 from tests.bench.translate import translate
@@ -28,6 +29,7 @@ from tests.bench.vs_kernel import vs_kernel
 ROWS = {
     "codec": codec,
     "replicate": replicate,
+    "scale": scale,
     "shell": shell,
     "translate": translate,
     "tun": tun,

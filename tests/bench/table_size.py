@@ -24,7 +24,7 @@ from tests.bench.codec import record
 from tests.packets import buffer, raw_tcp, raw_udp
 
 HOT = 10_000
-DRAWN, NEW, REPEATS = 200_000, 20_000, 5
+DRAWN, NEW, REPEATS = 100_000, 20_000, 5
 IDLE_S = 7440
 """After which an entry that nobody used is due."""
 _BATCH = 1000
@@ -62,7 +62,7 @@ def measured(count: int) -> dict[str, float]:
     for first in range(0, count, _BATCH):
         table.add([record(n) for n in range(first, first + _BATCH)])
     made.flows.manage(10, True, 0.0)
-    while made.next_deadline() <= 0.0:
+    for _ in range(0, count + _BATCH, _BATCH):
         made.expire(0.0)  # puts them on the wheel, some thousands at once
     gc.collect()
     entries = _resident()
@@ -111,13 +111,13 @@ def _new(made: Translator, room: bytearray) -> dict[str, float]:
 
 
 def _expiry(made: Translator, table: NatTable) -> dict[str, float]:
-    """Entries a second that go when all are due, and the longest turn of that, in ms."""
+    """Entries a second of CPU that go when all are due, and the longest turn of that, in ms of CPU."""
     now, worst = 3.0 + 2 * IDLE_S, 0.0
     begin, entries, turns = time.process_time(), len(table), 0
     while len(table):
-        start = time.perf_counter()
+        start = time.process_time()
         made.expire(now)
-        worst, turns = max(worst, time.perf_counter() - start), turns + 1
+        worst, turns = max(worst, time.process_time() - start), turns + 1
         assert turns < 1000 + entries / 100, f"{len(table)} entries stay"
     taken = time.process_time() - begin
     return {"expired_per_s": entries / taken, "expiry_turn_worst_ms": worst * 1000}
