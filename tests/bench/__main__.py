@@ -25,6 +25,7 @@ from tests.bench.translate import translate
 from tests.bench.tun import tun
 from tests.bench.vs_conntrackd import vs_conntrackd
 from tests.bench.vs_kernel import vs_kernel
+from tests.bench.vs_tayga import vs_tayga
 
 ROWS = {
     "codec": codec,
@@ -37,6 +38,7 @@ ROWS = {
     "failover": failover,
     "vs-conntrackd": vs_conntrackd,
     "vs-kernel": vs_kernel,
+    "vs-tayga": vs_tayga,
 }
 PACKAGES = ("snat-router", "twisted", "pyOpenSSL", "xxhash")
 PROGRAMS = {

@@ -85,7 +85,7 @@ def _ratios(figures: dict[str, float]) -> dict[str, float]:
 # Traffic
 
 
-def iperf(triple: Triple, *options: str) -> dict[str, dict[str, float]]:
+def iperf(triple: Triple, *options: str, address: str = SERVER) -> dict[str, dict[str, float]]:
     """What iperf3 says of the whole of a test; its server may be busy with the end of the one before."""
     command = [
         "ip",
@@ -94,7 +94,7 @@ def iperf(triple: Triple, *options: str) -> dict[str, dict[str, float]]:
         triple.client.name,
         "iperf3",
         "-c",
-        SERVER,
+        address,
         "-t",
         str(SECONDS),
         "--json",
