@@ -30,8 +30,8 @@ than 1 s, because a step is short: who is further behind after it would be 1 s b
 class Process:
     """One router, see :mod:`tests.bench.router`."""
 
-    def __init__(self, *arguments: object) -> None:
-        command = [sys.executable, "-m", "tests.bench.router", *map(str, arguments)]
+    def __init__(self, *arguments: object, prefix: tuple[str, ...] = ()) -> None:
+        command = [*prefix, sys.executable, "-m", "tests.bench.router", *map(str, arguments)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def ask(self, command: str) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """One router of a pair in a process of its own: real TLS on loopback, no packets; driven by lines of JSON.
 
-``python -m tests.bench.router NAT_ID PORT OTHER_ID OTHER_PORT PKI``. Reads commands from standard input:
-``load N`` puts N entries into the table, ``add N RATE`` adds N at RATE a second, one by one as a translator
-would, ``tell`` answers at once: each with one JSON object of what the process has used so far. ``stamp FIRST
-N`` notes when each of the N entries from number FIRST on is in the table, ``stamps`` answers with the times.
+``python -m tests.bench.router NAT_ID PORT OTHER_IDS OTHER_PORTS PKI [ADDRESS OTHER_ADDRESS]``, of several
+others with commas. Reads commands from standard input: ``load N`` puts N entries into the table, ``add N
+RATE`` adds N at RATE a second, one by one as a translator would, ``tell`` answers at once: each with one JSON
+object of what the process has used so far. ``stamp FIRST N`` notes when each of the N entries from number
+FIRST on is in the table, ``stamps`` answers with the times.
 """
 
 import json
@@ -57,14 +58,19 @@ class NoPackets:
         return {}
 
 
-def configuration(nat_id: int, port: int, other: int, other_port: int, pki: Path) -> Configuration:
-    """A member of a pair on loopback."""
+def configuration(
+    nat_id: int, port: int, others: dict[int, int], pki: Path, near: str = ADDRESS, far: str = ADDRESS
+) -> Configuration:
+    """A member of a group, on loopback if no addresses are given; the ports of the others by id."""
     name = f"r{nat_id}.example"
     group = Group(
         role=ConfiguredRole.PRIMARY if nat_id == 1 else ConfiguredRole.BACKUP,
-        address=IPv4Address(ADDRESS),
+        address=IPv4Address(near),
         port=port,
-        peers=(Peer(address=IPv4Address(ADDRESS), nat_id=other, name=f"r{other}.example", port=other_port),),
+        peers=tuple(
+            Peer(address=IPv4Address(far), nat_id=other, name=f"r{other}.example", port=other_port)
+            for other, other_port in others.items()
+        ),
         mapping_ids=(FEED.mapping_id,),
         keepalive=1.0,
         hold_time=30.0,
@@ -175,10 +181,11 @@ class Commands(LineOnlyReceiver):
 
 def main() -> None:
     """Run until standard input ends."""
-    nat_id, port, other, other_port = map(int, sys.argv[1:5])
+    nat_id, port = map(int, sys.argv[1:3])
+    others = dict(zip(*(map(int, word.split(",")) for word in sys.argv[3:5]), strict=True))
     live: Any = reactor
     router = RouterService(
-        configuration(nat_id, port, other, other_port, Path(sys.argv[5])),
+        configuration(nat_id, port, others, Path(sys.argv[5]), *sys.argv[6:8]),
         live,
         StateDirectory(None),
         ttl_step=1,
