@@ -328,8 +328,8 @@ def test_lab_hands_over_what_was_asked_and_its_status(monkeypatch: Any) -> None:
     assert main(["lab", "none"]) == 1
     assert main(["lab", "failover", "--json", "--flows", "3", "--keep"]) == 1
     assert asked == [
-        ("none", {"json": False, "flows": DEFAULT_FLOWS, "keep": False}),
-        ("failover", {"json": True, "flows": 3, "keep": True}),
+        ("none", {"json": False, "flows": DEFAULT_FLOWS, "keep": False, "faults": ()}),
+        ("failover", {"json": True, "flows": 3, "keep": True, "faults": ()}),
     ]
 
 

@@ -24,7 +24,7 @@ ROLES: Final = {1: ConfiguredRole.PRIMARY, 2: ConfiguredRole.BACKUP}
 def restarted(router: Router, ahead: float) -> None:
     """It comes back with another clock."""
     router.kill()
-    router.ahead = ahead
+    router.skew = ahead
     router.start()
 
 

@@ -37,7 +37,8 @@ def test_what_is_sent_again_is_what_was_sent_whatever_its_length(length: int) ->
     (sent,) = pair.sender.compile()
     assert len(sent) == length
     pair.state_it()
-    assert not pair.member.synchronised, "the first time it was lost"
+    was_lost = not pair.member.synchronised
+    assert was_lost, "the first time"
     again = pair.state.journal.since(position)
     assert again is not None
     assert again[-1] == sent

@@ -22,7 +22,7 @@ def test_a_taker_allocates_to_the_end_and_gives_no_port_twice() -> None:
         ]
     )
     second.manage()
-    ours = []
+    ours: list[tuple[str, int]] = []
     while (made := second.out(tcp(f"10.1.{len(ours) >> 8}.{len(ours) & 255}", 600, S, 80))) is not None:
         ours.append(endpoint(made))
         assert len(ours) < 1024
