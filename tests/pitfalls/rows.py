@@ -28,6 +28,7 @@ PITFALLS: Final = (
         "conntrackd: `time(NULL)` and HELLO",
         "Each run has an incarnation and each management a term, both stored; no number comes from a clock.",
         (
+            "pitfalls/clocks::a_router_that_restarts_with_its_clock_set_back_is_believed",
             "simulation/pitfalls::pitfall_1_a_manager_whose_clock_was_set_back_by_its_restart_is_followed",
             "device/links::an_incarnation_of_another_run_is_refused",
             "net/service::the_incarnation_and_the_terms_of_a_run_are_known_to_the_next",
@@ -50,6 +51,7 @@ PITFALLS: Final = (
         "conntrackd, osvbng `WrapAround`",
         "Sequences have 64 bits and begin at 0 with each term.",
         (
+            "pitfalls/sequences::sequences_near_their_ends_and_beyond_32_bits_are_followed",
             "replication/sequences::the_last_numbers_of_a_sequence_are_used",
             "replication/sequences::a_term_begins_at_zero_wherever_the_one_before_ended",
             "replication/feeds::the_last_term_there_is_can_be_taken",
@@ -83,6 +85,7 @@ PITFALLS: Final = (
         "conntrackd with direct injection, measured",
         "Entries carry who made them; a table of a snapshot is unsynchronised and answers for nothing.",
         (
+            "pitfalls/groups::who_restarts_brings_nothing_back_that_was_deleted_meanwhile",
             "simulation/pitfalls::pitfall_6_what_the_owner_deleted_while_a_standby_restarted_does_not_return",
             "simulation/primary_backup::a_restarted_primary_never_empties_the_table",
             "net/service::a_neighbor_that_has_the_table_is_believed_and_not_the_snapshot",
@@ -101,6 +104,7 @@ PITFALLS: Final = (
         "VPP has no order check",
         "A delete names the entry by its id and keys.",
         (
+            "pitfalls/sequences::a_late_delete_spares_the_entry_that_has_the_port_now",
             "replication/sequences::a_delete_that_comes_late_spares_the_new_entry_of_a_port",
             "nat/table::a_reference_with_the_right_id_and_another_key_removes_nothing",
         ),
@@ -155,6 +159,8 @@ PITFALLS: Final = (
         "opnsense#10858 (29 minutes)",
         "A configuration that says the same again concerns no session, and no dump.",
         (
+            "pitfalls/resync::a_group_that_is_reconfigured_every_five_seconds_converges",
+            "pitfalls/resync::a_dump_goes_on_while_the_group_is_reconfigured_again_and_again",
             "simulation/pitfalls::pitfall_13_a_group_that_is_configured_again_and_again_converges",
             "device/configure::what_is_said_again_anyway_concerns_no_session",
         ),
@@ -165,6 +171,8 @@ PITFALLS: Final = (
         "conntrackd 2cacd3a; pfsync UPD_REQ",
         "What was missed is resumed; repairs that fail wait longer each time, and who dials waits at random.",
         (
+            "pitfalls/resync::one_message_in_twenty_is_lost_for_a_minute",
+            "pitfalls/resync::tables_that_never_agree_are_dumped_ever_more_rarely",
             "simulation/pitfalls::pitfall_14_connections_that_break_all_the_time_make_no_storm_of_dumps",
             "replication/receiver::repairs_wait_longer_each_time_and_two_that_fail_are_divergence",
             "net/neighbor::the_delay_jitters_within_bounds",
@@ -183,6 +191,8 @@ PITFALLS: Final = (
         "conntrackd cache-ct.c",
         "Below snat/net `now` is an argument, of a monotonic clock; nothing there may import the time.",
         (
+            "pitfalls/clocks::the_reactor_s_clock_is_not_the_wall_clock",
+            "pitfalls/clocks::only_what_is_dated_asks_the_wall_clock",
             "pitfalls/table::pitfall_16_nothing_below_the_net_asks_the_time",
             "simulation/pitfalls::pitfalls_16_and_17_clocks_that_differ_change_no_remaining_time",
             "device/snapshot::no_time_passes_backwards",
@@ -194,6 +204,7 @@ PITFALLS: Final = (
         "osvbng refuses over 60 s",
         "Times on the wire are relative. Every start in the simulation has a clock of its own.",
         (
+            "pitfalls/clocks::routers_whose_clocks_differ_by_years_age_alike",
             "simulation/pitfalls::pitfalls_16_and_17_clocks_that_differ_change_no_remaining_time",
             "simulation/schedules::random_schedules_keep_all_invariants",
         ),
@@ -204,6 +215,7 @@ PITFALLS: Final = (
         "Linux 8a80c79; Juniper SRX",
         "An entry goes along from its first packet on; a SYN from its port begins it anew.",
         (
+            "pitfalls/handshake::a_failover_amid_a_handshake",
             "simulation/pitfalls::pitfall_18_a_handshake_that_is_half_done_goes_on_after_a_takeover",
             "simulation/pitfalls::pitfall_18_a_half_open_entry_does_not_hinder_a_new_connection",
         ),
@@ -214,6 +226,7 @@ PITFALLS: Final = (
         "opnsense/src#316, freifunk#96",
         "Keepalives on both links, and alarms within the hold time.",
         (
+            "pitfalls/groups::silence_in_one_direction_is_an_alarm_within_three_keepalives",
             "simulation/silence::silence_in_one_direction_is_noticed_within_the_hold_time",
             "device/alarms::a_silent_neighbor_is_said_to_be_silent_and_no_more",
         ),
@@ -246,6 +259,7 @@ PITFALLS: Final = (
         "osvbng#485",
         "What is free is what the table does not have.",
         (
+            "pitfalls/ports::a_taker_allocates_to_the_end_and_gives_no_port_twice",
             "simulation/pitfalls::pitfall_22_who_restarts_and_takes_over_gives_no_port_twice",
             "translate/takeover::the_taker_never_hands_out_ports_that_are_in_use",
         ),
@@ -289,6 +303,7 @@ PITFALLS: Final = (
         "VPP `u8 data_len`",
         "What is sent again is the bytes that were.",
         (
+            "pitfalls/lengths::what_is_sent_again_is_what_was_sent_whatever_its_length",
             "replication/sequences::what_is_sent_again_has_its_whole_length",
             "replication/journal::messages_are_as_they_were_and_terms_begin_in_their_place",
         ),
@@ -299,6 +314,7 @@ PITFALLS: Final = (
         "opnsense#4540",
         "The transport is a stream, of which any piece may come.",
         (
+            "pitfalls/path::messages_cross_a_path_narrower_than_they_are",
             "wire/properties::a_stream_means_the_same_however_it_is_cut",
             "wire/header::the_longest_message_is_taken",
             "net/service::a_dump_of_20_000_entries_crosses_whole_past_full_buffers",
@@ -310,6 +326,7 @@ PITFALLS: Final = (
         "conntrackd's manual; Cisco added UDP",
         "Small messages; while a socket is full, changes of an entry coalesce.",
         (
+            "pitfalls/path::adds_are_there_soon_at_loss_and_delay",
             "replication/queues::a_sender_fills_messages_up_to_one_tls_record",
             "replication/queues::updates_of_a_known_entry_collapse_into_one",
             "simulation/silence::bytes_that_could_not_get_through_arrive_afterwards_and_in_order",
@@ -355,6 +372,7 @@ PITFALLS: Final = (
         "GLOBECOM 2008; DPVS; Check Point; F5",
         "A flow that ends before it is told costs nothing; `update-interval` makes that likelier.",
         (
+            "pitfalls/churn::an_interval_saves_what_short_flows_would_cost",
             "replication/queues::an_add_and_its_delete_cancel_out",
             "replication/queues::a_short_connection_costs_at_most_four_items",
             "device/links::changes_leave_no_more_often_than_the_interval",
