@@ -7,10 +7,10 @@ reports what the traffic noticed. :data:`TOPOLOGIES` names what can be built.
 from collections.abc import Sequence
 from typing import Final
 
-TOPOLOGIES: Final = ("failover", "standby", "vrrp", "peers", "rolling", "splitbrain", "none")
+TOPOLOGIES: Final = ("failover", "standby", "vrrp", "peers", "rolling", "splitbrain", "alg", "none")
 """With root, in namespaces, with TUNs and live traffic: ``failover`` (primary and backup), ``standby`` (three
 routers, HSRP), ``vrrp`` (keepalived): the active router dies and comes back; ``rolling``: three routers are
-restarted in turn; ``splitbrain``: two halves that each go on alone, and meet again.
+restarted in turn; ``splitbrain``: two halves that each go on alone, and meet again; ``alg``: an FTP session.
 ``none``: two daemons on loopback and captures, for anybody."""
 
 

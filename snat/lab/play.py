@@ -9,7 +9,7 @@ from json import dumps
 from types import FrameType
 from typing import Any, Final
 
-from snat.lab import failover, loopback
+from snat.lab import alg, failover, loopback
 from snat.lab.errors import LabError
 from snat.lab.laboratory import Laboratory
 from snat.lab.report import Report
@@ -26,8 +26,16 @@ def _loopback(lab: Laboratory, _flows: int, faults: Sequence[str]) -> Report:
     return loopback.play(lab)
 
 
+def _alg(lab: Laboratory, _flows: int, faults: Sequence[str]) -> Report:
+    """Its flows are those of one session."""
+    if faults:
+        raise LabError("alg has no choice of faults")
+    return alg.play(lab)
+
+
 SCENARIOS: Final[Mapping[str, Scenario]] = {
     **{name: partial(failover.play, one) for name, one in failover.ARRANGEMENTS.items()},
+    "alg": _alg,
     "none": _loopback,
 }
 

@@ -99,8 +99,16 @@ class Program:
 class Traffic(Program):
     """A traffic program: see :mod:`snat.lab.traffic`."""
 
-    def __init__(self, name: str, arguments: Sequence[str], *, log: Path, prefix: Sequence[str] = ()) -> None:
-        command = [*prefix, *PYTHON, "-m", "snat.lab.traffic", *arguments]
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[str],
+        *,
+        log: Path,
+        prefix: Sequence[str] = (),
+        module: str = "snat.lab.traffic",
+    ) -> None:
+        command = [*prefix, *PYTHON, "-m", module, *arguments]
         super().__init__(name, command, log=log, conversing=True)
         self._unread = b""
         self.started: Mapping[str, Any] = {}

@@ -104,7 +104,8 @@ def test_what_cannot_be_played_is_refused(
 ) -> None:
     assert run(topology, json=False, flows=flows, keep=False) == 2
     assert (
-        "topologies are failover, standby, vrrp, peers, rolling, splitbrain, none" in capsys.readouterr().err
+        "topologies are failover, standby, vrrp, peers, rolling, splitbrain, alg, none"
+        in capsys.readouterr().err
     )
 
 

@@ -81,6 +81,17 @@ def test_kill_return_and_reload_lose_no_connection(tmp_path: Path, topology: str
 
 
 @pytest.mark.root
+def test_an_ftp_session_outlives_its_router(tmp_path: Path) -> None:
+    pytest.importorskip("pyftpdlib")
+    said, _ = lab("alg", directory=tmp_path)
+    assert (said["topology"], said["flows"], said["flows_lost"], said["passed"]) == ("alg", 2, 0, True)
+    assert said["same_outside"] is True
+    assert said["tables_equal"] is True
+    assert 0 < said["outage_ms"] < LONGEST_OUTAGE
+    assert names(said) == ["kill -9 of R1", "return of R1"]
+
+
+@pytest.mark.root
 def test_routers_are_restarted_in_turn_without_a_loss(tmp_path: Path) -> None:
     said = played("rolling", directory=tmp_path)
     assert names(said) == EACH_IN_TURN
