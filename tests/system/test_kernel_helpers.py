@@ -1,4 +1,4 @@
-"""The same calls and offers through the kernel's helpers and our gateways: what comes out must be the same.
+"""What is said through the kernel's helpers and our gateways: what comes out must be the same.
 
 Of a SIP message the kernel also rewrites From and To, which no one uses as an address, so those are left out;
 where else they differ on purpose, a test of its own says how.
@@ -26,10 +26,14 @@ HELPERS: Final = """
 table ip helpers {
     ct helper sip { type "sip" protocol udp; }
     ct helper irc { type "irc" protocol tcp; }
+    ct helper ftp { type "ftp" protocol tcp; }
+    ct helper tftp { type "tftp" protocol udp; }
     chain assign {
         type filter hook prerouting priority filter;
         udp dport 5060 ct helper set "sip"
         tcp dport 6667 ct helper set "irc"
+        tcp dport 21 ct helper set "ftp"
+        udp dport 69 ct helper set "tftp"
     }
 }
 """
@@ -39,7 +43,7 @@ class OurNat:
     """The translator with these gateways on."""
 
     def __init__(self) -> None:
-        self._nat = ftp_nat("sip", "irc")
+        self._nat = ftp_nat("ftp", "tftp", "sip", "irc")
 
     def send(self, packet: bytes, from_outside: bool) -> bytes | None:
         arrived = carried(self._nat, IP(packet), from_outside=from_outside)
@@ -198,8 +202,9 @@ def test_a_registration_and_a_call_by_it(both: tuple[KernelNat, OurNat]) -> None
 class Segments:
     """A TCP connection to the server through both; each numbers it as it must."""
 
-    def __init__(self, both: tuple[KernelNat, OurNat]) -> None:
+    def __init__(self, both: tuple[KernelNat, OurNat], port: int = 6667) -> None:
         self._both: tuple[KernelNat | OurNat, ...] = both
+        self._port = port
         self._next = [1000, 5000]
         self._shift = [0, 0]
         """What each NAT added to the client's stream."""
@@ -218,7 +223,7 @@ class Segments:
         found: list[Out] = []
         for number, nat in enumerate(self._both):
             acknowledged = other + (self._shift[number] if from_outside else 0) if "A" in flags else 0
-            ends = (S, 6667, P, 40000) if from_outside else (A, 40000, S, 6667)
+            ends = (S, self._port, P, 40000) if from_outside else (A, 40000, S, self._port)
             packet = tcp(*ends, flags, payload, seq=own, ack=acknowledged)
             got = came(nat, bytes(packet), from_outside)
             if got and not from_outside:
@@ -255,3 +260,72 @@ def test_an_offer_of_another_host(both: tuple[KernelNat, OurNat], offer: str) ->
     assert offer.encode() in seen[4]
     call = bytes(tcp(T, 5000, P, 40001, "S"))
     assert [came(nat, call, True) for nat in both] == [None, None]
+
+
+# FTP
+
+
+def logged_in(both: tuple[KernelNat, OurNat]) -> Segments:
+    line = Segments(both, 21)
+    line.server(b"220 ready\r\n")
+    line.client(b"USER alice\r\n")
+    line.server(b"230 welcome\r\n")
+    return line
+
+
+def commas(address: str, port: int) -> bytes:
+    return f"{address.replace('.', ',')},{port >> 8},{port & 255}".encode()
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (b"PORT " + commas(A, 40001), b"PORT " + commas(P, 40001)),
+        (f"EPRT |1|{A}|40001|".encode(), f"EPRT |1|{P}|40001|".encode()),
+    ],
+    ids=["PORT", "EPRT"],
+)
+def test_an_active_transfer(both: tuple[KernelNat, OurNat], command: bytes, expected: bytes) -> None:
+    line = logged_in(both)
+    seen = line.client(command + b"\r\n")
+    assert seen
+    assert seen[4] == expected + b"\r\n"
+    assert line.server(b"200 so be it\r\n")
+    calls = [came(nat, bytes(tcp(S, 20, P, 40001, "S")), True) for nat in both]
+    assert calls == [(S, 20, A, 40001, b"")] * 2
+    assert line.client(b"RETR file\r\n"), "numbered on as the longer command says"
+    assert line.server(b"150 here it comes\r\n")
+
+
+@pytest.mark.parametrize(
+    "answer", [b"227 Entering Passive Mode (%s)" % commas(S, 5000), b"229 Extended (|||5000|)"]
+)
+def test_a_passive_transfer(both: tuple[KernelNat, OurNat], answer: bytes) -> None:
+    line = logged_in(both)
+    assert line.client(b"PASV\r\n" if answer.startswith(b"227") else b"EPSV\r\n")
+    seen = line.server(answer + b"\r\n")
+    assert seen
+    assert seen[4] == answer + b"\r\n"
+    calls = [came(nat, bytes(tcp(A, 40002, S, 5000, "S")), False) for nat in both]
+    assert calls == [(P, 40002, S, 5000, b"")] * 2
+
+
+def test_a_transfer_to_another_host_is_left_and_opens_nothing(both: tuple[KernelNat, OurNat]) -> None:
+    line = logged_in(both)
+    command = b"PORT " + commas("10.0.0.77", 40001) + b"\r\n"
+    seen = line.client(command)
+    assert seen
+    assert seen[4] == command
+    assert [came(nat, bytes(tcp(S, 20, P, 40001, "S")), True) for nat in both] == [None, None]
+
+
+# TFTP
+
+
+def test_the_answer_to_a_request_comes_from_a_new_port(both: tuple[KernelNat, OurNat]) -> None:
+    line = Line(both)
+    request, data = b"\0\1file\0octet\0", b"\0\3\0\1data"
+    assert line.out(40000, (S, 69), request) == (P, 40000, S, 69, request)
+    assert line.back((S, 5000), 40000, data) == (S, 5000, A, 40000, data)
+    assert line.out(40000, (S, 5000), b"\0\4\0\1") == (P, 40000, S, 5000, b"\0\4\0\1")
+    assert line.back((T, 5000), 40000, data) is None
