@@ -83,7 +83,7 @@ class Group:
     maximum_bytes: int = DEFAULT_MAXIMUM_BYTES
     """Bytes of a message of changes, header included; one entry leaves whole even if it alone is longer."""
     update_interval: float = 0.0
-    """Seconds between two messages of changes; 0: each change leaves at once (``triggered``)."""
+    """Seconds between two messages of changes; 0: a change leaves at once (``triggered``), where few do."""
     pull_interval: float = 0.0
     """Seconds after which a backup asks for changes; 0: it does not ask, it listens."""
     defer: bool = False

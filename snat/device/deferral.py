@@ -62,12 +62,17 @@ class Edits:
         self._known = 0
         self._agreement = Agreement()
 
+    @property
+    def are_new(self) -> bool:
+        """Whether there are some that the members were not asked about."""
+        return self._reader.newest != self._known
+
     def turn(self, groups: Iterable[Group], now: float) -> None:
         """Ask for the newest edits; once they are known, all that waits leaves."""
         newest = self._reader.newest
         if newest == self._known and not self._reader.waits:
             return
-        if newest != self._known:
+        if self.are_new:
             self._known, self._agreement = newest, Agreement()
         managed = [group for group in groups if group.manages]
         if self._agreement.is_asked(managed):

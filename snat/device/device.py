@@ -1,7 +1,8 @@
 """One SNAT device (300 in Fig. 3), without I/O: wiring, messages, the next deadline.
 
-Its caller hands it bytes, packets and ``now``, calls :meth:`Device.turn` after every batch of them, then
-drains :meth:`Device.events` (a term is stored before it is announced), then sends what each link has to say.
+Its caller hands it bytes, packets and ``now``, calls :meth:`Device.turn` after every batch of bytes, after
+packets when :meth:`Device.heed` says, then drains :meth:`Device.events` (a term is stored before it is
+announced), then sends what each link has to say.
 """
 
 import random
@@ -43,6 +44,8 @@ from snat.translate.translator import Translator, Verdict
 from snat.translate.watch import Sight
 from snat.wire.header import Feed, Position, Term
 
+UNHURRIED: Final = 0.004
+"""Seconds that a turn may wait after packets of which nobody waits for the consequences."""
 _LOCAL: Final = LOCAL_NAT_ID.to_bytes(4, "big")
 
 
@@ -224,6 +227,22 @@ class Device(Telling):
     def _was_paused(self, now: float) -> bool:
         late = now - self._next_keepalive  # a turn was due then at the latest
         return late > self._keepalive / 2 and now - self._last_turn > self._hold_time / 2
+
+    def heed(self, now: float) -> float:
+        """When :meth:`turn` must follow a batch of packets, for which next_deadline() may be too late.
+
+        At once if somebody waits for what they changed; a turn costs as much as some dozen packets.
+        """
+        if self._edits.are_new or self.is_late(now):
+            return now
+        deadlines = [at for group in self.groups if (at := group.next_deadline(now)) is not None]
+        return min([now + UNHURRIED, *deadlines])
+
+    @property
+    def serves(self) -> bool:
+        """Whether a neighbor waits for more of what it asked for."""
+        links = (neighbor.outgoing for neighbor in self.neighbors.values())
+        return any(link is not None and (link.resumed or link.requests or link.dumps) for link in links)
 
     def next_deadline(self) -> float:
         """When :meth:`turn` must be called next, if nothing happens before."""

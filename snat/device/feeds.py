@@ -5,6 +5,7 @@ receivers.
 """
 
 from collections.abc import Collection, Container, Iterable
+from typing import Final
 
 from snat.config.model import Group as GroupConfiguration
 from snat.device.events import DeviceEvent, Noted
@@ -20,6 +21,13 @@ from snat.wire.actions import Applied, Capability, Digest, DumpKind, Error, Hint
 from snat.wire.errors import ErrorCode
 from snat.wire.header import NO_TERM, SIZE, Feed, Position, Term, encode
 from snat.wire.items import control, error
+
+MANY: Final = 4000
+"""Changes a second from which on they are gathered, unless an interval is configured."""
+GATHER: Final = 0.004
+"""Seconds that many changes are gathered: a message costs as much as some 40 of its entries."""
+_TURN: Final = 0.001
+"""Seconds that a batch of packets may stand for, however soon it comes after another."""
 
 
 def feed_of(record: bytes, known: Container[Feed]) -> Feed | None:
@@ -60,8 +68,8 @@ class GroupFeeds:
         self._counters = counters
         self._manager: Neighbor | None = None
         """Who manages, if it is another."""
-        self._compile_at = now
-        """With an interval between messages: when the next may leave."""
+        self._compiled = self._compile_at = now
+        """When changes last left, and when the next may leave."""
         self.senders: dict[Feed, Sender] = {}
         self.receivers = self._listening()
 
@@ -115,11 +123,13 @@ class GroupFeeds:
 
     # What is sent
 
-    def compile(self) -> None:
-        """Compile what is pending, once for all members."""
+    def compile(self) -> int:
+        """Compile what is pending, once for all members; how many changes that were."""
+        before = self._counters.items_sent
         for feed, sender in self.senders.items():
             if sender.pending:
                 self._broadcast(feed, sender.compile())
+        return self._counters.items_sent - before
 
     def clear(self) -> int:
         """Remove all entries of what this device manages, here and at the members; how many there were."""
@@ -166,8 +176,10 @@ class GroupFeeds:
 
     def _compile_due(self, now: float) -> None:
         if now >= self._compile_at and self.pending:
-            self.compile()
-            self._compile_at = now + self.configuration.update_interval
+            changes = self.compile()
+            many = changes > MANY * max(_TURN, now - self._compiled)
+            self._compile_at = now + (self.configuration.update_interval or (GATHER if many else 0.0))
+            self._compiled = now
 
     def _broadcast(self, feed: Feed, messages: list[bytes]) -> None:
         """Queue messages of changes on every outgoing link, but for members that ask periodically."""

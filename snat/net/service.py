@@ -2,7 +2,8 @@
 
 Whatever happens ends in :meth:`RouterService.pump`: the device takes its turn, terms are stored, addresses
 are claimed or withdrawn, and only then do bytes leave. There is one alarm, for the device's next deadline;
-bytes that come move it to the end of the reactor's turn, so that all of them make one pump.
+bytes that come move it to the end of the reactor's turn, so that all of them make one pump. Packets alone
+seldom need one (:meth:`RouterService.heed`).
 """
 
 import random
@@ -101,7 +102,7 @@ class RouterService(Service):
         self.nat = Nat(self.device, reactor.seconds, self.pump)
         self._cleared: Subjects = {}
         """The counters as they were when an operator cleared them."""
-        self._datapath = datapath(self.device, self.pump)
+        self._datapath = datapath(self.device, self.heed)
         self._repeating = RepeatingLog(reactor)
         self.members = Members(
             configuration, self.device, reactor, self._repeating, pump=self.pump, pump_soon=self._pump_soon
@@ -193,6 +194,17 @@ class RouterService(Service):
             self.members.hold_back()
         finally:
             self._pumping = False
+
+    def heed(self) -> None:
+        """A batch of packets passed: pump now if somebody waits for what it changed, or soon."""
+        if self._pumping or not self.running:
+            return
+        now = self._now()
+        at = self.device.heed(now)
+        if at <= now:
+            self.pump()
+        elif self._alarm is not None and at < self._alarm.getTime():
+            self._alarm.reset(at - now)
 
     def reload(self) -> None:
         """Read the trustpoint's files again (SIGHUP); see :meth:`snat.net.members.Members.reload`."""
@@ -348,7 +360,7 @@ class RouterService(Service):
             self.members.greet()
             if not self._do_as_asked():
                 return self.device.next_deadline()
-            if not self.members.flush():
+            if not self.members.flush() or not self.device.serves:
                 return self.device.next_deadline()
         return self._now()
 

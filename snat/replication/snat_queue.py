@@ -52,6 +52,11 @@ class SnatQueue:
     def changed(self, removed: list[bytes], added: list[bytes]) -> None:
         """The table changed (see :class:`snat.nat.table.Listener`)."""
         wanted = self._wanted
+        if not removed and len(added) == 1:  # as for each new flow
+            record = added[0]
+            if record[MAPPING] == self._mapping and (not self._owner or record[NAT_ID] == self._owner):
+                wanted[record[ID]] = record
+            return
         unheard = self._remove(removed) if removed else ()
         ours = self._of_feed(added)
         wanted.update(zip([record[ID] for record in ours], ours, strict=True))

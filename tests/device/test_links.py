@@ -7,7 +7,9 @@ import pytest
 from snat.config.model import ConfiguredRole
 from snat.device import linking
 from snat.device.alarms import alarms
+from snat.device.device import UNHURRIED
 from snat.device.events import IncarnationRefused, LinkClosed
+from snat.device.feeds import GATHER
 from snat.session.states import State
 from snat.wire.actions import Action, DumpKind, DumpRequest, Error, Standing, Unavailable
 from snat.wire.errors import ErrorCode
@@ -262,6 +264,39 @@ def test_changes_leave_no_more_often_than_the_interval() -> None:
     assert router.device.next_deadline() <= now + 0.1
     router.device.turn(now + 0.1)
     assert counters(router).messages_sent == sent + 2
+
+
+def test_few_changes_leave_at_once_and_many_are_gathered() -> None:
+    """A message costs as much as dozens of its entries; nobody waits longer than GATHER."""
+    network = Network(6, {1: ConfiguredRole.PRIMARY, 2: ConfiguredRole.BACKUP})
+    network.run_until(network.quiet)
+    network.run(1.0)
+    router, now = network.routers[1], network.now
+
+    def sent_by(numbers: range, at: float) -> int:
+        before = counters(router).messages_sent
+        router.device.table.add([record(number) for number in numbers])
+        router.device.turn(at)
+        return counters(router).messages_sent - before
+
+    assert sent_by(range(1, 31), now) == 1, "a burst after a while"
+    assert sent_by(range(31, 33), now + 0.001) == 1, "2 in a millisecond"
+    assert sent_by(range(33, 53), now + 0.002) == 1, "20: these are many, which shows when they leave"
+    assert sent_by(range(53, 73), now + 0.003) == 0
+    assert sent_by(range(73, 93), now + 0.004) == 0
+    assert router.device.next_deadline() == pytest.approx(now + 0.002 + GATHER)
+    assert router.device.heed(now + 0.004) == pytest.approx(now + 0.002 + GATHER)
+    assert sent_by(range(93, 94), now + 0.002 + GATHER) == 1, "all of them"
+    assert sent_by(range(94, 96), now + 0.2) == 1, "and few leave at once again"
+
+
+def test_packets_need_a_turn_when_somebody_waits_for_it(network: Network) -> None:
+    router, now = network.routers[1], network.now
+    assert router.device.heed(now) == pytest.approx(now + UNHURRIED)
+    router.device.table.add([record(1)])
+    assert router.device.heed(now) <= now
+    router.device.turn(now)
+    assert router.device.heed(now) == pytest.approx(now + UNHURRIED)
 
 
 def test_messages_hold_no_more_entries_than_configured() -> None:

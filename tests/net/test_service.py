@@ -23,6 +23,7 @@ from snat.config.model import (
     Timeouts,
 )
 from snat.config.refused import ConfigurationRefused
+from snat.device.device import UNHURRIED
 from snat.device.events import Noted
 from snat.device.group import Group as DeviceGroup
 from snat.device.links import Link
@@ -381,6 +382,46 @@ def test_there_is_one_alarm_and_it_is_for_the_next_deadline(
     assert sum(call.func == first.service._ring for call in reactor.pending) == 1
 
 
+def turns_of(member: Member, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """When its device takes turns from now on."""
+    turns: list[float] = []
+    turn = member.device.turn
+
+    def noted(now: float) -> None:
+        turns.append(now)
+        turn(now)
+
+    monkeypatch.setattr(member.device, "turn", noted)
+    return turns
+
+
+def test_packets_that_open_a_flow_make_a_pump_at_once(
+    reactor: Reactor, ready: tuple[Member, Member], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = ready
+    reactor.elapse(0.05)
+    monkeypatch.setattr(first.service, "pump", lambda: None)
+    first.traffic(1)
+    monkeypatch.undo()
+    first.service.heed()
+    reactor.settle()
+    assert len(second.table) == 1
+
+
+def test_packets_of_known_flows_make_one_pump_for_many_batches(
+    reactor: Reactor, ready: tuple[Member, Member], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = ready
+    reactor.elapse(0.05)
+    turns = turns_of(first, monkeypatch)
+    for _ in range(3):
+        first.service.heed()
+        reactor.advance(UNHURRIED / 4)
+    assert turns == []
+    reactor.advance(UNHURRIED / 2)
+    assert len(turns) == 1
+
+
 def test_a_pump_within_a_pump_does_nothing(reactor: Reactor, ready: tuple[Member, Member]) -> None:
     first, _ = ready
     first.service._pumping = True
@@ -397,14 +438,7 @@ def test_what_comes_in_one_turn_of_the_reactor_makes_one_pump(
 ) -> None:
     _, second = ready
     reactor.elapse(0.05)
-    turns: list[float] = []
-    turn = second.device.turn
-
-    def count(now: float) -> None:
-        turns.append(now)
-        turn(now)
-
-    monkeypatch.setattr(second.device, "turn", count)
+    turns = turns_of(second, monkeypatch)
     link = second.device.neighbors[1].incoming
     assert link is not None
     for _ in range(5):
