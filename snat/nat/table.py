@@ -9,7 +9,8 @@ Two devices that created entries for one key (after a split) form a chain, the l
 outbound, the others still translate inbound. A chain is a tuple in the place of the record.
 
 Listeners hear of every batch of changes once, after it was made: ``changed(removed, added)``. An update is
-a removal of the old record and an addition of the new one in the same batch.
+a removal of the old record and an addition of the new one in the same batch. Most batches are one new record:
+who only cares for what goes is not told of these.
 """
 
 import struct
@@ -65,7 +66,10 @@ class NatTable:
         self.peak = 0
         """The most entries there ever were, or since somebody set it anew."""
         self._count = 0
-        self._listeners: list[Listener] = []
+        self._listeners: tuple[Listener, ...] = ()
+        self._told_of_new: tuple[Listener, ...] = ()
+        """Those of them who hear of batches that remove nothing, too. Both are replaced, not changed: a
+        listener may leave while it is told."""
 
     def __len__(self) -> int:
         return self._count
@@ -75,13 +79,16 @@ class NatTable:
         for slot in self.inside.values():
             yield from records_in(slot)
 
-    def listen(self, listener: Listener) -> None:
-        """Tell ``listener`` of every batch from now on."""
-        self._listeners.append(listener)
+    def listen(self, listener: Listener, *, new: bool = True) -> None:
+        """Tell ``listener`` of every batch from now on; without ``new``, of those that remove something."""
+        self._listeners += (listener,)
+        if new:
+            self._told_of_new += (listener,)
 
     def unlisten(self, listener: Listener) -> None:
         """Tell ``listener`` no more."""
-        self._listeners.remove(listener)
+        self._listeners = tuple(one for one in self._listeners if one is not listener)
+        self._told_of_new = tuple(one for one in self._told_of_new if one is not listener)
 
     def records(self) -> list[bytes]:
         """All records, as of now; 30 ms for a million."""
@@ -148,7 +155,8 @@ class NatTable:
         self._count += 1
         if self._count > self.peak:
             self.peak = self._count
-        self._tell([], [record])
+        for listener in self._told_of_new:
+            listener.changed([], [record])
 
     def remove(self, references: Iterable[bytes]) -> list[bytes]:
         """Remove what records or references name, where all of it matches; one batch. The removed."""
@@ -237,7 +245,7 @@ class NatTable:
             self.collided.append(record)
 
     def _tell(self, removed: list[bytes], added: list[bytes]) -> None:
-        for listener in self._listeners:
+        for listener in self._listeners if removed else self._told_of_new:
             listener.changed(removed, added)
 
 

@@ -22,7 +22,7 @@ Hosts = dict[bytes, dict[bytes, bytes]]
 
 
 class Admission:
-    """Finds the flow that lets a packet in. Told of the table's changes by :meth:`changed`."""
+    """Finds the flow that lets a packet in. Listens to the table while it knows an endpoint with many."""
 
     def __init__(self, table: NatTable) -> None:
         self.filtering = Filtering.ADDRESS_DEPENDENT
@@ -42,6 +42,8 @@ class Admission:
             return next(found, None)
         hosts = self._crowded.get(inside_global)
         if hosts is None:
+            if not self._crowded:
+                self._table.listen(self)
             hosts = self._crowded[inside_global] = _by_address(slot)
         flows = hosts.get(source)
         return None if flows is None else next(iter(flows.values()))
@@ -53,8 +55,6 @@ class Admission:
 
     def changed(self, removed: list[bytes], added: list[bytes]) -> None:
         """Entries came and went."""
-        if not self._crowded:
-            return
         for record in removed:
             hosts = self._crowded.get(record[INSIDE_GLOBAL])
             if hosts is not None:
@@ -65,6 +65,8 @@ class Admission:
             hosts = self._crowded.get(record[INSIDE_GLOBAL])
             if hosts is not None and record[FLAGS] & _EXTENDED:
                 hosts.setdefault(record[35:39], {})[record[OUTSIDE_GLOBAL]] = record
+        if not self._crowded:
+            self._table.unlisten(self)
 
     def _forget(self, hosts: Hosts, record: bytes) -> None:
         flows = hosts.get(record[35:39], {})

@@ -85,7 +85,7 @@ class Entries:
         self.known_to_lost = b""
         """The newest entry of ours of which a peer knew that is lost now, by its id; empty: none is lost."""
         self._counts = False
-        """Whether addresses are given away as a whole."""
+        """Whether addresses are given away as a whole. Otherwise what is new changes nothing here."""
         self._now = now
 
     def use(self, rules: Rules) -> None:
@@ -93,7 +93,11 @@ class Entries:
         known = {*self.rules.pools}
         self.rules = rules
         self._asked = b""
-        self._counts = bool(rules.address_pools or rules.outside_pools)
+        counts = bool(rules.address_pools or rules.outside_pools)
+        if counts != self._counts:
+            self._counts = counts
+            self._table.unlisten(self)
+            self._table.listen(self, new=counts)
         for pool in rules.pools:
             if pool not in known:  # it is new, or was not told what became of its ports for a while
                 pool.forget()
@@ -203,11 +207,7 @@ class Entries:
 
     def changed(self, removed: list[bytes], added: list[bytes]) -> None:
         """Entries came and went (:class:`snat.nat.table.Listener`): ports and addresses are free again."""
-        if removed:
-            self._free(removed)
-        self._admission.changed(removed, added)
-        self._mapped.changed(removed, added)
-        self.load.changed(removed, added)
+        self._free(removed)
         if self._counts:
             self._count(added, 1)
             self._count(removed, -1)

@@ -26,6 +26,8 @@ TTL_WORD = 0x0100
 
 _PORTS: Final = 32
 """Bits of a 5-tuple behind its addresses."""
+_SUMS: Final = tuple(range(0xFFFF))
+"""Every sum there is, so that the paths of a million flows share 65535 numbers and need not have 6 each."""
 
 
 class Path:
@@ -80,7 +82,8 @@ class Path:
         self.application: Application | None = None
         """What a gateway that reads the flow keeps; shared by both directions."""
         self.other = self
-        """The other direction; the path itself where a host sends to its own endpoint."""
+        """The other direction; the path itself where a host sends to its own endpoint. Both keep each other
+        alive until :meth:`FlowCache.drop` parts them, so the garbage collector need not find them."""
 
     @property
     def turns(self) -> bool:
@@ -88,6 +91,8 @@ class Path:
         return self.goes is Verdict.TO_INSIDE
 
 
+_PARTED: Final = Path(b"", b"", 0, 0, 0, b"", Verdict.DROP, 0.0)
+"""The other direction of a path that was dropped."""
 _ENDPOINTS: Final = Struct("!16x4s2sx4s2s4s2s4s2s").unpack_from
 """Of a record: inside-local, inside-global, outside-local, outside-global, each as address and port."""
 
@@ -102,8 +107,8 @@ class FlowCache:
         self.inside: defaultdict[int, dict[bytes, Path]] = defaultdict(dict)
         """Paths of packets from inside, by protocol and 5-tuple."""
         self.outside: defaultdict[int, dict[bytes, Path]] = defaultdict(dict)
-        self._paths: dict[bytes, Path] = {}
-        """Outward paths by entry id."""
+        self._hidden: dict[bytes, Path] = {}
+        """By entry id, the outward paths that packets from inside do not find: another entry leads there."""
         self._ttl_step = ttl_step
 
     def put(self, record: bytes, now: float, *, leads_out: bool = True, leads_in: bool = True) -> Path:
@@ -118,16 +123,18 @@ class FlowCache:
         key, target = il + ol + il_port + ol_port, ig + og + ig_port + og_port
         old, new = int.from_bytes(key, "big"), int.from_bytes(target, "big")
         addresses, full = ((new >> _PORTS) - (old >> _PORTS)) % 0xFFFF, (new - old) % 0xFFFF
-        out = Path(key, target, addresses, full, (addresses + step) % 0xFFFF, record, _OUT, now)
-        key, target = og + ig + og_port + ig_port, ol + il + ol_port + il_port
-        header = (step - addresses) % 0xFFFF
-        back = Path(key, target, -addresses % 0xFFFF, -full % 0xFFFF, header, record, _IN, now)
-        out.other, back.other = back, out
-        self._paths[record[ID]] = out
+        sums = _SUMS[addresses], _SUMS[full], _SUMS[(addresses + step) % 0xFFFF]
+        out = Path(key, target, *sums, record, _OUT, now)
         if leads_out:
-            self.inside[protocol][out.tuple] = out
+            self._lead(out)
+        else:
+            self._hidden[record[ID]] = out
+        key, target = og + ig + og_port + ig_port, ol + il + ol_port + il_port
+        sums = _SUMS[-addresses % 0xFFFF], _SUMS[-full % 0xFFFF], _SUMS[(step - addresses) % 0xFFFF]
+        back = Path(key, target, *sums, record, _IN, now)
+        out.other, back.other = back, out
         if leads_in:
-            self.outside[protocol][back.tuple] = back
+            self.outside[protocol][key] = back
         return out
 
     def put_turned(self, there: bytes, back: bytes, now: float, *, both: bool) -> Path:
@@ -143,10 +150,20 @@ class FlowCache:
         if back != there:
             other = self._turned(back, there, now)
             path.other, other.other = other, path
-        for one in (path, other) if both else (path,):
-            self.inside[there[22]][one.tuple] = one
-        self._paths[there[ID]], self._paths[back[ID]] = path, other
+        self._lead(path)
+        if both and other is not path:
+            self._lead(other)
+        elif other is not path:
+            self._hidden[back[ID]] = other
         return path
+
+    def _lead(self, path: Path) -> None:
+        """Packets from inside find this path from now on, and not the one that they may have found."""
+        paths = self.inside[path.record[22]]
+        before = paths.setdefault(path.tuple, path)
+        if before is not path:
+            self._hidden[before.record[ID]] = before
+            paths[path.tuple] = path
 
     def _turned(self, there: bytes, back: bytes, now: float) -> Path:
         """From inside, IL to OL by the one entry; what arrives inside is from OL to IL of the other."""
@@ -156,20 +173,26 @@ class FlowCache:
         old, new = int.from_bytes(key, "big"), int.from_bytes(target, "big")
         addresses, full = ((new >> _PORTS) - (old >> _PORTS)) % 0xFFFF, (new - old) % 0xFFFF
         header = (addresses + self._ttl_step * TTL_WORD) % 0xFFFF
-        return Path(key, target, addresses, full, header, there, _IN, now)
+        return Path(key, target, _SUMS[addresses], _SUMS[full], _SUMS[header], there, _IN, now)
+
+    def __len__(self) -> int:
+        """How many paths packets find."""
+        return sum(len(paths) for side in (self.inside, self.outside) for paths in side.values())
 
     def paths(self) -> list[Path]:
         """The outward paths, as of now."""
-        return list(self._paths.values())
+        return [*(path for paths in self.inside.values() for path in paths.values()), *self._hidden.values()]
 
     def of(self, record: bytes) -> Path | None:
-        """The outward path of a record."""
-        return self._paths.get(record[ID])
+        """The outward path of a record, or of another one with its id."""
+        paths = self.inside[record[22]]
+        path = paths.get(record[16:20] + record[29:33] + record[20:22] + record[33:35])
+        if path is not None and path.record[ID] == record[ID]:
+            return path
+        return self._hidden.get(record[ID]) if self._hidden else None
 
     def changed(self, removed: list[bytes], added: list[bytes]) -> None:
         """Entries changed (see :class:`snat.nat.table.Listener`): an update keeps its paths."""
-        if not removed:
-            return
         gone: dict[bytes, Path] = {}
         for record in removed:
             path = self.of(record)
@@ -187,10 +210,11 @@ class FlowCache:
     def drop(self, path: Path) -> None:
         """Forget both directions of a flow; if it goes on, they are made again."""
         protocol, other = path.record[22], path.other
-        self._paths.pop(path.record[ID], None)  # gone already if both entries of a turned path go at once
-        if path.turns:
-            self._paths.pop(other.record[ID], None)
+        if self._hidden:
+            self._hidden.pop(path.record[ID], None)
+            self._hidden.pop(other.record[ID], None)
         for sides, one in ((self.inside, path), (self.inside if path.turns else self.outside, other)):
             paths = sides[protocol]
             if paths.get(one.tuple) is one:
                 del paths[one.tuple]
+        path.other = other.other = _PARTED

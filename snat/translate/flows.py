@@ -34,7 +34,7 @@ from snat.translate.packet import TCP_FLAGS, TRANSPORT
 from snat.translate.segment import SEGMENT, belongs
 from snat.wire.actions import Hint, Seen
 
-_MOST_DUE: Final = 2000
+_MOST_DUE: Final = 500
 """Entries looked at in one turn: a few milliseconds."""
 _NEVER: Final = float("inf")
 
@@ -58,8 +58,8 @@ class Flows(Opening):
         """All entries are to be put on the wheel again: not at once, for a takeover must not take longer."""
         self._unaged: list[bytes] = []
         """Inside-local endpoints whose entries are yet to be put there."""
-        table.listen(cache)
-        table.listen(self)
+        table.listen(cache, new=False)
+        table.listen(self, new=False)
         self.use(rules)
 
     def track(self, path: Path, buffer: bytearray, total: int, from_outside: bool, now: float) -> None:

@@ -11,7 +11,7 @@ _EXTENDED: Final = int(Flag.EXTENDED)
 
 
 class Load:
-    """Counts the flows of the table, whoever made them, while there is a limit."""
+    """Counts the flows of the table, whoever made them, and listens to it, while there is a limit."""
 
     def __init__(self, table: NatTable) -> None:
         self.limits = Limits()
@@ -36,16 +36,16 @@ class Load:
         """Go by these limits from now on. Nobody loses a flow that exists."""
         counted = bool(self.limits)
         self.limits = limits
-        if not limits:
+        if counted and not limits:
+            self._table.unlisten(self)
             self._hosts.clear()
             self._flows = 0
-        elif not counted:
+        elif limits and not counted:
+            self._table.listen(self)
             self.changed([], self._table.records())
 
     def changed(self, removed: list[bytes], added: list[bytes]) -> None:
         """Entries came and went."""
-        if not self.limits.any:
-            return
         hosts = self._hosts
         for record in added:
             if record[FLAGS] & _EXTENDED:

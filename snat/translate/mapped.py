@@ -13,7 +13,7 @@ _EXTENDED: Final = int(Flag.EXTENDED | Flag.EXPECTED)
 
 
 class Mapped:
-    """The inside-global endpoints of an inside-local one. Told of the table's changes by :meth:`changed`."""
+    """The inside-global endpoints of an inside-local one. Listens to the table while one has many flows."""
 
     def __init__(self, table: NatTable) -> None:
         self._table = table
@@ -29,6 +29,8 @@ class Mapped:
             return (one[INSIDE_GLOBAL] for one in records_in(slot) if one[FLAGS] & _EXTENDED)
         known = self._crowded.get(inside_local)
         if known is None:
+            if not self._crowded:
+                self._table.listen(self)
             known = self._crowded[inside_local] = {}
             for record in records_in(slot):
                 _count(known, record, 1)
@@ -36,8 +38,6 @@ class Mapped:
 
     def changed(self, removed: list[bytes], added: list[bytes]) -> None:
         """Entries came and went."""
-        if not self._crowded:
-            return
         for records, change in ((added, 1), (removed, -1)):
             for record in records:
                 known = self._crowded.get(record[INSIDE_LOCAL])
@@ -45,6 +45,8 @@ class Mapped:
                     _count(known, record, change)
                     if not known:
                         del self._crowded[record[INSIDE_LOCAL]]
+        if not self._crowded:
+            self._table.unlisten(self)
 
 
 def _count(known: dict[bytes, int], record: bytes, change: int) -> None:

@@ -48,11 +48,11 @@ class Outward(OutsideHosts):
         return None
 
     def _rule_of(self, key: bytes, protocol: int, buffer: bytearray) -> Rule | None:
-        rules = self.rules
-        if rules.by_source:
-            return rules.for_source(key[:4])
         if key is not self._asked:
-            self._asked, self._answer = key, rules.for_packet(facts(key, protocol, buffer))
+            rules = self.rules
+            by_source = rules.by_source
+            rule = rules.for_source(key[:4]) if by_source else rules.for_packet(facts(key, protocol, buffer))
+            self._asked, self._answer = key, rule
         return self._answer
 
     def _stated(self, static: Static | None, inside_local: bytes, outside_global: bytes) -> bytes | None:

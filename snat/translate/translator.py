@@ -125,6 +125,11 @@ class Translator:
         self.flows.limit_by(limits or Limits())
         self.reader.use(services or {}, off)
 
+    @property
+    def paths(self) -> int:
+        """How many there are, of both directions."""
+        return len(self._cache)
+
     def expire(self, now: float) -> None:
         """Let go what is due: entries, fragments that waited too long, SYNs that nobody wanted.
 
@@ -167,7 +172,10 @@ class Translator:
                 self.counters.hits += 1
                 path.seen = now
                 if protocol == TCP:
-                    path.last = buffer[SEGMENT]
+                    if path.last is None:
+                        path.last = buffer[SEGMENT]
+                    else:  # in place: the memory of a million flows is far away
+                        path.last[:] = buffer[SEGMENT]
                 if not fragment:
                     checksum = (path.renew or self._renewal(path, protocol))(buffer, checksum)
                 _rewrite(buffer, path, ttl + self._ttl_step, protocol, checksum)

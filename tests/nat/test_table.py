@@ -297,6 +297,18 @@ def test_a_walk_over_endpoints_survives_changes() -> None:
     assert seen == flows[:1]
 
 
+def test_who_does_not_care_for_what_is_new_hears_of_what_goes() -> None:
+    table, listener = NatTable(), StrictListener()
+    one, two = record(1), record(2, inside_local=("10.0.0.9", 9), inside_global=("203.0.113.9", 9))
+    table.add([one])
+    listener.records.add(one)
+    table.listen(listener, new=False)
+    table.insert(two)
+    assert listener.batches == 0
+    table.remove([one])
+    assert (listener.batches, len(listener.records)) == (1, 0)
+
+
 def test_who_does_not_listen_any_more_hears_nothing() -> None:
     table, listener = table_of()
     table.unlisten(listener)

@@ -147,7 +147,6 @@ def test_the_count_is_that_of_the_table(batches: list[tuple[bool, list[bytes]]],
     """Whatever comes and goes, in bulk, with collisions, and whenever the limit is configured."""
     table = NatTable()
     load = Load(table)
-    table.listen(load)
     for number, (adds, records) in enumerate(batches):
         if number == begins:
             load.limit(Limits(total=100))

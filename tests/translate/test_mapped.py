@@ -79,7 +79,6 @@ batches = st.lists(st.tuples(st.booleans(), st.lists(records, max_size=6)), max_
 def test_the_index_is_what_a_walk_would_find(steps: list[tuple[bool, list[bytes]]]) -> None:
     table = NatTable()
     index = Mapped(table)
-    table.listen(index)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mapped, "CROWDED", 2)
         for adds, batch in steps:

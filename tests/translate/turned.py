@@ -37,7 +37,7 @@ def flows(nat: Nat) -> list[Entry]:
 
 def paths(nat: Nat) -> int:
     cache = nat.translator.flows._cache
-    return len(cache._paths) + sum(
+    return len(cache._hidden) + sum(
         len(one) for side in (cache.inside, cache.outside) for one in side.values()
     )
 
