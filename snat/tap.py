@@ -1,6 +1,5 @@
 """``twistd snat``: options, and the service that they make."""
 
-import gc
 import signal
 import sys
 import time
@@ -29,6 +28,7 @@ from snat.net.capture_path import CAPTURE_TTL_STEP, CapturePath
 from snat.net.control import ControlSocket, ControlSocketError, make_way
 from snat.net.datapath import TUN_TTL_STEP, TunPath
 from snat.net.files import StateDirectory, StateError
+from snat.net.garbage import LOOK, Garbage
 from snat.net.log import MESSAGES
 from snat.net.processes import INTERVAL
 from snat.net.refused import KernelRefused
@@ -148,7 +148,9 @@ def makeService(options: Options) -> MultiService:
     router.startup.began(text, None if problems else configuration)
     service = SnatService(Path(options["control"]), problems, router.log)
     router.setServiceParent(service)
-    live.callWhenRunning(_freeze)
+    garbage = Garbage(lambda: router.device.translator.paths, live.seconds)
+    live.callWhenRunning(garbage.begin)
+    TimerService(LOOK, garbage.look).setServiceParent(service)
     live.callWhenRunning(signal.signal, signal.SIGHUP, lambda *_: live.callFromThread(router.reload))
     program = Program(pidfile_of(sys.argv[1:]))
     live.addSystemEventTrigger("after", "shutdown", _begin_anew, router, program, live)
@@ -168,12 +170,6 @@ def _begin_anew(router: RouterService, program: Program, reactor: Any) -> None:
     """After ``reload``, unless a signal came while the daemon ended: who sends it wants it to stay so."""
     if router.reloads.due and not reactor._exitSignal:
         program.begin_anew()
-
-
-def _freeze() -> None:
-    """What is there from the start stays: the garbage collector need not walk it again (40 ms each time)."""
-    gc.collect()
-    gc.freeze()
 
 
 def _configuration(path: Path, *, strict: bool) -> tuple[str | None, Configuration, Problems]:

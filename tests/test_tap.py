@@ -253,7 +253,7 @@ def test_a_good_configuration_makes_the_router_and_its_control_socket(tmp_path: 
     )
     command = [sys.executable, "-P", "-c", program, *configured(tmp_path, LOCAL)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True, cwd=tmp_path)
-    assert json.loads(done.stdout) == ["RouterService", "TimerService", "ControlSocket"]
+    assert json.loads(done.stdout) == ["RouterService", "TimerService", "TimerService", "ControlSocket"]
     assert list(tmp_path.iterdir()) == [tmp_path / "r1.conf"]
 
 
