@@ -79,7 +79,7 @@ def test_messages_cross_a_path_narrower_than_they_are(
     between.mtu = mtu
     manager, member = synchronised(hosts, authority)
     loaded = manager.ask("load 5000")
-    said = member.until(entries=5000, sequence=loaded["sequence"], synchronised=True)
+    said = member.until(entries=loaded["entries"], synchronised=True)
     assert said["standing"] == "LISTEN"
     assert between.too_long > 0, "TCP had to learn it"
     assert between.longest <= mtu
@@ -97,7 +97,7 @@ def test_adds_are_there_soon_at_loss_and_delay(
     for each in (manager, member):
         each.ask(f"stamp {first} {count}")
     after = manager.ask(f"add {count} 500")
-    member.until(sequence=after["sequence"])
+    member.until(entries=after["entries"])
     entered, applied = (each.ask("stamps")["times"] for each in (manager, member))
     taken = sorted((later - earlier) / 1e9 for earlier, later in zip(entered, applied, strict=True))
     assert between.lost > 0

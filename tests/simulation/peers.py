@@ -74,6 +74,14 @@ def no_endpoint_serves_two(router: Router, but: Container[bytes]) -> None:
             raise Broken(f"R{router.nat_id}: {record.hex()} has the outside endpoint of {host.hex()} too")
 
 
+def _has_own(router: Router, flow: bytes) -> bool:
+    """Whether a router has an entry for a flow that it made itself."""
+    near = INSIDE_LOCAL.stop - INSIDE_LOCAL.start
+    made_by = router.nat_id.to_bytes(4, "big")
+    records = router.device.table.at(flow[:near])
+    return any(one[OUTSIDE_LOCAL] == flow[near:] and one[NAT_ID] == made_by for one in records)
+
+
 class _Removals:
     """Which entries a device removed while it managed them: a listener of its table."""
 
@@ -107,6 +115,9 @@ class PeerLedger:
         self._deleted: set[bytes] = set()
         self._gone: set[bytes] = set()
         self._promises: dict[bytes, tuple[bytes, bytes]] = {}
+        self._excused: set[tuple[int, bytes]] = set()
+        """By router: flows that it may have made anew in ignorance of others, and keeps as long as it has
+        that entry."""
         network.starts.append(self._started)
         network.watches.append(memory_is_bounded)
         network.steps.append(self._stepped)
@@ -133,8 +144,10 @@ class PeerLedger:
         if found is None or self.ignorant or found[1] in self._deleted:
             return None
         if not all(group.synchronised for group in router.device.groups):
+            self._excused.add((router.nat_id, flow))
             return None
-        return found[0]
+        excused = (router.nat_id, flow) in self._excused and _has_own(router, flow)
+        return None if excused else found[0]
 
     def round(self) -> None:
         """What holds always, and if all that live are equal, what they agree on."""
@@ -169,6 +182,7 @@ class PeerLedger:
             if flows[flow := record[INSIDE_LOCAL] + record[OUTSIDE_LOCAL]] == 1
         }
         self._deleted.clear()
+        self._excused.clear()
         if self.ignorant:
             hosts = {(record[INSIDE_GLOBAL], record[INSIDE_LOCAL]) for record in records}
             uses = Counter(endpoint for endpoint, _ in hosts)
