@@ -1,8 +1,7 @@
 """``make bench [ROWS="codec translate"]``: a JSON line per row, then a table.
 
 A row is a function that returns its figures. What each measures is its docstring, and in doc/performance.md.
-Figures are medians of ``runs`` runs, each with its spread, or, where a row says so, the best: machines are
-noisy, and only slower.
+Figures are medians of ``runs`` runs, each with its spread.
 """
 
 import inspect
@@ -22,7 +21,6 @@ from tests.bench.scale import scale
 from tests.bench.shell import shell
 from tests.bench.takeover import takeover
 from tests.bench.translate import translate
-from tests.bench.tun import tun
 from tests.bench.vs_conntrackd import vs_conntrackd
 from tests.bench.vs_kernel import vs_kernel
 from tests.bench.vs_tayga import vs_tayga
@@ -33,7 +31,6 @@ ROWS = {
     "scale": scale,
     "shell": shell,
     "translate": translate,
-    "tun": tun,
     "takeover": takeover,
     "failover": failover,
     "vs-conntrackd": vs_conntrackd,

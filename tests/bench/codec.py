@@ -12,7 +12,8 @@ from snat.replication.sender import Sender
 from snat.wire.actions import Action
 from snat.wire.framing import Framing
 from snat.wire.header import SIZE, Feed, Position, Term
-from tests.bench.clock import best_of_each
+from tests.bench.clock import by_turns
+from tests.bench.runs import medians
 
 ENTRIES = 300_000
 FEED, TERM = Feed(0, 10), Term(1, 1)
@@ -44,20 +45,20 @@ def codec() -> dict[str, float]:
     """CPU us an entry: queue and encode; framing, decode, indexes and digest; and the prototype's loop."""
     records = [record(number) for number in range(ENTRIES)]
     messages = _messages(records)
-    least = best_of_each(
+    turns = by_turns(
         {
             "encode_us": lambda: _messages(records),
             "decode_apply_digest_us": lambda: _receive(messages),
             "prototype_decode_apply_digest_us": lambda: _prototype(messages),
         },
         ENTRIES,
-        repeats=9,
+        turns=9,
     )
-    return least | {
-        "ratio_to_prototype": least["decode_apply_digest_us"] / least["prototype_decode_apply_digest_us"],
-        "encode_to_prototype": least["encode_us"] / least["prototype_decode_apply_digest_us"],
-        "wire_bytes_per_entry": sum(map(len, messages)) / ENTRIES,
-    }
+    for one in turns:
+        prototype = one["prototype_decode_apply_digest_us"]
+        one["ratio_to_prototype"] = one["decode_apply_digest_us"] / prototype
+        one["encode_to_prototype"] = one["encode_us"] / prototype
+    return medians(turns) | {"wire_bytes_per_entry": sum(map(len, messages)) / ENTRIES}
 
 
 def _messages(records: list[bytes]) -> list[bytes]:

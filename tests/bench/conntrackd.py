@@ -39,8 +39,8 @@ General {{
     NetlinkBufferSizeMaxGrowth 20971520
 }}
 """
-_BATCH_S = 0.05
-"""Of pacing: a batch of flows goes to ``conntrack -R`` so often."""
+_STEP_S = 0.001
+"""Of pacing: ``conntrack -R`` is given what is due so often, as our router is."""
 
 
 def flow(number: int) -> str:
@@ -83,18 +83,21 @@ class Conntrackd:
 
     def load(self, flows: list[str], rate: int = 0) -> None:
         """Flows into the kernel's table: by the kernel's and conntrack's own speed, or so many a second."""
-        if not rate:
-            return self._restore(flows)
-        batch, begin = int(rate * _BATCH_S), time.monotonic()
-        for at in range(0, len(flows), batch):
-            time.sleep(max(0.0, begin + at / rate - time.monotonic()))
-            self._restore(flows[at : at + batch])
-        return None
-
-    def _restore(self, flows: list[str]) -> None:
         command = ["ip", "netns", "exec", self._host.name, "conntrack", "-R", "/dev/stdin"]
-        done = subprocess.run(command, input="".join(flows), text=True, capture_output=True, check=False)
-        assert done.returncode == 0, done.stderr
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            command, text=True, stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe
+        ) as restore:
+            assert restore.stdin is not None
+            begin, done = time.monotonic(), 0
+            while done < len(flows):
+                due = min(len(flows), int((time.monotonic() - begin) * rate)) if rate else len(flows)
+                restore.stdin.writelines(flows[done:due])
+                restore.stdin.flush()
+                done = due
+                time.sleep(_STEP_S)
+            _, said = restore.communicate()
+        assert restore.returncode == 0, said
 
     def ask(self, option: str) -> str:
         """An answer of the daemon."""

@@ -133,7 +133,6 @@ class Commands(LineOnlyReceiver):
     def tell(self, **more: float) -> None:
         """What is so now, and what the command has found."""
         (group,) = self._router.device.groups
-        state = group.feeds[FEED]
         usage = resource.getrusage(resource.RUSAGE_SELF)
         resident = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
         links = [link for neighbor in group.neighbors for link in neighbor.links()]
@@ -143,7 +142,6 @@ class Commands(LineOnlyReceiver):
             "standing": group.standing.name,
             "synchronised": group.synchronised and group.manager != 0,
             "entries": len(self._router.device.table),
-            "sequence": state.position.sequence,
             "cpu": usage.ru_utime + usage.ru_stime,
             "resident": resident,
             "bytes_out": sum(link.bytes_out for link in links),
@@ -168,9 +166,9 @@ class Commands(LineOnlyReceiver):
             nonlocal done
             due = min(count, int((time.monotonic() - begin) * rate))
             for one in records[done:due]:
-                table.add([one])
+                table.insert(one)
             done = due
-            self._router.pump()
+            self._router.heed()
             if done == count:
                 loop.stop()
                 self.tell(took=time.monotonic() - begin)

@@ -21,7 +21,7 @@ def test_the_plot_takes_the_last_line_of_its_row() -> None:
     figures = {"100_dump_s": 2.0, "20_dump_s": 1.0, "20_dump_s_spread": 9.0, "members_9_dump_s_us": 5.0}
     lines = [
         json.dumps({"row": row, "figures": figures | {"at": at}})
-        for at, row in enumerate(("scale", "scale", "tun"))
+        for at, row in enumerate(("scale", "scale", "tayga"))
     ]
     said = last_scale("scale: what it is\n" + "\n".join(lines) + "\na table")
     assert said["figures"]["at"] == 1

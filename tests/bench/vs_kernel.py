@@ -1,4 +1,8 @@
-"""The row ``vs-kernel``: the ways of the row ``tun`` by turns, with latency, as medians of whole turns."""
+"""The row ``vs-kernel``: live traffic through kernel NAT, snat, and a loop in C that does nothing.
+
+Each router has a client and a server of its own, joined by veth pairs; all three stand during the whole row
+and are measured by turns. Needs root and iperf3; what is written in C is compiled on the spot.
+"""
 
 import re
 import shutil
@@ -11,8 +15,17 @@ from typing import Final
 
 from tests.bench.request import percentiles
 from tests.bench.runs import medians
-from tests.bench.tun import datagrams, tcp
-from tests.bench.ways import SERVER, Triple, Unmeasurable, c_loop, compiled, kernel_nat, through_snat
+from tests.bench.traffic import SECONDS, datagrams, tcp
+from tests.bench.ways import (
+    SERVER,
+    Triple,
+    Unmeasurable,
+    c_loop,
+    compiled,
+    cpu_seconds,
+    kernel_nat,
+    through_snat,
+)
 from tests.system.namespaces import Namespace
 
 RUNS: Final = 5
@@ -44,18 +57,19 @@ def _turn(ways: list[Triple], udp_rate: Path) -> dict[str, float]:
     """Everything once, and what snat has of the others in this turn."""
     figures: dict[str, float] = {}
     for one in ways:
-        measured = {
-            "tcp_out_gbit_s": tcp(one),
-            "tcp_back_gbit_s": tcp(one, "-R"),
-            "udp_packets_per_s": datagrams(one, udp_rate),
-            **latencies(one.client, one.server, SERVER),
-        }
+        measured = {"tcp_out_gbit_s": tcp(one), "tcp_back_gbit_s": tcp(one, "-R")}
+        before = cpu_seconds(one.process)
+        measured["udp_packets_per_s"] = rate = datagrams(one, udp_rate)
+        if one.process is not None:
+            measured["udp_cpu_us"] = (cpu_seconds(one.process) - before) / (rate * SECONDS) * 1e6
+        measured |= latencies(one.client, one.server, SERVER)
         figures |= {f"{one.way}_{name}": value for name, value in measured.items()}
     for other in ("kernel", "loop"):
         for name in ("tcp_out_gbit_s", "tcp_back_gbit_s", "udp_packets_per_s"):
             figures[f"{name}_to_{other}"] = figures[f"snat_{name}"] / figures[f"{other}_{name}"]
         for name in LATENCIES:
             figures[f"added_to_{other}_{name}"] = figures[f"snat_{name}"] - figures[f"{other}_{name}"]
+    figures["udp_cpu_us_to_loop"] = figures["snat_udp_cpu_us"] / figures["loop_udp_cpu_us"]
     return figures
 
 

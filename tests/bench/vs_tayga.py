@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.bench.runs import medians
-from tests.bench.tun import PAYLOAD, iperf
+from tests.bench.traffic import PAYLOAD, iperf
 from tests.bench.vs_kernel import LATENCIES, latencies
 from tests.bench.ways import SERVER, Triple, Unmeasurable, cpu_seconds, through_snat, triple_of
 

@@ -1,4 +1,4 @@
-"""Routers between a client and a server in namespaces, as the rows ``tun`` and ``vs-kernel`` measure them.
+"""Routers between a client and a server in namespaces, as the row ``vs-kernel`` measures them.
 
 Each router has a client and a server of its own, joined by veth pairs. Needs root and iperf3.
 """
