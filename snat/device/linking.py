@@ -147,6 +147,9 @@ class Linking:
         self.neighbors = neighbors
         self.slots = slots
         self.groups = groups
+        for group in groups:
+            block = [one for one in groups if one.configuration is group.configuration]
+            group.others = [one for one in block if one is not group] if group.is_own else []
         self._group_of.clear()  # it is known elsewhere
         self._group_of.update({feed: group for group in groups for feed in group.feeds})
         self._keepalive = min((group.configuration.keepalive for group in groups), default=1.0)

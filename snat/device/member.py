@@ -4,7 +4,7 @@ The rules of :mod:`snat.redundancy.roles` in terms of neighbors and feeds; :mod:
 steps.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from snat.config.model import ConfiguredRole
 from snat.config.model import Group as GroupConfiguration
@@ -60,6 +60,8 @@ class Member(GroupFeeds):
         self._released: set[Feed] = set()
         self._refused = False
         """Who was asked to release the role is active too."""
+        self.others: Sequence[Member] = ()
+        """Of a block of peers: the groups of the other owners, by whose entries it translates, too."""
         self._discards = False
         """The owner left, and wants nothing of it kept."""
         self._yielding: tuple[Neighbor, float] | None = None
@@ -134,7 +136,7 @@ class Member(GroupFeeds):
                     return Input.SYNCHRONISED if self.synchronised else None
                 if self.follows_module:
                     return Input.STANDS_BY if self._may_stand_by(now) else None
-                return Input.ALONE if self._alone(now) else None
+                return Input.ALONE if self._alone(now) and not self._learns_of_others(now) else None
             case Standing.LISTEN:
                 return self._next_following(now) if self.follows_module else self._next_listening(now)
             case Standing.CLAIM:
@@ -151,7 +153,8 @@ class Member(GroupFeeds):
         if not self.synchronised:
             return Input.UNSYNCHRONISED
         role = self._manager.role(told_by(self._manager, self.feeds))
-        return Input.MAY_CLAIM if role is not None and preferred(self.role, role) else None
+        may_claim = role is not None and preferred(self.role, role) and not self._learns_of_others(now)
+        return Input.MAY_CLAIM if may_claim else None
 
     def _next_following(self, now: float) -> Input | None:
         wanted = leads(self.role)
@@ -250,6 +253,22 @@ class Member(GroupFeeds):
         return is_best(
             self.feeds, self.vouched, self.role, self._nat_id, self.neighbors, now, hold_time, waited=waited
         )
+
+    def learns(self, now: float) -> bool:
+        """Whether this device lacks a table that another member has."""
+        return self.standing is Standing.START and any(
+            one.standing(told_by(one, self.feeds)) not in (None, Standing.START)
+            and not one.silent(now, self.configuration.hold_time)
+            for one in self.neighbors
+        )
+
+    def _learns_of_others(self, now: float) -> bool:
+        """Whether a peer is not to make entries yet: it would give a flow of another owner's a second one.
+
+        Nobody's trouble keeps it from its work for longer than it would wait for somebody to appear.
+        """
+        patience = self.configuration.hold_time + ALONE_EXTRA
+        return now < self.since + patience and any(group.learns(now) for group in self.others)
 
     def _may_stand_by(self, now: float) -> bool:
         """Whether the module may make a starting member active: none that listens was, for long enough."""

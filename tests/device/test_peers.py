@@ -7,6 +7,7 @@ from cli.render_snat import distributed
 from snat.config.model import ConfiguredRole, Timeouts
 from snat.device.report import groups
 from snat.nat.entry import NAT_ID, Entry, State
+from snat.redundancy.roles import ALONE_EXTRA
 from snat.translate.packet import START
 from snat.wire.actions import Standing
 from snat.wire.header import Feed
@@ -113,6 +114,36 @@ def test_a_lost_peer_has_the_steward_and_gets_its_own_back(network: Network) -> 
     assert stewards(network, 2) == [2]
     assert equal(network)
     assert flow(network.routers[2], 5) == outside
+
+
+def test_who_returns_while_another_dies_makes_nothing_before_it_has_the_entries_of_that(
+    three: Network,
+) -> None:
+    """Else it gives the flows of the dead one, of which the third knows, another port."""
+    outside = flow(three.routers[3], 5)
+    three.run(SOON)
+    three.routers[2].stop()
+    three.run(SOON)
+    three.routers[3].kill()
+    three.routers[2].start()
+    three.run(three.shape.hold_time / 2)
+    back = three.routers[2]
+    assert standing(back, 2) is Standing.LISTEN
+    assert standing(back, 3) is Standing.START
+    three.run_until(lambda: stewards(three, 2) == [2])
+    assert stewards(three, 3) == [1]
+    assert flow(back, 5) == outside
+
+
+def test_a_peer_that_cannot_learn_what_another_made_does_its_work_nevertheless(three: Network) -> None:
+    three.routers[2].kill()
+    three.run_until(lambda: stewards(three, 2) == [1])
+    three.silence([(2, 3), (3, 2)])
+    three.routers[2].start()
+    three.run(three.shape.hold_time)
+    assert stewards(three, 2) == [1]
+    three.run_until(lambda: stewards(three, 2) == [2], most=ALONE_EXTRA + 1)
+    assert standing(three.routers[2], 3) is Standing.START, "R1 hears R3, so nobody is its steward"
 
 
 def test_the_steward_makes_entries_of_its_own_only(three: Network) -> None:

@@ -74,12 +74,11 @@ def no_endpoint_serves_two(router: Router, but: Container[bytes]) -> None:
             raise Broken(f"R{router.nat_id}: {record.hex()} has the outside endpoint of {host.hex()} too")
 
 
-def _has_own(router: Router, flow: bytes) -> bool:
-    """Whether a router has an entry for a flow that it made itself."""
+def _makers(router: Router, flow: bytes) -> set[int]:
+    """Who made the entries that a router has for a flow."""
     near = INSIDE_LOCAL.stop - INSIDE_LOCAL.start
-    made_by = router.nat_id.to_bytes(4, "big")
     records = router.device.table.at(flow[:near])
-    return any(one[OUTSIDE_LOCAL] == flow[near:] and one[NAT_ID] == made_by for one in records)
+    return {int.from_bytes(one[NAT_ID], "big") for one in records if one[OUTSIDE_LOCAL] == flow[near:]}
 
 
 class _Removals:
@@ -116,8 +115,7 @@ class PeerLedger:
         self._gone: set[bytes] = set()
         self._promises: dict[bytes, tuple[bytes, bytes]] = {}
         self._excused: set[tuple[int, bytes]] = set()
-        """By router: flows that it may have made anew in ignorance of others, and keeps as long as it has
-        that entry."""
+        """By router: flows that it may have made anew in ignorance of others. Who has that may go by it."""
         network.starts.append(self._started)
         network.watches.append(memory_is_bounded)
         network.steps.append(self._stepped)
@@ -146,7 +144,7 @@ class PeerLedger:
         if not all(group.synchronised for group in router.device.groups):
             self._excused.add((router.nat_id, flow))
             return None
-        excused = (router.nat_id, flow) in self._excused and _has_own(router, flow)
+        excused = any((maker, flow) in self._excused for maker in _makers(router, flow))
         return None if excused else found[0]
 
     def round(self) -> None:
