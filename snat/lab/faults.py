@@ -53,6 +53,7 @@ def _reload(routers: Sequence[str]) -> tuple[Step, ...]:
         site.lead_away(first)
         lab.reload(site.router(first))
         lab.await_standing(site.router(second), "MANAGE")
+        lab.await_begun(site.router(first))
 
     return (Step(name=f"reload of {_name(first)}", do=do, manager=first),)
 

@@ -34,6 +34,8 @@ class Laboratory(ExitStack):
         self.timeline: list[Standing] = []
         self._progress = progress
         self._began = time.monotonic()
+        self._reloaded: dict[str, float] = {}
+        """When each host's router was told to reload last."""
 
     def __enter__(self) -> Self:
         self._began = time.monotonic()
@@ -88,8 +90,19 @@ class Laboratory(ExitStack):
 
     def reload(self, router: Router) -> None:
         """The shell's ``reload``: the router hands over, ends and begins anew."""
+        self._reloaded[router.host] = time.monotonic()
         router.reload()
         self._note(router, "starting")
+
+    def await_begun(self, router: Router, *, seconds: float = READY_TIMEOUT) -> None:
+        """Wait until a router that was told to reload has: it answers as before for a while."""
+
+        def has_begun() -> bool | None:
+            self._refuse_dead([router.host])
+            uptime = router.uptime()
+            return (uptime is not None and uptime < time.monotonic() - self._reloaded[router.host]) or None
+
+        wait_for(has_begun, seconds=seconds, failure=lambda: f"{router.name} did not reload")
 
     def restart(self, router: Router) -> None:
         """Start a router that was killed."""

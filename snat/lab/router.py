@@ -84,13 +84,16 @@ class Router:
 
     def show(self, command: str) -> list[Row] | None:
         """The rows of a ``show`` command; None while the router does not answer."""
+        rows: list[Row] | None = self._json(command)
+        return rows
+
+    def _json(self, command: str) -> Any:
         if not self.alive:
             return None
         try:
-            rows: list[Row] = json.loads(self._said(f"{command} | json"))
+            return json.loads(self._said(f"{command} | json"))
         except (ControlError, json.JSONDecodeError):
             return None
-        return rows
 
     def _said(self, line: str) -> str:
         """By the control socket itself: a program for each question would take the routers' processor."""
@@ -113,6 +116,11 @@ class Router:
         """Its redundancy group, as ``show ip snat distributed`` has it; None while it does not answer."""
         groups = self.show("show ip snat distributed")
         return groups[0] if groups else None
+
+    def uptime(self) -> float | None:
+        """Seconds since it began, or began anew; None while it does not answer."""
+        version: Row | None = self._json("show version")
+        return float(version["uptime"]) if version is not None else None
 
     def translations(self) -> list[Row] | None:
         """Its NAT table; None while it does not answer."""

@@ -19,9 +19,7 @@ from tests.bench.replicate import Process
 from tests.bench.runs import medians
 
 SIZES = "10000 100000 1000000 3000000"
-RUNS, RUNS_OF_MANY = 5, 3
-_MANY = 2_000_000
-"""From so many entries on a run takes over a minute; its loops repeat five times."""
+RUNS = 5
 MEMBERS = (1, 4, 9)
 CHANGES, CHANGE_RATE = 20_000, 5000
 _GROWS = ("hit_hot_us", "hit_uniform_us", "new_flow_us", "resident_bytes_per_entry")
@@ -34,7 +32,7 @@ def scale() -> dict[str, float]:
     figures: dict[str, float] = {}
     sizes = [int(word) for word in os.environ.get("SNAT_BENCH_SIZES", SIZES).split()]
     for size in sizes:
-        runs = [_size(size) for _ in range(_runs(size))]
+        runs = [_size(size) for _ in range(RUNS)]
         figures |= {f"{size}_{name}": value for name, value in medians(runs).items()}
     for name in _GROWS:
         figures[f"{name}_ratio"] = figures[f"{max(sizes)}_{name}"] / figures[f"{min(sizes)}_{name}"]
@@ -44,13 +42,9 @@ def scale() -> dict[str, float]:
         for nat_id in range(1, max(MEMBERS) + 2):
             pki.issue(authority, f"r{nat_id}.example", nat_id)
         for size in sizes:
-            figures[f"{size}_dump_s"] = median(_dump(size, authority) for _ in range(_runs(size)))
+            figures[f"{size}_dump_s"] = median(_dump(size, authority) for _ in range(RUNS))
         runs = [_by_members(authority) for _ in range(RUNS)]
     return figures | {f"members_{name}": value for name, value in medians(runs).items()}
-
-
-def _runs(size: int) -> int:
-    return RUNS if size < _MANY else RUNS_OF_MANY
 
 
 def _size(count: int) -> dict[str, float]:
