@@ -107,10 +107,14 @@ def test_every_link_fails_and_comes_back_without_a_loss(tmp_path: Path) -> None:
 
 @pytest.mark.root
 def test_two_halves_that_both_managed_meet_and_nothing_is_lost(tmp_path: Path) -> None:
-    """Both made connections from the same source ports, in a pool of one address."""
+    """Both made connections from the same source ports, in a pool of one address.
+
+    Who merges is who manages when the links are back: HSRP may have decided by then, or not yet.
+    """
     said = played("splitbrain", directory=tmp_path)
     assert names(said) == SPLIT
     assert said["flows"] == FLOWS + 40
-    merged = re.fullmatch(r"(\d+) entries of \S+ merged, 0 had keys of ours", said["others"]["R1 merged"])
+    (told,) = [text for name, text in said["others"].items() if name in ("R1 merged", "R2 merged")]
+    merged = re.fullmatch(r"(\d+) entries of \S+ merged, 0 had keys of ours", told)
     assert merged is not None, said
     assert int(merged[1]) >= 20
